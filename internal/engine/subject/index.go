@@ -1,0 +1,85 @@
+package subject
+
+// index finds ordinals by hash. It is 512 open-addressing tables, chosen by
+// the hash's high bits: growing one costs microseconds. A slot is the hash's
+// low 32 bits and the ordinal plus one; 0 is empty.
+type index struct {
+	tables [indexTables]table
+}
+
+const (
+	indexBits   = 9
+	indexTables = 1 << indexBits
+)
+
+type table struct {
+	slots []uint64
+	n     int
+}
+
+func (x *index) table(hash uint64) *table {
+	t := &x.tables[hash>>(64-indexBits)]
+	if t.slots == nil {
+		t.slots = make([]uint64, 4)
+	}
+	return t
+}
+
+// start spreads tags, the low 32 bits of hashes, over the slots. As the tag
+// stands in the slot, growing needs nothing else.
+func (t *table) start(tag uint32) int {
+	return int(uint64(tag) * uint64(len(t.slots)) >> 32)
+}
+
+func (x *index) find(hash uint64, same func(ordinal uint32) bool) (uint32, bool) {
+	t := &x.tables[hash>>(64-indexBits)]
+	if t.n == 0 {
+		return 0, false
+	}
+	for i := t.start(uint32(hash)); ; {
+		s := t.slots[i]
+		if s == 0 {
+			return 0, false
+		}
+		if uint32(s>>32) == uint32(hash) && same(uint32(s)-1) {
+			return uint32(s) - 1, true
+		}
+		if i++; i == len(t.slots) {
+			i = 0
+		}
+	}
+}
+
+// add puts a new ordinal in place.
+func (x *index) add(hash uint64, ordinal uint32) {
+	t := x.table(hash)
+	if (t.n+1)*5 > len(t.slots)*4 {
+		old := t.slots
+		t.slots = make([]uint64, len(old)*3/2+2)
+		for _, s := range old {
+			if s != 0 {
+				t.put(s)
+			}
+		}
+	}
+	t.put(uint64(uint32(hash))<<32 | uint64(ordinal+1))
+	t.n++
+}
+
+func (t *table) put(slot uint64) {
+	i := t.start(uint32(slot >> 32))
+	for t.slots[i] != 0 {
+		if i++; i == len(t.slots) {
+			i = 0
+		}
+	}
+	t.slots[i] = slot
+}
+
+func (x *index) bytes() int64 {
+	n := int64(indexTables * 32)
+	for i := range x.tables {
+		n += 8 * int64(cap(x.tables[i].slots))
+	}
+	return n
+}
