@@ -1,0 +1,134 @@
+# Readership: `make run` serves a sample newspaper, `make test` runs every test.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+DATA     ?= ./data
+LISTEN   ?= 127.0.0.1:8080
+FUZZTIME ?= 3m
+SHARED   ?= $(abspath ../shared)
+BENCH_ARGS ?=
+
+web_sources := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/test-results/*' -not -path 'web/playwright-report/*' 2>/dev/null)
+
+export READERSHIP_SHARED := $(SHARED)
+
+##@ Use
+
+.PHONY: help
+help: ## show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: need-go web/dist/index.html ## build bin/readership with the dashboard inside
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/readership ./cmd/readership
+
+.PHONY: run
+run: build ## build, then serve a sample newspaper with simulated readers
+	bin/readership serve --demo --data $(DATA) --listen $(LISTEN)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin web/node_modules web/dist/assets web/dist/index.html
+
+##@ Check
+
+.PHONY: test
+test: build test-web lint test-go test-bench test-e2e ## every test; installs what it needs; under 20 min on 2 cores
+	@echo "make test: everything passed"
+
+.PHONY: lint
+lint: need-go bin/staticcheck web/dist/index.html ## gofmt, go vet, staticcheck
+	@unformatted=$$(git ls-files '*.go' | xargs -r gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	bin/staticcheck ./...
+
+.PHONY: test-go
+test-go: need-cc web/dist/index.html ## Go tests with the race detector, in random order
+	go test -race -shuffle=on -timeout 15m ./...
+
+.PHONY: test-bench
+test-bench: need-cc build need-sync-tools ## quick tests of bench/: generators, comparisons, acceptance on a real server
+	cd bench && go vet ./... && ../bin/staticcheck ./... && READERSHIP_BIN=$(abspath bin/readership) go test -shuffle=on -timeout 15m ./...
+
+.PHONY: test-web
+test-web: web/node_modules/.package-lock.json ## types, lint and unit tests of the dashboard
+	cd web && npm run --silent typecheck && npm run --silent lint && npm test
+
+.PHONY: test-e2e
+test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboard in Chromium against a real server
+	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
+
+.PHONY: fuzz
+fuzz: need-go web/dist/index.html ## every fuzz target, FUZZTIME=3m each
+	@bench/fuzz.sh $(FUZZTIME)
+
+##@ Measure (each prints Markdown; see docs/measurements.md)
+
+BENCH  := cd bench && go run ./cmd/bench
+DUCKDB := cd bench && go run ./cmd/queries
+
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-edge bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
+bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
+	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
+bench-queries-10m: need-cc ## the same on 10 M events, days shifted
+	$(DUCKDB) -events 10000000 $(BENCH_ARGS)
+bench-replay: build ## log into an empty engine, one thread
+	$(BENCH) replay $(BENCH_ARGS)
+bench-import: build ## durable import of NDJSON, client included
+	$(BENCH) import $(BENCH_ARGS)
+bench-edge: build need-baseline ## single events on the fast listener against nginx and Lua
+	$(BENCH) edge $(BENCH_ARGS)
+bench-memory: build ## bytes per page view by kind, and RSS, on 10 M page views
+	$(BENCH) memory $(BENCH_ARGS)
+bench-restart: build ## start from a checkpoint, after SIGTERM and after kill -9
+	$(BENCH) restart $(BENCH_ARGS)
+bench-crash: build ## kill -9 at 50 random moments under load
+	$(BENCH) crash $(BENCH_ARGS)
+bench-overload: build ## twice the capacity for 60 s, server and load on a core each
+	$(BENCH) overload $(BENCH_ARGS)
+bench-sync: build need-sync-tools ## each answer is preceded by a sync of the log (strace)
+	$(BENCH) sync $(BENCH_ARGS)
+bench-disk: build ## a full disk of 64 MB: refusals, and taking events again
+	$(BENCH) disk $(BENCH_ARGS)
+
+# --- what the targets stand on ---
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json | need-node
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(web_sources)
+	cd web && npm run --silent build
+	@touch $@
+
+bin/staticcheck: tools/go.mod tools/go.sum | need-go
+	go -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+.PHONY: need-go need-node need-cc need-chromium need-baseline need-sync-tools
+need-go:
+	@command -v go >/dev/null || { echo "Readership needs Go $$(awk '/^go /{print $$2}' go.mod) or newer: https://go.dev/dl"; exit 1; }
+need-node:
+	@command -v npm >/dev/null || { echo "The dashboard needs Node 20 or newer with npm: https://nodejs.org"; exit 1; }
+
+# apt PROGRAM PACKAGE…: installs Debian packages if PROGRAM is missing and we may.
+apt = @command -v $(1) >/dev/null || { \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(2)"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; \
+	else echo "$(1) is missing: install $(2) (or run this as root on Debian, which installs it)"; exit 1; fi; }
+
+need-cc: need-go # the race detector and DuckDB need a C compiler
+	$(call apt,gcc,gcc libc6-dev)
+need-chromium:
+	$(call apt,chromium,chromium)
+need-baseline:
+	$(call apt,wrk,wrk)
+	$(call apt,nginx,nginx libnginx-mod-http-lua lua-cjson)
+need-sync-tools:
+	$(call apt,strace,strace)
