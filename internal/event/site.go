@@ -121,6 +121,7 @@ const (
 	FactItem   = "item"   // Key = item id, Value = Item
 	FactTraits = "traits" // Key = account or "device:"+id, Value = object
 	FactLink   = "link"   // Key = device, Value = {"account","at"}
+	FactSeen   = "seen"   // Value = subjects with their first_seen (engine.AppendSeen)
 )
 
 // Item is one catalogue entry. Its JSON is the value of a FactItem.

@@ -1,0 +1,380 @@
+package engine
+
+import (
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/engine/visit"
+	"github.com/readership/readership/internal/event"
+)
+
+// typeClass says what an event type means to the engine.
+type typeClass uint8
+
+const (
+	classOther typeClass = iota // the publisher's own: interactive
+	classPageView
+	classEngagement
+	classConversion
+	classPassive // neither a view nor an act of the reader
+)
+
+var typeClasses = map[string]typeClass{
+	event.TypePageView:   classPageView,
+	event.TypeEngagement: classEngagement,
+	event.TypeConversion: classConversion,
+	event.TypeImpression: classPassive,
+	event.TypeRequest:    classPassive,
+	event.TypeDecision:   classPassive,
+	event.TypeWallShown:  classPassive,
+}
+
+// message is a decoded log message on its way to the shards.
+type message struct {
+	position event.Position
+	event.Batch
+	raw    []byte
+	hashes [][]uint64 // by site, by row: hash of the device
+	sites  []siteClock
+	left   int32 // shards that have not applied it yet
+}
+
+// siteClock is what a message says of a site's time.
+type siteClock struct {
+	now, window int64
+	known       bool
+}
+
+// applier applies the rows of messages to the sites of one shard. Its scratch
+// translates the numbers of one message into the codes of one site.
+type applier struct {
+	shard, shards int
+	sites         map[string]*siteShard
+
+	generation uint64
+	codes      []codeEntry   // by number in Batch.Strings
+	classes    []classEntry  // by number in Batch.Strings
+	shapes     []shapeColumn // columns of all shapes, one after another
+	shapeAt    []int32       // start of a shape in shapes; -1: not resolved
+}
+
+// codeEntry remembers the code that a text got last in a message.
+type codeEntry struct {
+	key  uint64 // generation, block, column, kind
+	code uint32
+}
+
+type classEntry struct {
+	generation uint64
+	class      typeClass
+}
+
+type shapeColumn int32 // column number; -1: not kept
+
+func newApplier(shard, shards int) *applier {
+	return &applier{shard: shard, shards: shards, sites: map[string]*siteShard{}}
+}
+
+// site returns the state of a site, made at first use.
+func (a *applier) site(id string) *siteShard {
+	s := a.sites[id]
+	if s == nil {
+		s = newSiteShard(string(append([]byte(nil), id...)))
+		a.sites[s.id] = s
+	}
+	return s
+}
+
+// owns says whether a subject with this hash lives in this shard.
+func (a *applier) owns(hash uint64) bool {
+	return ShardOf(hash, a.shards) == a.shard
+}
+
+// groups is the number of groups that partitions form.
+const groups = 16
+
+// ShardOf returns the shard of a subject: its partition's group, modulo the
+// number of shards.
+func ShardOf(hash uint64, shards int) int {
+	return subject.Partition(hash) / (subject.Partitions / groups) % shards
+}
+
+// apply applies a message to this shard.
+func (a *applier) apply(m *message) {
+	hour := m.Stamp / 3600_000
+	for i := range m.Sites {
+		rows := &m.Sites[i]
+		s := a.site(rows.Site)
+		s.ids.Advance(hour)
+		if c := m.sites[i]; c.known {
+			s.advance(c.now, c.window)
+		}
+		if rows.N > 0 {
+			a.begin(&m.Batch)
+			a.rows(m, s, rows, m.hashes[i])
+		}
+	}
+}
+
+// begin forgets what was translated for the rows before.
+func (a *applier) begin(b *event.Batch) {
+	a.generation++
+	if n := len(b.Strings); n > len(a.codes) {
+		a.codes = make([]codeEntry, n+n/2)
+		a.classes = make([]classEntry, n+n/2)
+	}
+	a.shapes = a.shapes[:0]
+	a.shapeAt = a.shapeAt[:0]
+	for range b.Shapes {
+		a.shapeAt = append(a.shapeAt, -1)
+	}
+}
+
+// shape returns the column numbers of a shape.
+func (a *applier) shape(b *event.Batch, s *siteShard, shape uint32) []shapeColumn {
+	entries := b.Shapes[shape]
+	if at := a.shapeAt[shape]; at >= 0 {
+		return a.shapes[at : int(at)+len(entries)]
+	}
+	at := len(a.shapes)
+	a.shapeAt[shape] = int32(at)
+	for _, entry := range entries {
+		c, name, builtin := event.ShapeColumn(entry)
+		if builtin {
+			a.shapes = append(a.shapes, shapeColumn(c))
+		} else {
+			a.shapes = append(a.shapes, shapeColumn(s.property(b.Strings[name])))
+		}
+	}
+	return a.shapes[at:]
+}
+
+func (a *applier) class(b *event.Batch, text uint32) typeClass {
+	e := &a.classes[text]
+	if e.generation != a.generation {
+		*e = classEntry{a.generation, typeClasses[b.Strings[text]]}
+	}
+	return e.class
+}
+
+// rows applies the rows of a site that belong to this shard.
+func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint64) {
+	b := &m.Batch
+	at := 0
+	for r := 0; r < rows.N; r++ {
+		shape := rows.Shape[r]
+		width := len(b.Shapes[shape])
+		cells := rows.Cells[at : at+width]
+		at += width
+		flags := event.Flags(rows.Flags[r])
+		own := a.owns(hashes[r])
+		account := uint32(0)
+		if own || flags&event.FlagNoDevice != 0 || a.shards == 1 || hasAccount(b.Shapes[shape]) {
+			account = accountOf(b.Shapes[shape], cells)
+		}
+		if !own && flags&event.FlagNoDevice == 0 && account == 0 {
+			continue
+		}
+		class := classOther
+		if len(cells) > 0 && b.Shapes[shape][0] == uint32(event.ColType) {
+			class = a.class(b, cells[0]>>2)
+		}
+		if class == classEngagement {
+			if own || flags&event.FlagNoDevice != 0 {
+				a.engage(s, rows, r)
+			}
+			continue
+		}
+		columns := a.shape(b, s, shape)
+		name := b.Strings[rows.Device[r]]
+		if own {
+			a.row(b, s, rows, r, class, flags, name, hashes[r], columns, cells)
+		}
+		if account != 0 {
+			a.copyRow(b, s, rows, r, class, flags, name, b.Strings[account], columns, cells)
+		}
+	}
+	s.changed = true
+}
+
+func hasAccount(shape []uint32) bool {
+	for _, c := range shape {
+		if c >= uint32(event.ColAccount) {
+			return c == uint32(event.ColAccount)
+		}
+	}
+	return false
+}
+
+// accountOf returns the number of the row's account in Batch.Strings, 0 if it
+// has none. Built-in columns stand in a shape in ascending order.
+func accountOf(shape, cells []uint32) uint32 {
+	for i, c := range shape {
+		if c >= uint32(event.ColAccount) {
+			if c == uint32(event.ColAccount) {
+				return cells[i] >> 2
+			}
+			break
+		}
+	}
+	return 0
+}
+
+// AccountSubject is the name of an account's subject.
+func AccountSubject(account string) string { return "account:" + account }
+
+// copyRow stores the row of an account in the account's own partition.
+func (a *applier) copyRow(b *event.Batch, s *siteShard, rows *event.Rows, r int, class typeClass, flags event.Flags, device, account string, columns []shapeColumn, cells []uint32) {
+	name := AccountSubject(account)
+	hash := subject.Hash(name)
+	if name == device || !a.owns(hash) {
+		return // the row itself is the account's
+	}
+	a.row(b, s, rows, r, class, flags|event.FlagCopy, name, hash, columns, cells)
+}
+
+// row appends one row and all that follows from it.
+func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, class typeClass, flags event.Flags, name string, hash uint64, columns []shapeColumn, cells []uint32) {
+	time := rows.Time[r]
+	day := int(time / block.DayMillis)
+	if time < 0 {
+		day = int((time - block.DayMillis + 1) / block.DayMillis)
+	}
+	copied := flags&event.FlagCopy != 0
+	robot := flags&event.FlagRobot != 0
+	ordinal, added := s.subjects.Get(name, hash, time)
+	blk := s.blockFor(day, copied)
+	row := block.Row{
+		Time: uint32(time - int64(day)*block.DayMillis), Subject: ordinal,
+		PageView: class == classPageView, Robot: robot,
+		HasValue: flags&event.FlagHasValue != 0,
+	}
+	if row.HasValue && len(rows.Value) == rows.N {
+		row.Value = rows.Value[r]
+	}
+	i := blk.Append(&row)
+	for k, c := range columns {
+		if c >= 0 {
+			blk.Set(i, int(c), a.code(b, s, blk, int(c), cells[k]))
+		}
+	}
+	id := block.MakeRowID(blk.ID, i)
+	subj := s.subjects.Mut(ordinal)
+	if !added {
+		subj.Seen(time)
+	}
+	s.subjects.AddRow(subj, id)
+	if copied {
+		s.copies++
+		return
+	}
+	s.rows++
+	point := visit.Point{Time: time, Row: id, PageView: class == classPageView, Flags: pointFlags(class, robot)}
+	if subj.Visit != 0 {
+		if _, end, ok := s.visits.Bounds(subj.Visit); ok && end-time > int64(subj.Late) {
+			subj.Late = uint32(min(end-time, 1<<32-1))
+		}
+	}
+	subj.Visit = s.visits.Add(subj.Visit, &point, s.rowTime)
+	if class == classPageView {
+		a.known(s, rows, r, id)
+	}
+}
+
+func pointFlags(class typeClass, robot bool) (f uint8) {
+	switch class {
+	case classOther:
+		f = visit.Interactive
+	case classConversion:
+		f = visit.Interactive | visit.Conversion
+	}
+	if robot {
+		f |= visit.Robot
+	}
+	return f
+}
+
+// known remembers the row of a page view, for engagement, and applies what has
+// waited for it.
+func (a *applier) known(s *siteShard, rows *event.Rows, r int, id block.RowID) {
+	view := uint64(0)
+	if len(rows.View) == rows.N {
+		view = rows.View[r]
+	}
+	if view == 0 && len(rows.ID) == rows.N {
+		view = rows.ID[r]
+	}
+	if view == 0 {
+		return
+	}
+	s.ids.Add(view, id)
+	for _, e := range s.waiting.take(view) {
+		s.engage(id, e)
+	}
+}
+
+// engage applies one engagement event.
+func (a *applier) engage(s *siteShard, rows *event.Rows, r int) {
+	if len(rows.View) != rows.N || rows.View[r] == 0 {
+		s.lost[lossOrphan]++
+		return
+	}
+	e := engagement{time: rows.Time[r]}
+	if len(rows.Engaged) == rows.N {
+		e.millis = rows.Engaged[r]
+	}
+	if len(rows.Scroll) == rows.N {
+		e.scroll = uint8(min(rows.Scroll[r], 100))
+	}
+	if id, ok := s.ids.Find(rows.View[r]); ok {
+		if s.engage(id, e) {
+			return
+		}
+	}
+	s.waiting.add(rows.View[r], s.now, e, func() { s.lost[lossOrphan]++ })
+}
+
+// engage adds attention to a page view and lengthens its reader's visit.
+// It reports false if the row has left.
+func (s *siteShard) engage(id block.RowID, e engagement) bool {
+	blk := s.blocks[id.Block()]
+	if blk == nil || id.Row() >= blk.N() {
+		return false
+	}
+	total := blk.Engage(id.Row(), e.millis, e.scroll)
+	subj := s.subjects.Mut(blk.SubjectOf(id.Row()))
+	subj.Visit = s.visits.Add(subj.Visit, &visit.Point{Time: e.time, Row: visit.NoRow}, s.rowTime)
+	if total >= 10_000 {
+		s.visits.Mark(subj.Visit, blk.Unix(id.Row()), visit.Engaged10)
+	}
+	return true
+}
+
+// rowTime returns the time of a row, for late events.
+func (s *siteShard) rowTime(id block.RowID) int64 {
+	if b := s.blocks[id.Block()]; b != nil && id.Row() < b.N() {
+		return b.Unix(id.Row())
+	}
+	return -1 << 62
+}
+
+// code returns the code of a cell's value in its column.
+func (a *applier) code(b *event.Batch, s *siteShard, blk *block.Builder, c int, cell uint32) uint32 {
+	text, kind := cell>>2, event.Kind(cell&3)
+	col := &s.columns[c]
+	local := blk.HasLocal(c) || col.local && !blk.Has(c)
+	key := a.generation<<28 | uint64(c)<<2 | uint64(kind)
+	if local {
+		key |= uint64(blk.ID)<<12 | 1<<11
+	}
+	e := &a.codes[text]
+	if e.key == key {
+		return e.code
+	}
+	dict := col.dict
+	if local {
+		dict = blk.Local(c)
+	}
+	code := dict.Code(b.Strings[text], kind)
+	*e = codeEntry{key, code}
+	return code
+}

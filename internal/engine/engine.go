@@ -1,0 +1,251 @@
+// Package engine is the in-memory database: the window of events of every
+// site, each reader's visits and rows, and the facts that outlive the window.
+//
+// Its state is a pure function of the log. Apply takes the log's messages in
+// order; a dispatcher decodes each once and hands it to the shards, one
+// goroutine each, that own disjoint readers. Reads go through the same queue,
+// so a View holds everything applied before it was asked for. No code here
+// reads the wall clock: an engine's now is log time.
+//
+//	Apply ─ queue ─ dispatcher (decode, facts, ledger, clocks) ─┬─ shard 0
+//	                                                            └─ shard n
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/readership/readership/internal/event"
+)
+
+// Errors of the engine.
+var (
+	ErrClosed      = errors.New("engine is closed")
+	ErrUnknownSite = errors.New("unknown site")
+	// ErrFailed says that a message could not be applied; the engine stands
+	// still and must be opened again. See Engine.Failure.
+	ErrFailed = errors.New("engine has failed")
+)
+
+// Config says how an engine is set up.
+type Config struct {
+	// Shards is the number of writer goroutines; 0 means 1.
+	Shards int
+	// Dir is the folder of the checkpoint; "" keeps none.
+	Dir string
+	// Memory is the most bytes that rows, readers and dictionaries may take; 0
+	// is without limit. Past it the oldest blocks leave the window early.
+	Memory int64
+	// Address normalises an item's address as the collector does, so that
+	// entries and events meet; nil leaves addresses as they are.
+	Address func(site *event.Site, address string) string
+	// Skip names positions whose events are left out: messages that stopped
+	// the engine twice.
+	Skip   map[event.Position]bool
+	Logger *slog.Logger
+}
+
+// queueLen bounds the messages between Apply and the shards.
+const queueLen = 64
+
+// Engine holds the state of all sites. Its methods are safe for concurrent
+// use, but Apply must be called in log order.
+type Engine struct {
+	cfg    Config
+	queue  chan item
+	shards []*shard
+	facts  *facts
+	ledger *ledger
+
+	position atomic.Uint64 // applied by every shard
+	logTime  atomic.Int64
+	minute   int64 // dispatcher: log minute of the last tick
+
+	failure atomic.Pointer[Failure]
+	failed  chan struct{}
+	closing chan struct{}
+	done    sync.WaitGroup
+	once    sync.Once
+
+	applied  sync.Mutex // guards waiters
+	waiters  []waiter
+	pool     sync.Pool // *message
+	ckpt     *checkpointer
+	received event.Position // dispatcher: newest message taken
+}
+
+// Failure is why an engine stands still.
+type Failure struct {
+	Position event.Position
+	Err      error
+}
+
+type waiter struct {
+	position event.Position
+	done     chan struct{}
+}
+
+// item is a message or a command on its way to the shards.
+type item struct {
+	position event.Position
+	raw      []byte
+	command  func(*shard) // run by each shard in its turn
+	dispatch func()       // run by the dispatcher in its turn
+}
+
+// Open starts an engine with the state of its checkpoint, if there is one;
+// Position says from where the log must be applied.
+func Open(cfg Config) (*Engine, error) {
+	cfg.Shards = max(cfg.Shards, 1)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{
+		cfg: cfg, queue: make(chan item, queueLen), facts: newFacts(cfg.Address), ledger: newLedger(),
+		failed: make(chan struct{}), closing: make(chan struct{}),
+	}
+	e.pool.New = func() any { return &message{} }
+	for i := range cfg.Shards {
+		e.shards = append(e.shards, newShard(e, i))
+	}
+	if cfg.Dir != "" {
+		c, err := openCheckpoint(cfg.Dir, e)
+		if err != nil {
+			return nil, err
+		}
+		e.ckpt = c
+	}
+	for _, s := range e.shards {
+		e.done.Go(s.run)
+	}
+	e.done.Go(e.dispatch)
+	return e, nil
+}
+
+// Apply hands a log message to the engine, which owns it from then on. Calls
+// come in log order; positions already applied are ignored. It waits while the
+// queue is full. Errors: ErrClosed, ErrFailed.
+func (e *Engine) Apply(position event.Position, message []byte) error {
+	return e.enqueue(item{position: position, raw: message})
+}
+
+func (e *Engine) enqueue(it item) error {
+	select {
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	default:
+	}
+	select {
+	case e.queue <- it:
+		return nil
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	}
+}
+
+// Position returns the position that every shard has applied.
+func (e *Engine) Position() event.Position { return event.Position(e.position.Load()) }
+
+// LogTime returns the greatest stamp taken, Unix milliseconds.
+func (e *Engine) LogTime() int64 { return e.logTime.Load() }
+
+// Failure returns why the engine stands still, nil while it works.
+func (e *Engine) Failure() *Failure { return e.failure.Load() }
+
+// Failed is closed when the engine has met a message that it cannot apply.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Wait returns when everything up to position is applied.
+func (e *Engine) Wait(ctx context.Context, position event.Position) error {
+	if e.Position() >= position {
+		return nil
+	}
+	w := waiter{position, make(chan struct{})}
+	e.applied.Lock()
+	if e.Position() >= position {
+		e.applied.Unlock()
+		return nil
+	}
+	e.waiters = append(e.waiters, w)
+	e.applied.Unlock()
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for position %s: %w", position, ctx.Err())
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	}
+}
+
+// finished notes that every shard has applied a position.
+func (e *Engine) finished(position event.Position) {
+	e.position.Store(uint64(position))
+	e.applied.Lock()
+	keep := e.waiters[:0]
+	for _, w := range e.waiters {
+		if w.position <= position {
+			close(w.done)
+		} else {
+			keep = append(keep, w)
+		}
+	}
+	e.waiters = keep
+	e.applied.Unlock()
+}
+
+// fail stops the engine at a message.
+func (e *Engine) fail(position event.Position, err error) {
+	if e.failure.CompareAndSwap(nil, &Failure{position, err}) {
+		e.cfg.Logger.Error("engine stopped at a message", "position", position.String(), "error", err)
+		close(e.failed)
+	}
+}
+
+// Close writes a last checkpoint, unless the engine has failed, and stops it.
+func (e *Engine) Close() error {
+	var err error
+	e.once.Do(func() {
+		if e.ckpt != nil && e.Failure() == nil {
+			err = e.Checkpoint(context.Background())
+		}
+		close(e.closing)
+		e.done.Wait()
+		if e.ckpt != nil {
+			err = errors.Join(err, e.ckpt.close())
+		}
+	})
+	return err
+}
+
+// all runs fn in every shard, in its turn of the queue, and waits.
+func (e *Engine) all(ctx context.Context, fn func(*shard)) error {
+	var wg sync.WaitGroup
+	wg.Add(len(e.shards))
+	err := e.enqueue(item{command: func(s *shard) { defer wg.Done(); fn(s) }})
+	if err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/readership/readership/internal/event"
+)
+
+// View returns a site as of everything applied or queued when it was asked
+// for, and at least as of position at. While nothing changes, it is the same
+// View. Errors: ErrUnknownSite, ErrClosed, ErrFailed, the context's.
+func (e *Engine) View(ctx context.Context, site string, at event.Position) (*View, error) {
+	for {
+		v, err := e.view(ctx, site)
+		if err != nil || v.Position >= at {
+			return v, err
+		}
+		if err := e.Wait(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (e *Engine) view(ctx context.Context, site string) (*View, error) {
+	v := &View{Shards: make([]*ShardView, len(e.shards))}
+	type part struct {
+		from int64
+		cut  string
+	}
+	parts := make([]part, len(e.shards))
+	ready := make(chan struct{}, len(e.shards))
+	known := make(chan bool, 1)
+	err := e.enqueue(item{
+		dispatch: func() {
+			s, ok := e.facts.site(site)
+			if ok {
+				v.Site, v.Position, v.Now, v.Items = s, e.received, e.LogTime(), e.facts.snapshot(site)
+				if s.Clock == event.ClockEvent {
+					if now, ok := e.facts.clock(site); ok {
+						v.Now = now
+					}
+				}
+			}
+			known <- ok
+		},
+		command: func(s *shard) {
+			if st := s.applier.sites[site]; st != nil {
+				v.Shards[s.number] = st.snapshot()
+				parts[s.number] = part{st.from, st.cut}
+			} else {
+				v.Shards[s.number] = &ShardView{}
+			}
+			ready <- struct{}{}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for range e.shards {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("view site %s: %w", site, ctx.Err())
+		case <-e.failed:
+			return nil, ErrFailed
+		case <-e.closing:
+			return nil, ErrClosed
+		}
+	}
+	if !<-known {
+		return nil, fmt.Errorf("%w %q", ErrUnknownSite, site)
+	}
+	v.From = v.Now - v.Site.WindowDuration().Milliseconds()
+	for _, p := range parts {
+		if p.from > v.From {
+			v.From, v.Cut = p.from, p.cut
+		}
+	}
+	return v, nil
+}
+
+// Stats is what an operator asks of the engine.
+type Stats struct {
+	Position event.Position
+	LogTime  int64
+	Sites    []SiteStats
+}
+
+// SiteStats sums a site over the shards.
+type SiteStats struct {
+	Site             string
+	Rows             uint64 // stored since the engine was empty, copies left out
+	Subjects, Visits int
+	Blocks           int
+	IDs              int
+	Waiting          int
+	From             int64 // Unix ms; answers are complete from here
+	Cut              string
+	Bytes            SiteBytes
+}
+
+// Stats measures the engine.
+func (e *Engine) Stats(ctx context.Context) (Stats, error) {
+	parts := make([][]SiteStats, len(e.shards))
+	err := e.all(ctx, func(s *shard) {
+		for _, st := range s.applier.sites {
+			parts[s.number] = append(parts[s.number], SiteStats{
+				Site: st.id, Rows: st.rows, Subjects: st.subjects.Len(), Visits: st.visits.Len(), Blocks: len(st.order),
+				IDs: st.ids.Len(), Waiting: st.waiting.n, From: st.from, Cut: st.cut, Bytes: st.bytes(),
+			})
+		}
+	})
+	if err != nil {
+		return Stats{}, fmt.Errorf("measure engine: %w", err)
+	}
+	out := Stats{Position: e.Position(), LogTime: e.LogTime()}
+	for _, site := range e.Sites() {
+		sum := SiteStats{Site: site.ID}
+		for _, p := range parts {
+			for _, st := range p {
+				if st.Site == site.ID {
+					sum.add(&st)
+				}
+			}
+		}
+		out.Sites = append(out.Sites, sum)
+	}
+	return out, nil
+}
+
+func (s *SiteStats) add(o *SiteStats) {
+	s.Rows += o.Rows
+	s.Subjects += o.Subjects
+	s.Visits += o.Visits
+	s.Blocks += o.Blocks
+	s.IDs += o.IDs
+	s.Waiting += o.Waiting
+	if o.From > s.From {
+		s.From, s.Cut = o.From, o.Cut
+	}
+	s.Bytes.add(&o.Bytes)
+}
+
+func (b *SiteBytes) add(o *SiteBytes) {
+	b.Rows += o.Rows
+	b.Subjects += o.Subjects
+	b.Visits += o.Visits
+	b.Dictionaries += o.Dictionaries
+	b.IDs += o.IDs
+	b.Waiting += o.Waiting
+	b.Bytes.Subjects += o.Bytes.Subjects
+	b.Names += o.Names
+	b.Index += o.Index
+	b.Chains += o.Chains
+}
+
+// EachFact calls fn with every fact but first_seen, sites first: the daily
+// snapshot that every retained log begins with.
+func (e *Engine) EachFact(fn func(event.Fact) error) error { return e.facts.each(fn) }
+
+// EachSeen calls fn with facts that hold the first_seen of every subject of a
+// site, up to about size bytes each.
+func (e *Engine) EachSeen(ctx context.Context, site string, size int, fn func(event.Fact) error) error {
+	v, err := e.View(ctx, site, 0)
+	if err != nil {
+		return err
+	}
+	var value []byte
+	flush := func() error {
+		if len(value) == 0 {
+			return nil
+		}
+		f := event.Fact{Kind: event.FactSeen, Site: site, Value: value}
+		value = nil
+		return fn(f)
+	}
+	for _, s := range v.Shards {
+		for o := range s.Subjects.Len() {
+			subj := s.Subjects.Subjects.At(o)
+			value = AppendSeen(value, s.Subjects.Name(uint32(o)), subj.FirstSeen())
+			if len(value) >= size {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}

@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/event"
+)
+
+// shard is one writer: a goroutine that owns its readers' state.
+type shard struct {
+	engine  *Engine
+	number  int
+	in      chan work
+	applier *applier
+	since   int // rows since memory was measured
+}
+
+// work is one step of a shard, in order.
+type work struct {
+	message *message
+	command func(*shard)
+}
+
+func newShard(e *Engine, number int) *shard {
+	return &shard{engine: e, number: number, in: make(chan work, 16), applier: newApplier(number, e.cfg.Shards)}
+}
+
+// send queues work; false means that the engine has stopped.
+func (s *shard) send(w work) bool {
+	select {
+	case s.in <- w:
+		return true
+	case <-s.engine.failed:
+		return false
+	case <-s.engine.closing:
+		return false
+	}
+}
+
+// run applies work until the dispatcher closes the queue.
+func (s *shard) run() {
+	for w := range s.in {
+		if s.engine.Failure() != nil {
+			continue
+		}
+		s.step(w)
+	}
+}
+
+func (s *shard) step(w work) {
+	position := event.Position(0)
+	if w.message != nil {
+		position = w.message.position
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.engine.fail(position, fmt.Errorf("apply message: panic: %v", p))
+		}
+	}()
+	if w.command != nil {
+		w.command(s)
+		return
+	}
+	s.applier.apply(w.message)
+	s.losses(w.message.Stamp)
+	for i := range w.message.Sites {
+		s.since += w.message.Sites[i].N
+	}
+	s.engine.release(w.message)
+	if s.since >= measureEvery {
+		s.since = 0
+		s.fit()
+	}
+}
+
+// losses moves what was lost since the last message into the ledger.
+func (s *shard) losses(stamp int64) {
+	for _, site := range s.applier.sites {
+		for i, n := range site.lost {
+			if n > 0 {
+				site.lost[i] = 0
+				s.engine.ledger.add(stamp, &event.Count{Site: site.id, Verdict: lossNames[i].verdict, Reason: lossNames[i].reason, N: n})
+			}
+		}
+	}
+}
+
+// measureEvery is after how many rows a shard looks at its memory.
+const measureEvery = 1 << 15
+
+// fit drops the oldest blocks until the shard keeps to its part of the memory.
+func (s *shard) fit() {
+	limit := s.engine.cfg.Memory / int64(s.engine.cfg.Shards)
+	if limit <= 0 {
+		return
+	}
+	for s.bytes() > limit {
+		var oldest *siteShard
+		for _, site := range s.applier.sites {
+			if len(site.order) > 1 && (oldest == nil || site.order[0].Day < oldest.order[0].Day) {
+				oldest = site
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		oldest.cutOldest()
+	}
+}
+
+// cutOldest drops the oldest block for want of memory and remembers from when
+// answers are complete.
+func (s *siteShard) cutOldest() {
+	b := s.order[0]
+	lost := 0
+	from := s.from
+	for i := range b.N() {
+		if t := b.Unix(i); t >= s.from {
+			lost++
+			from = max(from, t+1)
+		}
+	}
+	s.lost[lossLeft] += uint64(lost)
+	s.from, s.cut = from, "memory"
+	s.drop(0)
+	for len(s.leaving) > 0 {
+		s.trim()
+	}
+}
+
+func (s *shard) bytes() int64 {
+	var n int64
+	for _, site := range s.applier.sites {
+		b := site.bytes()
+		n += b.Rows + b.Subjects + b.Visits + b.Dictionaries + b.IDs + b.Waiting
+	}
+	return n
+}
+
+// seen applies the daily snapshot of first_seen: names and times of subjects.
+func (s *shard) seen(f *event.Fact) {
+	site := s.applier.site(f.Site)
+	for data := f.Value; len(data) > 0; {
+		n, k := binary.Uvarint(data)
+		if k <= 0 || uint64(len(data)-k) < n+8 {
+			return
+		}
+		name := string(data[k : k+int(n)])
+		time := int64(binary.LittleEndian.Uint64(data[k+int(n):]))
+		data = data[k+int(n)+8:]
+		hash := subject.Hash(name)
+		if !s.applier.owns(hash) {
+			continue
+		}
+		if ordinal, added := site.subjects.Get(name, hash, time); !added {
+			site.subjects.Mut(ordinal).Seen(time)
+		}
+	}
+	site.changed = true
+}
+
+// AppendSeen appends a subject to the value of a FactSeen.
+func AppendSeen(value []byte, name string, firstSeen int64) []byte {
+	value = binary.AppendUvarint(value, uint64(len(name)))
+	value = append(value, name...)
+	return binary.LittleEndian.AppendUint64(value, uint64(firstSeen))
+}

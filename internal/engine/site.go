@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/engine/viewid"
+	"github.com/readership/readership/internal/engine/visit"
+	"github.com/readership/readership/internal/event"
+)
+
+// MaxColumns bounds the properties of a site that are columns; further names
+// stay in the log and cannot be asked for.
+const MaxColumns = int(event.NumColumns) + 256
+
+// localFrom is the number of values in a block from which the next blocks get
+// a dictionary of their own for the column.
+const localFrom = 4096
+
+// siteShard is one site in one shard: all its state, owned by the shard.
+type siteShard struct {
+	id       string
+	subjects *subject.Table
+	visits   *visit.Table
+	ids      viewid.Table
+	waiting  waiting
+
+	columns []column
+	byName  map[string]int
+
+	blocks  map[uint16]*block.Builder
+	order   []*block.Builder // by day, then age
+	open    map[openKey]*block.Builder
+	nextID  uint16
+	leaving []*block.Builder // out of every view; their rows still in chains
+	trimmed int              // rows of leaving[0] whose subjects are trimmed
+
+	from    int64 // rows before it are not part of answers (Unix ms)
+	cut     string
+	window  int64 // length in ms
+	now     int64 // the site's clock as of the last message
+	lastDay int   // UTC day of now
+
+	lost     [numLosses]uint64 // since the engine last took them
+	view     *ShardView
+	changed  bool
+	rows     uint64
+	copies   uint64
+	rowBytes int64 // estimate of blocks, refreshed by measure
+}
+
+type openKey struct {
+	day    int
+	copies bool
+}
+
+// column is a column of the site in this shard.
+type column struct {
+	name  string
+	dict  *block.Dict
+	local bool // new blocks get a dictionary of their own
+}
+
+// losses are what the ledger must say beside the collector's counts.
+type loss int
+
+const (
+	lossOrphan loss = iota // engagement whose view never came
+	lossLeft               // rows dropped before their time, for memory
+	numLosses
+)
+
+var lossNames = [numLosses]struct{ verdict, reason string }{
+	lossOrphan: {"orphan", "view_unknown"},
+	lossLeft:   {"left", "memory"},
+}
+
+func newSiteShard(id string) *siteShard {
+	s := &siteShard{
+		id: id, subjects: subject.NewTable(), visits: visit.NewTable(),
+		byName: map[string]int{}, blocks: map[uint16]*block.Builder{}, open: map[openKey]*block.Builder{},
+		waiting: newWaiting(), changed: true,
+	}
+	for c := range event.NumColumns {
+		s.columns = append(s.columns, column{name: c.String(), dict: block.NewDict()})
+	}
+	for _, c := range []event.Column{event.ColURL, event.ColTitle, event.ColReferrer, event.ColAccount} {
+		s.columns[c].local = true
+	}
+	return s
+}
+
+// property returns the number of a property's column, -1 past MaxColumns.
+func (s *siteShard) property(name string) int {
+	if c, ok := s.byName[name]; ok {
+		return c
+	}
+	if len(s.columns) == MaxColumns {
+		return -1
+	}
+	own := string(append([]byte(nil), name...))
+	s.byName[own] = len(s.columns)
+	s.columns = append(s.columns, column{name: own, dict: block.NewDict()})
+	return len(s.columns) - 1
+}
+
+// blockFor returns the open block of a day.
+func (s *siteShard) blockFor(day int, copies bool) *block.Builder {
+	key := openKey{day, copies}
+	if b := s.open[key]; b != nil {
+		if b.N() < block.MaxRows {
+			return b
+		}
+		s.seal(b)
+	}
+	// Names of blocks are taken in turn; 65,535 is visit.NoRow's block.
+	for s.blocks[s.nextID] != nil || s.nextID == 1<<16-1 {
+		s.nextID++
+	}
+	b := block.NewBuilder(s.nextID, day, copies)
+	s.nextID++
+	s.blocks[b.ID] = b
+	at, _ := slices.BinarySearchFunc(s.order, day+1, func(o *block.Builder, day int) int { return cmp.Compare(o.Day, day) })
+	s.order = slices.Insert(s.order, at, b)
+	s.open[key] = b
+	return b
+}
+
+func (s *siteShard) seal(b *block.Builder) {
+	for c := range s.columns {
+		if c != int(event.ColItem) && !s.columns[c].local && b.Distinct(c) > localFrom {
+			s.columns[c].local = true
+		}
+	}
+	b.Seal()
+	delete(s.open, openKey{b.Day, b.Copies})
+}
+
+// sealAfter is how long after its day a block stays open for late rows.
+const sealAfter = 49 * 60 * 60 * 1000
+
+// advance moves the site's clock: blocks are sealed, days leave.
+func (s *siteShard) advance(now, window int64) {
+	s.now, s.window = now, window
+	if from := now - window; from > s.from {
+		s.from = from
+		s.cut = ""
+	}
+	if day := int(now / block.DayMillis); day != s.lastDay {
+		s.lastDay = day
+		for key, b := range s.open {
+			if int64(key.day+1)*block.DayMillis+sealAfter <= now {
+				s.seal(b)
+			}
+		}
+	}
+	for len(s.order) > 0 && int64(s.order[0].Day+1)*block.DayMillis <= s.from {
+		s.drop(0)
+	}
+	s.waiting.expire(now, func() { s.lost[lossOrphan]++ })
+	s.trim()
+}
+
+// drop takes a block out of every later view.
+func (s *siteShard) drop(i int) {
+	b := s.order[i]
+	s.order = slices.Delete(s.order, i, i+1)
+	delete(s.open, openKey{b.Day, b.Copies})
+	s.leaving = append(s.leaving, b)
+	first := int(s.from / block.DayMillis)
+	if len(s.order) == 0 || s.order[0].Day > b.Day {
+		s.visits.DropBefore(min(first, b.Day+1))
+	}
+	s.changed = true
+}
+
+// trimRows is how many rows of leaving blocks have their subject's chain
+// trimmed with each message, so that a day that leaves holds nobody up.
+const trimRows = 512
+
+// trim takes rows of leaving blocks out of the chains.
+func (s *siteShard) trim() {
+	if len(s.leaving) == 0 {
+		return
+	}
+	gone := func(r block.RowID) bool {
+		b := s.blocks[r.Block()]
+		return b == nil || slices.Contains(s.leaving, b)
+	}
+	for range trimRows {
+		b := s.leaving[0]
+		if s.trimmed >= b.N() {
+			delete(s.blocks, b.ID)
+			s.leaving = s.leaving[1:]
+			s.trimmed = 0
+			if len(s.leaving) == 0 {
+				return
+			}
+			continue
+		}
+		s.subjects.Trim(b.SubjectOf(s.trimmed), gone)
+		s.trimmed++
+	}
+}
+
+// snapshot returns the site as readers of this shard see it.
+func (s *siteShard) snapshot() *ShardView {
+	if s.view != nil && !s.changed {
+		return s.view
+	}
+	v := &ShardView{
+		Columns:  make([]ColumnView, len(s.columns)),
+		Blocks:   make([]*block.Block, len(s.order)),
+		ByID:     make(map[uint16]*block.Block, len(s.order)),
+		Visits:   s.visits.Snapshot(),
+		Subjects: s.subjects.Snapshot(),
+	}
+	for i := range s.columns {
+		v.Columns[i] = ColumnView{Name: s.columns[i].name, Dict: s.columns[i].dict.View()}
+	}
+	for i, b := range s.order {
+		v.Blocks[i] = b.Snapshot()
+		v.ByID[b.ID] = v.Blocks[i]
+	}
+	s.view, s.changed = v, false
+	return v
+}
+
+// SiteBytes is the memory of one site in one shard, by part.
+type SiteBytes struct {
+	Rows, Subjects, Visits, Dictionaries, IDs, Waiting int64
+	subject.Bytes                                      // the parts of Subjects
+}
+
+func (s *siteShard) bytes() SiteBytes {
+	var b SiteBytes
+	for _, blk := range s.blocks {
+		b.Rows += blk.Bytes()
+	}
+	for i := range s.columns {
+		b.Dictionaries += s.columns[i].dict.Bytes()
+	}
+	b.Bytes = s.subjects.Bytes()
+	b.Subjects = b.Bytes.Subjects + b.Names + b.Index + b.Chains
+	b.Visits = s.visits.Bytes()
+	b.IDs = s.ids.Bytes()
+	b.Waiting = s.waiting.bytes()
+	return b
+}
