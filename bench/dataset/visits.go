@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Visits describes the data set of the memory promise: page views with random
@@ -161,4 +162,32 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
+}
+
+// DayCount is what one UTC day of the data set holds. Engaged is in seconds.
+type DayCount struct{ Views, Visitors, Engaged int }
+
+// PerDay counts the days plainly, by their date.
+func (v Visits) PerDay() map[string]DayCount {
+	type deviceDay struct {
+		device uint32
+		day    int64
+	}
+	days, seen := map[int64]DayCount{}, map[deviceDay]struct{}{}
+	for _, p := range v.pageViews() {
+		day := p.time / dayMillis
+		c := days[day]
+		c.Views++
+		c.Engaged += int(p.engaged)
+		if _, ok := seen[deviceDay{p.device, day}]; !ok {
+			seen[deviceDay{p.device, day}] = struct{}{}
+			c.Visitors++
+		}
+		days[day] = c
+	}
+	named := make(map[string]DayCount, len(days))
+	for day, c := range days {
+		named[time.UnixMilli(day*dayMillis).UTC().Format(time.DateOnly)] = c
+	}
+	return named
 }

@@ -1,0 +1,180 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/readership/readership/bench/harness"
+)
+
+// Overload offers twice what the server can take, from another core, and
+// checks that it refuses in time, keeps its memory, serves what it accepts,
+// and is itself again right after.
+func Overload(ctx context.Context, w io.Writer, args []string) error {
+	flags := flag.NewFlagSet("overload", flag.ContinueOnError)
+	seconds := flags.Int("seconds", 60, "seconds of overload")
+	batch := flags.Int("batch", 20, "events a request")
+	connections := flags.Int("connections", 512, "connections")
+	factor := flags.Float64("factor", 2, "offered ÷ capacity")
+	memory := flags.String("memory", "", "the server's --memory")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if err := need("taskset"); err != nil {
+		return err
+	}
+	if runtime.NumCPU() < 2 {
+		return errors.New("overload needs two cores")
+	}
+	var other unix.CPUSet
+	other.Set(1)
+	runtime.LockOSThread()
+	if err := unix.SchedSetaffinity(0, &other); err != nil { // threads made from here on inherit it
+		return fmt.Errorf("bind the generator to core 1: %w", err)
+	}
+	runtime.GOMAXPROCS(1)
+	dir, remove, err := tempDir()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	o := harness.Options{Dir: filepath.Join(dir, "data"), Prefix: []string{"taskset", "-c", "0"}}
+	if *memory != "" {
+		o.Args = []string{"--memory", *memory}
+	}
+	s, err := harness.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.Kill()
+	key, err := s.CreateSite(ctx, newsSite)
+	if err != nil {
+		return err
+	}
+	base := harness.Load{Addr: s.CollectAddr, WriteKey: key, Connections: 64, Batch: *batch}
+	run := func(l harness.Load, d time.Duration, rate float64) (*harness.LoadReport, error) {
+		l.Duration, l.Rate = d, rate
+		return l.Run(ctx)
+	}
+	if _, err := run(base, 5*time.Second, 0); err != nil { // warm up
+		return err
+	}
+	closed, err := run(base, 10*time.Second, 0)
+	if err != nil {
+		return err
+	}
+	capacity := float64(len(closed.Accepted)) / closed.Took.Seconds()
+	before, err := s.RSS()
+	if err != nil {
+		return err
+	}
+	storedBefore, err := storedBytes(ctx, s)
+	if err != nil {
+		return err
+	}
+	peak, stopWatching := watchRSS(s)
+	flood := base
+	flood.Connections = *connections
+	over, err := run(flood, time.Duration(*seconds)*time.Second, *factor*capacity)
+	highest := stopWatching(peak)
+	if err != nil {
+		return err
+	}
+	storedAfter, err := storedBytes(ctx, s)
+	if err != nil {
+		return err
+	}
+	after, recovered, err := recovery(base, run, capacity)
+	if err != nil {
+		return err
+	}
+	grown := storedAfter - storedBefore
+	offered := float64(over.Offered) / over.Took.Seconds()
+	fmt.Fprintf(w, "Server on core 0, open-loop generator on core 1, batches of %d, %d connections, %d s. %s.\n\n| | |\n|---|---|\n", *batch, *connections, *seconds, Machine())
+	fmt.Fprintf(w, "| capacity (closed loop) | %s events/s |\n| offered | %s events/s (%.2f ×) |\n", thousands(capacity*float64(*batch)), thousands(offered*float64(*batch)), offered/capacity)
+	fmt.Fprintf(w, "| accepted | %s events/s, p50 %s, **p99 %s** (limit 250 ms), since they were due |\n", thousands(float64(len(over.Accepted)**batch)/over.Took.Seconds()),
+		harness.Quantile(over.Accepted, .5).Round(time.Millisecond), harness.Quantile(over.Accepted, .99).Round(time.Millisecond))
+	fmt.Fprintf(w, "| refused | %s requests, **p99 %s**, slowest %s (limit 50 ms), %d without Retry-After |\n", thousands(float64(len(over.Refused))),
+		harness.Quantile(over.Refused, .99).Round(100*time.Microsecond), harness.Quantile(over.Refused, 1).Round(100*time.Microsecond), over.RefusedBare)
+	fmt.Fprintf(w, "| other answers, broken connections | %d, %d |\n", over.Others, over.Broken)
+	fmt.Fprintf(w, "| memory before, highest | %d MB, %d MB: **%.2f ×** (limit 1.2); of it rows newly stored: %d MB |\n", before>>20, highest>>20, float64(highest)/float64(before), grown>>20)
+	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed after %s |\n", thousands(after*float64(*batch)), after/capacity, recovered.refused, recovered.in.Round(time.Millisecond))
+	switch {
+	case harness.Quantile(over.Accepted, .99) > 250*time.Millisecond:
+		return errors.New("accepted requests took too long")
+	case harness.Quantile(over.Refused, .99) > 50*time.Millisecond:
+		return errors.New("refusals took too long")
+	case over.RefusedBare+over.Others+over.Broken > 0:
+		return errors.New("answers were neither 200 nor refusals with Retry-After")
+	}
+	return s.Stop()
+}
+
+// storedBytes returns what the engine says it holds, 0 if it does not say.
+func storedBytes(ctx context.Context, s *harness.Server) (int64, error) {
+	kinds, err := engineBytes(ctx, s)
+	var sum float64
+	for _, bytes := range kinds {
+		sum += bytes
+	}
+	return int64(sum), err
+}
+
+// watchRSS samples the server's memory ten times a second until stopped.
+func watchRSS(s *harness.Server) (highest chan int64, stop func(chan int64) int64) {
+	highest = make(chan int64)
+	quit := make(chan struct{})
+	go func() {
+		var top int64
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if rss, err := s.RSS(); err == nil {
+					top = max(top, rss)
+				}
+			case <-quit:
+				highest <- top
+				return
+			}
+		}
+	}()
+	return highest, func(c chan int64) int64 {
+		close(quit)
+		return <-c
+	}
+}
+
+type recoveryReport struct {
+	refused int
+	in      time.Duration
+}
+
+// recovery sends at full speed in slices of 200 ms for two seconds and finds
+// the first one that reaches nine tenths of the capacity.
+func recovery(base harness.Load, run func(harness.Load, time.Duration, float64) (*harness.LoadReport, error), capacity float64) (rate float64, r recoveryReport, err error) {
+	const slices, slice = 10, 200 * time.Millisecond
+	accepted, start := 0, time.Now()
+	r.in = 2 * time.Second
+	for range slices {
+		one, err := run(base, slice, 0)
+		if err != nil {
+			return 0, r, err
+		}
+		accepted += len(one.Accepted)
+		r.refused += len(one.Refused)
+		if r.in == 2*time.Second && float64(len(one.Accepted))/one.Took.Seconds() >= 0.9*capacity {
+			r.in = time.Since(start)
+		}
+	}
+	return float64(accepted) / time.Since(start).Seconds(), r, nil
+}
