@@ -1,0 +1,461 @@
+// Package importer reads files of access logs and of events and sends them to
+// a running server. Every line gets an id that is a hash of the line, so a file
+// can be sent again, whole or cut, renamed or compressed, and stores nothing
+// twice: an import that was interrupted is simply run again.
+//
+// A first pass reads the times and says what lies outside the site's window;
+// the second translates lines and sends them in parts, in the order of the
+// file, while the next part is prepared.
+package importer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sort"
+	"time"
+
+	"github.com/readership/readership/internal/client"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/problem"
+)
+
+// Kind says what the files hold.
+type Kind int
+
+// The kinds of files.
+const (
+	AccessLog Kind = iota
+	Events         // NDJSON of POST /v1/events
+)
+
+// Options say what to import and where to report.
+type Options struct {
+	Kind    Kind
+	Files   []string // "-" is standard input
+	Site    string
+	Advance bool // an event clock may be moved by more than 7 days at once
+
+	// Of access logs only.
+	Format    string // "" or "auto": found from the first lines
+	As        string // request (default) or page_view
+	Host      string // the host of addresses that the log gives as a path
+	PagesOnly bool   // leave out parts of pages and what was not answered
+
+	Stdin    io.Reader
+	Out      io.Writer // what an import is about, and its summary
+	Err      io.Writer // progress, rejected lines, retries
+	TTY      bool      // Err is a terminal
+	Patience time.Duration
+	PartSize int // bytes of one request's body; 0 is 16 MB
+	Now      func() time.Time
+}
+
+// Summary is what became of the lines.
+type Summary struct {
+	Lines      int64
+	Stored     int64
+	Duplicates int64
+	Rejected   int64
+	Skipped    int64 // not wanted: blank, or left out by PagesOnly
+}
+
+const (
+	defaultPart = 16 << 20
+	// maxShown bounds the rejected lines that are printed, of each reason.
+	maxShown = 100
+)
+
+// translator makes the JSON of an event of each line.
+type translator interface {
+	translate(dst, line []byte) (out []byte, skip bool, err error)
+}
+
+// Run imports the files. It returns an error when it could not finish; lines
+// that were rejected are no error, they are counted and printed.
+func Run(ctx context.Context, c *client.Client, o Options) (*Summary, error) {
+	if o.As == "" {
+		o.As = event.TypeRequest
+	}
+	if o.PartSize <= 0 {
+		o.PartSize = defaultPart
+	}
+	if o.As != event.TypeRequest && o.As != event.TypePageView {
+		return nil, fmt.Errorf("--as %q: it is request or page_view", o.As)
+	}
+	r := &run{o: o, client: c, shown: make(map[string]int)}
+	r.progress = progress{w: o.Err, tty: o.TTY, now: o.Now}
+	if err := r.plan(ctx); err != nil {
+		return nil, err
+	}
+	begin := o.Now()
+	r.progress.begin()
+	err := r.send(ctx)
+	r.progress.clear()
+	r.hidden()
+	s := &r.sum
+	fmt.Fprintf(o.Out, "%s stored, %s, %s rejected", thousands(s.Stored), plural(s.Duplicates, "duplicate"), thousands(s.Rejected))
+	if s.Skipped > 0 {
+		fmt.Fprintf(o.Out, ", %s left out", thousands(s.Skipped))
+	}
+	took := o.Now().Sub(begin)
+	fmt.Fprintf(o.Out, " of %s in %s", plural(s.Lines, "line"), took.Round(10*time.Millisecond))
+	if took >= time.Second {
+		fmt.Fprintf(o.Out, " (%s events/s)", thousands(int64(float64(s.Stored+s.Duplicates)/took.Seconds())))
+	}
+	fmt.Fprintln(o.Out)
+	if err != nil {
+		return s, fmt.Errorf("the import did not finish: %s\nRun the same command again: what is stored is recognised and not stored twice", client.Explain(err))
+	}
+	return s, nil
+}
+
+// run is one import under way.
+type run struct {
+	o        Options
+	client   *client.Client
+	order    []input
+	progress progress
+	sum      Summary
+	shown    map[string]int // rejected lines printed, by reason
+	bytes    int64          // of files already sent
+}
+
+// input is one file with what the first pass found.
+type input struct {
+	name   string
+	format Format
+	first  int64 // time of its first line that has one
+}
+
+// plan makes the first pass and prints what lies outside the window.
+func (r *run) plan(ctx context.Context) error {
+	rule, window, err := r.rule(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range r.o.Files {
+		in := input{name: name}
+		if name == "-" {
+			r.order = append(r.order, in)
+			continue
+		}
+		if err := r.look(&in); err != nil {
+			return err
+		}
+		r.order = append(r.order, in)
+	}
+	sort.SliceStable(r.order, func(i, j int) bool { return r.order[i].first < r.order[j].first })
+	var s scan
+	stdin := false
+	for i := range r.order {
+		in := &r.order[i]
+		if in.name == "-" {
+			stdin = true
+			continue
+		}
+		src, err := open(in.name, nil)
+		if err != nil {
+			return err
+		}
+		var parser *Parser
+		if r.o.Kind == AccessLog {
+			parser = &Parser{Format: in.format}
+		}
+		err = s.scanFile(src, parser, rule)
+		r.progress.total += src.size
+		src.Close()
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if stdin {
+		r.progress.total = 0
+		fmt.Fprintf(r.o.Out, "standard input is read once: what lies outside the window of site %q (%s) shows as rejected\n", r.o.Site, window)
+		return nil
+	}
+	s.finish(rule)
+	fmt.Fprintln(r.o.Out, s.sentence(r.o.Site, rule, window))
+	return nil
+}
+
+// look finds a file's format and the time of its first line.
+func (r *run) look(in *input) error {
+	src, err := open(in.name, nil)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	head, err := src.reader.Peek(256 << 10)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %s: %w", in.name, err)
+	}
+	if r.o.Kind == AccessLog {
+		if in.format, err = r.format(in.name, head); err != nil {
+			return err
+		}
+	}
+	parser, entry := Parser{Format: in.format}, Entry{}
+	for {
+		line, err := src.next()
+		if err != nil && !errors.Is(err, errLongLine) {
+			return nil
+		}
+		if r.o.Kind == Events {
+			if t, ok := eventTime(line); ok {
+				in.first = t
+				return nil
+			}
+		} else if parser.Parse(line, &entry) == nil {
+			in.first = entry.Time
+			return nil
+		}
+		if src.number >= detectLines {
+			return nil
+		}
+	}
+}
+
+func (r *run) format(name string, head []byte) (Format, error) {
+	if r.o.Format != "" && r.o.Format != "auto" {
+		return ParseFormat(r.o.Format)
+	}
+	f, err := detect(head)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// rule asks the server what the site does with times. A key that may only
+// import cannot know.
+func (r *run) rule(ctx context.Context) (*rule, string, error) {
+	site, err := r.client.Site(ctx, r.o.Site)
+	if p, ok := problem.As(err); ok && p.Status == http.StatusForbidden {
+		return &rule{}, "not readable with this key", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("ask %s for site %q: %s", r.client.Server(), r.o.Site, client.Explain(err))
+	}
+	now := r.o.Now().UnixMilli()
+	rule := &rule{known: true, event: site.Clock == event.ClockEvent, advance: r.o.Advance,
+		clock: now, window: site.WindowDuration().Milliseconds()}
+	window := site.Window
+	if rule.event {
+		window += ", event clock"
+		rule.clock = r.eventClock(ctx, now)
+	}
+	return rule, window, nil
+}
+
+// eventClock returns the site's event clock, 0 where it is not set or not
+// known: an unset clock answers with the log's time, which is about ours.
+func (r *run) eventClock(ctx context.Context, now int64) int64 {
+	answer, err := r.client.Query(ctx, r.o.Site, &client.Query{Metrics: []string{"events"}, DateRange: "1m"})
+	if err != nil {
+		return 0
+	}
+	t, err := time.Parse(time.RFC3339, answer.Meta.AsOf)
+	if err != nil || t.UnixMilli() > now-(10*time.Minute).Milliseconds() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// send translates and sends the files. Parts are sent one at a time, in the
+// order of the lines, so that an event clock moves as it would have; the next
+// part is prepared meanwhile.
+func (r *run) send(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	full, free := make(chan *part), make(chan *part, 2)
+	free <- &part{body: make([]byte, 0, r.o.PartSize+MaxLine)}
+	free <- &part{body: make([]byte, 0, r.o.PartSize+MaxLine)}
+	sent := make(chan error, 1)
+	go func() {
+		var err error
+		for p := range full {
+			if err == nil {
+				if err = r.sendPart(ctx, p); err != nil {
+					cancel(err)
+				}
+			}
+			p.reset()
+			free <- p
+		}
+		sent <- err
+	}()
+	err := r.readAll(ctx, full, free)
+	close(full)
+	if sendErr := <-sent; sendErr != nil {
+		return sendErr
+	}
+	return err
+}
+
+// readAll fills parts with the events of all files.
+func (r *run) readAll(ctx context.Context, full chan<- *part, free <-chan *part) error {
+	p := <-free
+	for i := range r.order {
+		in := &r.order[i]
+		src, err := open(in.name, r.o.Stdin)
+		if err != nil {
+			return err
+		}
+		err = r.readFile(ctx, src, in, &p, full, free)
+		p.bytes += src.read.n
+		p.base += src.read.n
+		src.Close()
+		if err != nil {
+			return err
+		}
+	}
+	full <- p
+	return nil
+}
+
+// readFile adds the events of one file to parts. Parts go on over the border
+// of files.
+func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, full chan<- *part, free <-chan *part) error {
+	var t translator = &eventLines{}
+	if r.o.Kind == AccessLog {
+		if in.name == "-" {
+			head, err := src.reader.Peek(1)
+			if err == nil {
+				head, _ = src.reader.Peek(src.reader.Buffered())
+			}
+			if in.format, err = r.format("standard input", head); err != nil {
+				return err
+			}
+		}
+		t = &requestEvents{parser: Parser{Format: in.format}, typ: r.o.As, host: r.o.Host, pages: r.o.PagesOnly}
+	}
+	for {
+		line, err := src.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, errLongLine):
+			(*p).reject(in.name, src.number, err)
+			continue
+		case err != nil:
+			return err
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		body, skip, err := t.translate((*p).body, line)
+		switch {
+		case err != nil:
+			(*p).reject(in.name, src.number, err)
+		case skip:
+			(*p).skipped++
+			(*p).lines++
+		default:
+			(*p).body = append(body, '\n')
+			(*p).add(in.name, src.number)
+		}
+		if len((*p).body) >= r.o.PartSize || len((*p).failed) >= maxFailed {
+			base := (*p).base
+			(*p).bytes = base + src.read.n
+			if err := hand(ctx, full, *p); err != nil {
+				return err
+			}
+			if *p, err = take(ctx, free); err != nil {
+				return err
+			}
+			(*p).base = base
+		}
+	}
+}
+
+func hand(ctx context.Context, full chan<- *part, p *part) error {
+	select {
+	case full <- p:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func take(ctx context.Context, free <-chan *part) (*part, error) {
+	select {
+	case p := <-free:
+		return p, nil
+	case <-ctx.Done():
+		return &part{}, context.Cause(ctx)
+	}
+}
+
+// sendPart sends one part and adds up what became of it. Only the sending
+// goroutine touches the summary and the printed lines.
+func (r *run) sendPart(ctx context.Context, p *part) error {
+	for _, f := range p.failed {
+		r.reject(f.file, f.line, "unreadable", f.err.Error())
+	}
+	r.sum.Lines += p.lines
+	r.sum.Rejected += int64(len(p.failed))
+	r.sum.Skipped += p.skipped
+	if p.events > 0 {
+		receipt, err := r.client.Send(ctx, p.body, client.SendOptions{
+			Site: r.o.Site, Advance: r.o.Advance, Patience: r.o.Patience,
+			OnRetry: func(err error, wait time.Duration) {
+				r.progress.clear()
+				fmt.Fprintf(r.o.Err, "%s; again in %s\n", client.Explain(err), wait)
+			},
+		})
+		if err != nil {
+			return err
+		}
+		r.sum.Stored += int64(receipt.Accepted)
+		r.sum.Duplicates += int64(receipt.Duplicates)
+		r.sum.Rejected += int64(receipt.RejectedTotal)
+		for _, rejected := range receipt.Rejected {
+			file, line := p.place(rejected.Index)
+			r.reject(file, line, rejected.Code, describe(rejected))
+		}
+		r.shown[""] += receipt.RejectedTotal - len(receipt.Rejected)
+	}
+	r.progress.show(p.bytes, r.sum.Stored+r.sum.Duplicates)
+	return nil
+}
+
+func describe(e client.Rejected) string {
+	text := e.Code
+	if e.Path != "" {
+		text += " at " + e.Path
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
+}
+
+// reject prints a line that was not taken, the first ones of each reason.
+func (r *run) reject(file string, line int, code, why string) {
+	r.shown[code]++
+	if r.shown[code] > maxShown {
+		return
+	}
+	r.progress.clear()
+	fmt.Fprintf(r.o.Err, "%s:%d: %s\n", file, line, why)
+}
+
+// hidden says how many rejected lines were not printed.
+func (r *run) hidden() {
+	n := r.shown[""]
+	for code, count := range r.shown {
+		if code != "" && count > maxShown {
+			n += count - maxShown
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(r.o.Err, "%s more rejected lines are not shown\n", thousands(int64(n)))
+	}
+}
