@@ -48,6 +48,7 @@ type siteClock struct {
 // translates the numbers of one message into the codes of one site.
 type applier struct {
 	shard, shards int
+	journal       bool // keep what a checkpoint needs
 	sites         map[string]*siteShard
 
 	generation uint64
@@ -79,6 +80,7 @@ func (a *applier) site(id string) *siteShard {
 	s := a.sites[id]
 	if s == nil {
 		s = newSiteShard(string(append([]byte(nil), id...)))
+		s.ids.Journal = a.journal
 		a.sites[s.id] = s
 	}
 	return s

@@ -2,12 +2,535 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/engine/viewid"
+	"github.com/readership/readership/internal/engine/visit"
+	"github.com/readership/readership/internal/event"
 )
 
-type checkpointer struct{}
+// checkpointVersion changes with the meaning of any key; a checkpoint of
+// another version is set aside and the log is replayed.
+const checkpointVersion = 1
 
-func openCheckpoint(dir string, e *Engine) (*checkpointer, error) { return &checkpointer{}, nil }
-func (c *checkpointer) close() error                              { return nil }
+// checkpointer writes what changed since the last checkpoint in one atomic
+// batch. Between checkpoints the log is the truth, so Pebble keeps no log of
+// its own: a batch counts once it is flushed. docs/format/checkpoint.md lists
+// the keys.
+type checkpointer struct {
+	db  *pebble.DB
+	mu  sync.Mutex // one checkpoint at a time
+	due chan struct{}
+}
 
-// Checkpoint writes the state.
-func (e *Engine) Checkpoint(ctx context.Context) error { return nil }
+// checkpointBytes is how much log is applied before a checkpoint is due. Half
+// a gigabyte of changed pages at once would break the promise of memory; 64 MB
+// of log change about 30 MB of them.
+const checkpointBytes = 64 << 20
+
+// head is the key that makes a checkpoint whole.
+type head struct {
+	Version  int            `json:"version"`
+	Shards   int            `json:"shards"`
+	Position event.Position `json:"position"`
+	LogTime  int64          `json:"log_time"`
+	Clocks   map[string]int64
+}
+
+// siteHead is what a shard keeps of a site beside pages.
+type siteHead struct {
+	NextBlock    uint16
+	NextVisit    uint32
+	From, Now    int64
+	Cut          string
+	Rows, Copies uint64
+	Columns      []columnHead
+	Blocks       []uint16
+	Waiting      []waitingHead
+	IDSequence   uint64
+	Window       int64
+	LastDay      int
+}
+
+type columnHead struct {
+	Name   string
+	Local  bool
+	Values int
+}
+
+type waitingHead struct {
+	View   uint64
+	Since  int64
+	Time   int64
+	Millis uint32
+	Scroll uint8
+}
+
+func openCheckpoint(dir string, e *Engine) (*checkpointer, error) {
+	path := filepath.Join(dir, "checkpoint")
+	c := &checkpointer{due: make(chan struct{}, 1)}
+	if err := c.open(path, e.cfg.Logger); err != nil {
+		return nil, err
+	}
+	err := c.load(e)
+	if err == nil {
+		return c, nil
+	}
+	// A lost checkpoint only makes the replay longer.
+	e.cfg.Logger.Warn("checkpoint cannot be used, the log will be replayed", "error", err)
+	e.reset()
+	if err := c.db.Close(); err != nil {
+		return nil, fmt.Errorf("close checkpoint: %w", err)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return nil, fmt.Errorf("remove checkpoint: %w", err)
+	}
+	return c, c.open(path, e.cfg.Logger)
+}
+
+func (c *checkpointer) open(path string, logger *slog.Logger) error {
+	cache := pebble.NewCache(1 << 20)
+	defer cache.Unref()
+	opts := &pebble.Options{DisableWAL: true, Cache: cache, MemTableSize: 4 << 20, Logger: pebbleLogger{logger}}
+	db, err := pebble.Open(path, opts)
+	if err != nil {
+		logger.Warn("checkpoint cannot be opened, the log will be replayed", "error", err)
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("remove checkpoint: %w", err)
+		}
+		if db, err = pebble.Open(path, opts); err != nil {
+			return fmt.Errorf("open checkpoint: %w", err)
+		}
+	}
+	c.db = db
+	return nil
+}
+
+func (c *checkpointer) close() error {
+	if err := c.db.Close(); err != nil {
+		return fmt.Errorf("close checkpoint: %w", err)
+	}
+	return nil
+}
+
+// pebbleLogger sends Pebble's lines to the log of the engine.
+type pebbleLogger struct{ *slog.Logger }
+
+func (l pebbleLogger) Infof(format string, args ...any) { l.Debug(fmt.Sprintf(format, args...)) }
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.Error(fmt.Sprintf(format, args...))
+}
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.Error(fmt.Sprintf(format, args...))
+	panic(fmt.Sprintf(format, args...))
+}
+
+// reset empties the engine before it starts.
+func (e *Engine) reset() {
+	e.facts, e.ledger = newFacts(e.cfg.Address), newLedger()
+	e.position.Store(0)
+	e.logTime.Store(0)
+	e.received = 0
+	for i := range e.shards {
+		e.shards[i] = newShard(e, i)
+	}
+}
+
+// CheckpointDue tells that so much of the log was applied since the last
+// checkpoint that the next is due.
+func (e *Engine) CheckpointDue() <-chan struct{} {
+	if e.ckpt == nil {
+		return nil
+	}
+	return e.ckpt.due
+}
+
+// Checkpoint writes what changed since the last one. The writers only note
+// which pages these are, at one border of the log; the rest happens beside
+// them. A crash leaves the one before.
+func (e *Engine) Checkpoint(ctx context.Context) error {
+	if e.ckpt == nil {
+		return nil
+	}
+	e.ckpt.mu.Lock()
+	defer e.ckpt.mu.Unlock()
+	h := head{Version: checkpointVersion, Shards: len(e.shards)}
+	var changed []event.Fact
+	var lines []ledgerSave // of the dispatcher's ledger
+	parts := make([]*shardSave, len(e.shards))
+	ready := make(chan struct{}, len(e.shards))
+	err := e.enqueue(item{
+		dispatch: func() {
+			h.Position, h.LogTime = e.received, e.LogTime()
+			changed, h.Clocks = e.facts.unsaved()
+			lines = e.ledger.unsaved()
+			e.sinceCheckpoint = 0
+		},
+		command: func(s *shard) {
+			parts[s.number] = s.save()
+			ready <- struct{}{}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	for range e.shards {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return fmt.Errorf("checkpoint: %w", ctx.Err())
+		case <-e.failed:
+			return ErrFailed
+		case <-e.closing:
+			return ErrClosed
+		}
+	}
+	return e.ckpt.write(&h, changed, lines, parts)
+}
+
+// shardSave is what a shard hands over at the border: immutable snapshots.
+type shardSave struct {
+	number int
+	sites  []siteSave
+	lines  []ledgerSave
+	gone   []string // sites deleted since the last checkpoint
+}
+
+type siteSave struct {
+	id       string
+	head     siteHead
+	blocks   []*block.Block
+	dropped  []uint16
+	visits   []*visit.Chunk
+	noVisits []uint32
+	subjects *subject.Saver
+	dicts    []dictSave
+	ids      []viewid.Entry
+}
+
+type dictSave struct {
+	column, from int
+	view         block.DictView
+}
+
+func (s *shard) save() *shardSave {
+	out := &shardSave{number: s.number, gone: s.gone, lines: s.ledger.unsaved()}
+	s.gone = nil
+	for _, st := range s.applier.sites {
+		out.sites = append(out.sites, st.save())
+	}
+	return out
+}
+
+func (s *siteShard) save() siteSave {
+	v := siteSave{id: s.id, dropped: s.dropped, subjects: s.subjects.Unsaved(), ids: s.ids.TakeAdded()}
+	s.dropped = nil
+	h := &v.head
+	h.From, h.Cut, h.Now, h.Window, h.LastDay = s.from, s.cut, s.now, s.window, s.lastDay
+	h.Rows, h.Copies, h.NextBlock = s.rows, s.copies, s.nextID
+	for _, b := range s.order {
+		h.Blocks = append(h.Blocks, b.ID)
+		if b.Unsaved {
+			b.Unsaved = false
+			v.blocks = append(v.blocks, b.Snapshot())
+		}
+	}
+	s.changed = true
+	s.visits.Unsaved(func(c *visit.Chunk) { v.visits = append(v.visits, c) })
+	v.noVisits = s.visits.TakeGone()
+	h.NextVisit = s.visits.Next()
+	for i := range s.columns {
+		c := &s.columns[i]
+		h.Columns = append(h.Columns, columnHead{c.name, c.local, c.dict.Len()})
+		if c.dict.Len() > max(c.saved, 1) {
+			v.dicts = append(v.dicts, dictSave{i, max(c.saved, 1), c.dict.View()})
+			c.saved = c.dict.Len()
+		}
+	}
+	h.Waiting = s.waiting.list()
+	h.IDSequence = s.idSequence
+	s.idSequence++
+	return v
+}
+
+// keys: one letter, shard, site, 0, then what the letter says.
+func siteKey(letter byte, shard int, site string) []byte {
+	return append(append([]byte{letter, byte(shard)}, site...), 0)
+}
+
+func numbered(letter byte, shard int, site string, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(siteKey(letter, shard, site), n)
+}
+
+// The letters of keys.
+const (
+	keyHead      = 'H'
+	keyFact      = 'F'
+	keyLedger    = 'L'
+	keySite      = 'S'
+	keyRows      = 'R'
+	keyAttention = 'A'
+	keyVisits    = 'V'
+	keyTable     = 'T'
+	keyDict      = 'D'
+	keyIDs       = 'I'
+)
+
+var siteLetters = []byte{keySite, keyRows, keyAttention, keyVisits, keyTable, keyDict, keyIDs}
+
+func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, parts []*shardSave) error {
+	b := c.db.NewBatch()
+	defer b.Close()
+	w := batch{b: b}
+	for _, f := range changed {
+		key, err := json.Marshal([]string{f.Kind, f.Site, f.Key})
+		w.note(err)
+		if len(f.Value) == 0 {
+			w.delete(append([]byte{keyFact}, key...))
+		} else {
+			w.set(append([]byte{keyFact}, key...), f.Value)
+		}
+	}
+	w.ledger(dispatcherLedger, lines)
+	for _, p := range parts {
+		w.ledger(byte(p.number), p.lines)
+		w.shard(p)
+	}
+	value, err := json.Marshal(h)
+	w.note(err)
+	w.set([]byte{keyHead}, value)
+	if w.err != nil {
+		return fmt.Errorf("write checkpoint: %w", w.err)
+	}
+	if err := b.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("commit checkpoint: %w", err)
+	}
+	if err := c.db.Flush(); err != nil {
+		return fmt.Errorf("flush checkpoint: %w", err)
+	}
+	return nil
+}
+
+// batch collects the first error of many writes.
+type batch struct {
+	b   *pebble.Batch
+	err error
+	buf []byte
+}
+
+func (w *batch) note(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *batch) set(key, value []byte) { w.note(w.b.Set(key, value, nil)) }
+func (w *batch) delete(key []byte)     { w.note(w.b.Delete(key, nil)) }
+
+// dispatcherLedger stands for a shard's number in keys of the ledger.
+const dispatcherLedger = 0xff
+
+func (w *batch) ledger(shard byte, lines []ledgerSave) {
+	for _, l := range lines {
+		key, err := json.Marshal([]any{l.site, l.key.bucket, l.key.verdict, l.key.reason})
+		w.note(err)
+		if l.n == 0 {
+			w.delete(append([]byte{keyLedger, shard}, key...))
+			continue
+		}
+		w.set(append([]byte{keyLedger, shard}, key...), binary.AppendUvarint(nil, l.n))
+	}
+}
+
+func (w *batch) shard(p *shardSave) {
+	for _, site := range p.gone {
+		for _, letter := range siteLetters {
+			from := siteKey(letter, p.number, site)
+			to := append(append([]byte(nil), from[:len(from)-1]...), 1)
+			w.note(w.b.DeleteRange(from, to, nil))
+		}
+	}
+	for i := range p.sites {
+		w.site(p.number, &p.sites[i])
+	}
+}
+
+func (w *batch) site(shard int, s *siteSave) {
+	for _, id := range s.dropped {
+		w.delete(numbered(keyRows, shard, s.id, uint64(id)))
+		w.delete(numbered(keyAttention, shard, s.id, uint64(id)))
+	}
+	for _, blk := range s.blocks {
+		w.buf = blk.AppendRows(w.buf[:0])
+		w.set(numbered(keyRows, shard, s.id, uint64(blk.ID)), w.buf)
+		w.buf = blk.AppendAttention(w.buf[:0])
+		w.set(numbered(keyAttention, shard, s.id, uint64(blk.ID)), w.buf)
+	}
+	for _, n := range s.noVisits {
+		w.delete(numbered(keyVisits, shard, s.id, uint64(n)))
+	}
+	for _, c := range s.visits {
+		w.buf = c.Append(w.buf[:0])
+		w.set(numbered(keyVisits, shard, s.id, uint64(c.Number)), w.buf)
+	}
+	w.note(s.subjects.Each(func(part subject.Part, page int, data []byte) error {
+		key := binary.BigEndian.AppendUint32(append(siteKey(keyTable, shard, s.id), byte(part)), uint32(page))
+		return w.b.Set(key, data, nil)
+	}))
+	for _, d := range s.dicts {
+		key := binary.BigEndian.AppendUint32(numbered(keyDict, shard, s.id, uint64(d.column)), uint32(d.from))
+		w.buf = block.AppendTexts(w.buf[:0], d.view, d.from)
+		w.set(key, w.buf)
+	}
+	w.ids(shard, s)
+	value, err := json.Marshal(&s.head)
+	w.note(err)
+	w.set(siteKey(keySite, shard, s.id), value)
+}
+
+// ids appends the ids that were added, by hour, and drops hours that have
+// passed.
+func (w *batch) ids(shard int, s *siteSave) {
+	list := s.ids
+	for len(list) > 0 {
+		hour := list[0].Hour
+		n := 0
+		w.buf = w.buf[:0]
+		for n < len(list) && list[n].Hour == hour {
+			w.buf = binary.LittleEndian.AppendUint64(w.buf, list[n].Hash)
+			w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(list[n].Row))
+			n++
+		}
+		key := binary.BigEndian.AppendUint64(numbered(keyIDs, shard, s.id, uint64(hour)), s.head.IDSequence)
+		w.set(key, w.buf)
+		list = list[n:]
+		if len(list) == 0 && hour > viewid.Hours+1 {
+			w.note(w.b.DeleteRange(numbered(keyIDs, shard, s.id, 0), numbered(keyIDs, shard, s.id, uint64(hour-viewid.Hours-1)), nil))
+		}
+	}
+}
+
+// load restores the newest checkpoint; the engine stays empty if there is none.
+func (c *checkpointer) load(e *Engine) error {
+	value, closer, err := c.db.Get([]byte{keyHead})
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read checkpoint: %w", err)
+	}
+	var h head
+	err = json.Unmarshal(value, &h)
+	closer.Close()
+	if err != nil {
+		return fmt.Errorf("read checkpoint: %w", err)
+	}
+	if h.Version != checkpointVersion || h.Shards != len(e.shards) {
+		return fmt.Errorf("checkpoint of version %d with %d shards, want %d with %d", h.Version, h.Shards, checkpointVersion, len(e.shards))
+	}
+	if err := c.loadFacts(e); err != nil {
+		return err
+	}
+	for site, now := range h.Clocks {
+		e.facts.setClock(site, now)
+	}
+	errs := make([]error, len(e.shards))
+	var wg sync.WaitGroup
+	for i, s := range e.shards {
+		wg.Go(func() { errs[i] = c.loadShard(s) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	e.position.Store(uint64(h.Position))
+	e.received = h.Position
+	e.logTime.Store(h.LogTime)
+	return nil
+}
+
+// scan calls fn with the keys under a prefix, in order, without the prefix.
+func (c *checkpointer) scan(prefix []byte, fn func(rest, value []byte) error) error {
+	upper := append([]byte(nil), prefix...)
+	for i := len(upper) - 1; ; i-- {
+		upper[i]++
+		if upper[i] != 0 {
+			break
+		}
+	}
+	it, err := c.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: upper})
+	if err != nil {
+		return fmt.Errorf("scan checkpoint: %w", err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := fn(it.Key()[len(prefix):], it.Value()); err != nil {
+			return errors.Join(fmt.Errorf("checkpoint key %q: %w", it.Key(), err), it.Close())
+		}
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("scan checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (c *checkpointer) loadFacts(e *Engine) error {
+	var others []event.Fact
+	err := c.scan([]byte{keyFact}, func(rest, value []byte) error {
+		var k []string
+		if err := json.Unmarshal(rest, &k); err != nil || len(k) != 3 {
+			return fmt.Errorf("fact key: %w", err)
+		}
+		f := event.Fact{Kind: k[0], Site: k[1], Key: k[2], Value: append([]byte(nil), value...)}
+		if f.Kind == event.FactSite {
+			e.facts.apply(&f)
+		} else {
+			others = append(others, f)
+		}
+		return nil
+	})
+	for i := range others {
+		e.facts.apply(&others[i])
+	}
+	if err != nil {
+		return err
+	}
+	e.facts.unsaved()
+	for _, s := range e.shards {
+		if err := c.loadLedger(byte(s.number), s.ledger); err != nil {
+			return err
+		}
+	}
+	return c.loadLedger(dispatcherLedger, e.ledger)
+}
+
+func (c *checkpointer) loadLedger(shard byte, l *ledger) error {
+	err := c.scan([]byte{keyLedger, shard}, func(rest, value []byte) error {
+		var k []any
+		if err := json.Unmarshal(rest, &k); err != nil || len(k) != 4 {
+			return fmt.Errorf("ledger key: %w", err)
+		}
+		site, ok0 := k[0].(string)
+		bucket, ok1 := k[1].(float64)
+		verdict, ok2 := k[2].(string)
+		reason, ok3 := k[3].(string)
+		n, size := binary.Uvarint(value)
+		if !ok0 || !ok1 || !ok2 || !ok3 || size <= 0 {
+			return errors.New("ledger line is malformed")
+		}
+		l.add(int64(bucket)*ledgerBucket, &event.Count{Site: site, Verdict: verdict, Reason: reason, N: n})
+		return nil
+	})
+	l.unsaved()
+	return err
+}

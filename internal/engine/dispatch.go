@@ -73,6 +73,13 @@ func (e *Engine) take(it item) (ok bool) {
 	for i := range m.Counts {
 		e.ledger.add(m.Stamp, &m.Counts[i])
 	}
+	e.sinceCheckpoint += int64(len(it.raw))
+	if e.sinceCheckpoint >= checkpointBytes && e.ckpt != nil {
+		select {
+		case e.ckpt.due <- struct{}{}:
+		default:
+		}
+	}
 	e.prepare(m)
 	m.left = int32(len(e.shards))
 	for _, s := range e.shards {
@@ -88,6 +95,9 @@ func (e *Engine) prepare(m *message) {
 	if minute := m.Stamp / 60_000; minute != e.minute {
 		// Every site's clock moves once a minute, whether it has rows or not.
 		e.minute = minute
+		if minute%(24*60) == 0 {
+			e.ledger.trim(m.Stamp - ledgerKept)
+		}
 		for _, site := range e.facts.list() {
 			if site.Clock != event.ClockEvent && !hasSite(m.Sites, site.ID) {
 				m.Sites = append(m.Sites, event.Rows{Site: site.ID})
@@ -145,7 +155,7 @@ func (e *Engine) fact(f *event.Fact) {
 	if f.Kind == event.FactSite && len(f.Value) == 0 {
 		site := f.Key
 		for _, s := range e.shards {
-			s.send(work{command: func(s *shard) { delete(s.applier.sites, site) }})
+			s.send(work{command: func(s *shard) { delete(s.applier.sites, site); s.ledger.forget(site); s.gone = append(s.gone, site) }})
 		}
 		e.ledger.forget(site)
 	}

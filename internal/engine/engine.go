@@ -76,6 +76,8 @@ type Engine struct {
 	pool     sync.Pool // *message
 	ckpt     *checkpointer
 	received event.Position // dispatcher: newest message taken
+
+	sinceCheckpoint int64 // dispatcher: bytes of log
 }
 
 // Failure is why an engine stands still.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ type facts struct {
 	clocks   map[string]int64
 	values   map[factKey][]byte // of every fact, as written
 	catalogs map[string]*catalog
+	changed  map[factKey]bool // since the last checkpoint
 }
 
 type factKey struct{ kind, site, key string }
@@ -35,7 +37,7 @@ func newFacts(address func(*event.Site, string) string) *facts {
 		address = func(_ *event.Site, a string) string { return a }
 	}
 	return &facts{address: address, sites: map[string]*event.Site{}, clocks: map[string]int64{},
-		values: map[factKey][]byte{}, catalogs: map[string]*catalog{}}
+		values: map[factKey][]byte{}, catalogs: map[string]*catalog{}, changed: map[factKey]bool{}}
 }
 
 // apply puts a fact in place. What cannot be read is kept as written and has
@@ -49,6 +51,7 @@ func (f *facts) apply(fact *event.Fact) {
 	} else {
 		f.values[key] = slices.Clone(fact.Value)
 	}
+	f.changed[key] = true
 	switch key.kind {
 	case event.FactSite:
 		f.applySite(key, fact.Value)
@@ -65,6 +68,7 @@ func (f *facts) applySite(key factKey, value []byte) {
 		for k := range f.values {
 			if k.site == key.key {
 				delete(f.values, k)
+				f.changed[k] = true
 			}
 		}
 		return
@@ -140,6 +144,19 @@ func (f *facts) list() []*event.Site {
 	}
 	slices.SortFunc(out, func(a, b *event.Site) int { return strings.Compare(a.ID, b.ID) })
 	return out
+}
+
+// unsaved returns the facts that changed since it was last called, with an
+// empty value where they are gone, and the clocks.
+func (f *facts) unsaved() ([]event.Fact, map[string]int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make([]event.Fact, 0, len(f.changed))
+	for k := range f.changed {
+		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: f.values[k]})
+	}
+	clear(f.changed)
+	return out, maps.Clone(f.clocks)
 }
 
 func (f *facts) setClock(site string, now int64) {

@@ -14,6 +14,30 @@ import (
 type ledger struct {
 	mu    sync.Mutex
 	sites map[string]map[ledgerKey]uint64
+	dirty map[ledgerSite]bool // since the last checkpoint
+}
+
+type ledgerSite struct {
+	site string
+	key  ledgerKey
+}
+
+// ledgerSave is a line as a checkpoint keeps it.
+type ledgerSave struct {
+	ledgerSite
+	n uint64
+}
+
+// unsaved returns the lines that changed since it was last called.
+func (l *ledger) unsaved() []ledgerSave {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]ledgerSave, 0, len(l.dirty))
+	for k := range l.dirty {
+		out = append(out, ledgerSave{k, l.sites[k.site][k.key]})
+	}
+	clear(l.dirty)
+	return out
 }
 
 type ledgerKey struct {
@@ -23,7 +47,12 @@ type ledgerKey struct {
 
 const ledgerBucket = 5 * 60 * 1000
 
-func newLedger() *ledger { return &ledger{sites: map[string]map[ledgerKey]uint64{}} }
+// ledgerKept is how long lines are kept: the longest window of meters.
+const ledgerKept = 62 * 24 * 60 * 60 * 1000
+
+func newLedger() *ledger {
+	return &ledger{sites: map[string]map[ledgerKey]uint64{}, dirty: map[ledgerSite]bool{}}
+}
 
 func (l *ledger) add(stamp int64, c *event.Count) {
 	l.mu.Lock()
@@ -38,6 +67,7 @@ func (l *ledger) add(stamp int64, c *event.Count) {
 		key.verdict, key.reason = strings.Clone(c.Verdict), strings.Clone(c.Reason)
 	}
 	m[key] += c.N
+	l.dirty[ledgerSite{strings.Clone(c.Site), key}] = true
 }
 
 func (l *ledger) forget(site string) {
@@ -58,13 +88,14 @@ type LedgerLine struct {
 // (from ≤ t < to, Unix milliseconds, in buckets of 5 minutes that begin in
 // it), by time, verdict and reason.
 func (e *Engine) Ledger(site string, from, to int64) []LedgerLine {
-	e.ledger.mu.Lock()
-	defer e.ledger.mu.Unlock()
-	var out []LedgerLine
-	for k, n := range e.ledger.sites[site] {
-		if t := k.bucket * ledgerBucket; t+ledgerBucket > from && t < to {
-			out = append(out, LedgerLine{t, k.verdict, k.reason, n})
-		}
+	sums := map[ledgerKey]uint64{}
+	e.ledger.sum(site, from, to, sums)
+	for _, s := range e.shards {
+		s.ledger.sum(site, from, to, sums)
+	}
+	out := make([]LedgerLine, 0, len(sums))
+	for k, n := range sums {
+		out = append(out, LedgerLine{k.bucket * ledgerBucket, k.verdict, k.reason, n})
 	}
 	slices.SortFunc(out, func(a, b LedgerLine) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Verdict, b.Verdict), strings.Compare(a.Reason, b.Reason))
@@ -72,14 +103,25 @@ func (e *Engine) Ledger(site string, from, to int64) []LedgerLine {
 	return out
 }
 
-// trim forgets buckets before an instant of log time.
+func (l *ledger) sum(site string, from, to int64, into map[ledgerKey]uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, n := range l.sites[site] {
+		if t := k.bucket * ledgerBucket; t+ledgerBucket > from && t < to {
+			into[k] += n
+		}
+	}
+}
+
+// trim forgets buckets before an instant of log time, as the log does.
 func (l *ledger) trim(before int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, m := range l.sites {
+	for site, m := range l.sites {
 		for k := range m {
 			if k.bucket*ledgerBucket < before {
 				delete(m, k)
+				l.dirty[ledgerSite{site, k}] = true
 			}
 		}
 	}

@@ -14,7 +14,9 @@ type shard struct {
 	number  int
 	in      chan work
 	applier *applier
-	since   int // rows since memory was measured
+	ledger  *ledger  // what this shard lost
+	since   int      // rows since memory was measured
+	gone    []string // sites deleted since the last checkpoint
 }
 
 // work is one step of a shard, in order.
@@ -24,7 +26,9 @@ type work struct {
 }
 
 func newShard(e *Engine, number int) *shard {
-	return &shard{engine: e, number: number, in: make(chan work, 16), applier: newApplier(number, e.cfg.Shards)}
+	s := &shard{engine: e, number: number, in: make(chan work, 16), applier: newApplier(number, e.cfg.Shards), ledger: newLedger()}
+	s.applier.journal = e.cfg.Dir != ""
+	return s
 }
 
 // send queues work; false means that the engine has stopped.
@@ -75,13 +79,13 @@ func (s *shard) step(w work) {
 	}
 }
 
-// losses moves what was lost since the last message into the ledger.
+// losses moves what was lost since the last message into the shard's ledger.
 func (s *shard) losses(stamp int64) {
 	for _, site := range s.applier.sites {
 		for i, n := range site.lost {
 			if n > 0 {
 				site.lost[i] = 0
-				s.engine.ledger.add(stamp, &event.Count{Site: site.id, Verdict: lossNames[i].verdict, Reason: lossNames[i].reason, N: n})
+				s.ledger.add(stamp, &event.Count{Site: site.id, Verdict: lossNames[i].verdict, Reason: lossNames[i].reason, N: n})
 			}
 		}
 	}

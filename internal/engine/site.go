@@ -43,6 +43,9 @@ type siteShard struct {
 	now     int64 // the site's clock as of the last message
 	lastDay int   // UTC day of now
 
+	dropped    []uint16 // blocks gone since the last checkpoint
+	idSequence uint64   // of the checkpoint's next list of ids
+
 	lost     [numLosses]uint64 // since the engine last took them
 	view     *ShardView
 	changed  bool
@@ -61,6 +64,7 @@ type column struct {
 	name  string
 	dict  *block.Dict
 	local bool // new blocks get a dictionary of their own
+	saved int  // values of dict that are in the checkpoint
 }
 
 // losses are what the ledger must say beside the collector's counts.
@@ -169,6 +173,7 @@ func (s *siteShard) drop(i int) {
 	s.order = slices.Delete(s.order, i, i+1)
 	delete(s.open, openKey{b.Day, b.Copies})
 	s.leaving = append(s.leaving, b)
+	s.dropped = append(s.dropped, b.ID)
 	first := int(s.from / block.DayMillis)
 	if len(s.order) == 0 || s.order[0].Day > b.Day {
 		s.visits.DropBefore(min(first, b.Day+1))

@@ -79,4 +79,19 @@ func (w *waiting) pop(orphan func()) {
 	}
 }
 
+// list returns what waits, in order of arrival: the k-th mention of a view in
+// the queue is its k-th engagement.
+func (w *waiting) list() []waitingHead {
+	var out []waitingHead
+	mention := map[uint64]int{}
+	for _, q := range w.queue {
+		k := mention[q.view]
+		mention[q.view]++
+		if list := w.byView[q.view]; k < len(list) {
+			out = append(out, waitingHead{q.view, q.since, list[k].time, list[k].millis, list[k].scroll})
+		}
+	}
+	return out
+}
+
 func (w *waiting) bytes() int64 { return int64(len(w.queue))*16 + int64(w.n)*64 }

@@ -221,6 +221,11 @@ func (b *Builder) HasLocal(c int) bool {
 // Has says whether any row has a code of column c.
 func (b *Builder) Has(c int) bool { return c < len(b.cols) && b.cols[c] != nil }
 
+// Attention lies in pages of 4,096 rows.
+func newEngaged() *paged.Array[uint16] { return paged.New[uint16](8192) }
+
+func newScroll() *paged.Array[uint8] { return paged.New[uint8](4096) }
+
 // Engage adds attention (milliseconds) to a row and raises its scroll. It
 // returns the row's attention after that.
 func (b *Builder) Engage(row int, millis uint32, scroll uint8) uint32 {
@@ -228,7 +233,7 @@ func (b *Builder) Engage(row int, millis uint32, scroll uint8) uint32 {
 	var total uint32
 	if millis != 0 {
 		if b.engaged == nil {
-			b.engaged = paged.New[uint16](8192)
+			b.engaged = newEngaged()
 		}
 		b.engaged.Extend(row + 1)
 		total = b.EngagedMillis(row) + millis
@@ -256,7 +261,7 @@ func (b *Builder) Engage(row int, millis uint32, scroll uint8) uint32 {
 	}
 	if scroll != 0 {
 		if b.scroll == nil {
-			b.scroll = paged.New[uint8](4096)
+			b.scroll = newScroll()
 		}
 		b.scroll.Extend(row + 1)
 		if s := b.scroll.Mut(row); *s < scroll {

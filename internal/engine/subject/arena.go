@@ -6,7 +6,8 @@ import "encoding/hex"
 // is one byte of length and its bytes, or, for the usual lower-case UUID, a mark
 // and its 16 bytes. Pages are append-only, so a view shares them.
 type arena struct {
-	pages [][]byte
+	pages      [][]byte
+	savedPages int // pages that no longer change and are in the checkpoint
 }
 
 const (

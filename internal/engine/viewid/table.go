@@ -22,6 +22,24 @@ type Table struct {
 	sweep  int   // next table to look at
 	swept  int64 // hour in which the round of sweeps began
 	n      int
+
+	// Journal, if true, keeps what is added until TakeAdded, for a checkpoint.
+	Journal bool
+	added   []Entry
+}
+
+// Entry is an id as a checkpoint keeps it.
+type Entry struct {
+	Hash uint64
+	Row  block.RowID
+	Hour uint32 // of log time, hours since 1970
+}
+
+// TakeAdded returns what was added since it was last called.
+func (t *Table) TakeAdded() []Entry {
+	added := t.added
+	t.added = nil
+	return added
 }
 
 type table struct {
@@ -94,6 +112,9 @@ func (t *Table) Find(hash uint64) (block.RowID, bool) {
 
 // Add sets the row of a hash (not 0) unless it is known.
 func (t *Table) Add(hash uint64, row block.RowID) {
+	if t.Journal {
+		t.added = append(t.added, Entry{hash, row, uint32(t.hour)})
+	}
 	s := &t.tables[hash>>(64-tableBits)]
 	if (s.n+1)*6 > len(s.keys)*5 {
 		live := 0
@@ -151,29 +172,20 @@ func (t *Table) Len() int { return t.n }
 
 // Bytes returns the memory of the table.
 func (t *Table) Bytes() int64 {
-	n := int64(tables * 80)
+	n := int64(tables*80) + 16*int64(cap(t.added))
 	for i := range t.tables {
 		n += 13 * int64(len(t.tables[i].keys))
 	}
 	return n
 }
 
-// Each calls fn with every id that is known.
-func (t *Table) Each(fn func(hash uint64, row block.RowID, hoursAgo uint8)) {
-	for i := range t.tables {
-		s := &t.tables[i]
-		for j, k := range s.keys {
-			if k != 0 && !t.expired(s.hours[j]) {
-				fn(k, s.rows[j], uint8(t.hour)-s.hours[j])
-			}
-		}
+// Restore puts entries of a checkpoint back, oldest first.
+func (t *Table) Restore(entries []Entry) {
+	journal := t.Journal
+	t.Journal = false
+	for _, e := range entries {
+		t.Advance(int64(e.Hour))
+		t.Add(e.Hash, e.Row)
 	}
-}
-
-// Restore puts an entry of a checkpoint back.
-func (t *Table) Restore(hash uint64, row block.RowID, hoursAgo uint8) {
-	now := t.hour
-	t.hour -= int64(hoursAgo)
-	t.Add(hash, row)
-	t.hour = now
+	t.Journal = journal
 }

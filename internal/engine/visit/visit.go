@@ -8,6 +8,10 @@
 package visit
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/paged"
 )
@@ -62,11 +66,11 @@ type ID = uint32
 
 // Table holds the visits of one site in one shard. It belongs to the writer.
 type Table struct {
-	chunks map[uint32]*chunk // by number
-	days   map[int]*chunk    // the open chunk of each day
-	next   uint32            // number of the next chunk
-
-	gone []uint32 // chunk numbers dropped since the last checkpoint
+	chunks []*chunk       // by number; nil where none is
+	days   map[int]*chunk // the open chunk of each day
+	next   uint32         // number of the next chunk
+	live   int            // chunks that are not nil
+	gone   []uint32       // chunks dropped since the last checkpoint
 }
 
 type chunk struct {
@@ -74,8 +78,8 @@ type chunk struct {
 	day    int
 	visits *paged.Array[Visit]
 	last   *Chunk
-	dirty  bool
-	saved  bool
+	dirty  bool // since last
+	saved  bool // in the newest checkpoint as it is
 }
 
 // Chunk is a reader's view of up to 1,024 visits that start on Day.
@@ -87,11 +91,15 @@ type Chunk struct {
 
 // NewTable returns an empty table.
 func NewTable() *Table {
-	return &Table{chunks: map[uint32]*chunk{}, days: map[int]*chunk{}}
+	return &Table{days: map[int]*chunk{}}
 }
 
 func (t *Table) get(id ID) (*Visit, *chunk) {
-	c := t.chunks[(id-1)>>chunkShift]
+	number := (id - 1) >> chunkShift
+	if number >= uint32(len(t.chunks)) {
+		return nil, nil
+	}
+	c := t.chunks[number]
 	if c == nil {
 		return nil, nil
 	}
@@ -121,16 +129,24 @@ func (t *Table) add(start int64, v Visit) ID {
 	c := t.days[day]
 	if c == nil || c.visits.Len() == chunkSize {
 		// Numbers are taken in turn and may wrap; live ones are far fewer.
-		for t.chunks[t.next] != nil {
+		for t.next < uint32(len(t.chunks)) && t.chunks[t.next] != nil {
 			t.next = (t.next + 1) % maxChunks
 		}
 		c = &chunk{number: t.next, day: day, visits: paged.New[Visit](chunkSize * 24)}
-		t.chunks[c.number] = c
+		t.put(c)
 		t.days[day] = c
 		t.next = (t.next + 1) % maxChunks
 	}
 	c.dirty, c.saved = true, false
 	return c.number<<chunkShift | uint32(c.visits.Append(v)) + 1
+}
+
+func (t *Table) put(c *chunk) {
+	for uint32(len(t.chunks)) <= c.number {
+		t.chunks = append(t.chunks, nil)
+	}
+	t.chunks[c.number] = c
+	t.live++
 }
 
 // Point is one event of a device, as visits see it.
@@ -336,9 +352,10 @@ func (t *Table) Prev(id ID) ID {
 // DropBefore drops the visits that start before day.
 func (t *Table) DropBefore(day int) {
 	for number, c := range t.chunks {
-		if c.day < day {
-			delete(t.chunks, number)
-			t.gone = append(t.gone, number)
+		if c != nil && c.day < day {
+			t.chunks[number] = nil
+			t.live--
+			t.gone = append(t.gone, c.number)
 			if t.days[c.day] == c {
 				delete(t.days, c.day)
 			}
@@ -348,8 +365,11 @@ func (t *Table) DropBefore(day int) {
 
 // Snapshot returns the visits as they are now, one Chunk for up to 1,024.
 func (t *Table) Snapshot() []*Chunk {
-	out := make([]*Chunk, 0, len(t.chunks))
+	out := make([]*Chunk, 0, t.live)
 	for _, c := range t.chunks {
+		if c == nil {
+			continue
+		}
 		if c.last == nil || c.dirty {
 			s := c.visits.Snapshot()
 			view := &Chunk{Number: c.number, Day: c.day}
@@ -365,7 +385,9 @@ func (t *Table) Snapshot() []*Chunk {
 func (t *Table) Bytes() int64 {
 	var n int64
 	for _, c := range t.chunks {
-		n += c.visits.Bytes() + 160
+		if c != nil {
+			n += c.visits.Bytes() + 160
+		}
 	}
 	return n
 }
@@ -374,7 +396,9 @@ func (t *Table) Bytes() int64 {
 func (t *Table) Len() int {
 	n := 0
 	for _, c := range t.chunks {
-		n += c.visits.Len()
+		if c != nil {
+			n += c.visits.Len()
+		}
 	}
 	return n
 }
@@ -385,4 +409,75 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
+}
+
+// Unsaved calls fn with the chunks that changed since it was last called, as
+// they are now, for a checkpoint.
+func (t *Table) Unsaved(fn func(*Chunk)) {
+	for _, c := range t.Snapshot() {
+		if w := t.chunks[c.Number]; !w.saved {
+			w.saved = true
+			fn(c)
+		}
+	}
+}
+
+// Next returns the number that the next chunk gets, for a checkpoint.
+func (t *Table) Next() uint32 { return t.next }
+
+// RestoreNext sets what Next returned, and which chunk of each day takes
+// further visits: the newest.
+func (t *Table) RestoreNext(next uint32) {
+	t.next = next
+}
+
+// Restore puts a chunk of a checkpoint in place.
+func (t *Table) Restore(number uint32, day int, visits []Visit) error {
+	if number >= maxChunks || len(visits) > chunkSize {
+		return fmt.Errorf("visit chunk %d with %d visits is out of range", number, len(visits))
+	}
+	c := &chunk{number: number, day: day, visits: paged.New[Visit](chunkSize * 24), dirty: true, saved: true}
+	c.visits.Load(visits)
+	t.put(c)
+	if open := t.days[day]; len(visits) < chunkSize && (open == nil || open.visits.Len() > len(visits)) {
+		t.days[day] = c
+	}
+	return nil
+}
+
+// TakeGone returns the numbers of chunks dropped since it was last called.
+func (t *Table) TakeGone() []uint32 {
+	gone := t.gone
+	t.gone = nil
+	return gone
+}
+
+// ErrFormat is what errors of DecodeChunk wrap.
+var ErrFormat = errors.New("visit bytes are malformed")
+
+// Append appends the chunk's bytes: number, day, then 24 bytes a visit.
+func (c *Chunk) Append(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, c.Number)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.Day))
+	for i := range c.Visits {
+		v := &c.Visits[i]
+		for _, n := range [...]uint32{v.Start, v.Duration, v.Prev, uint32(v.Row), uint32(v.Last), uint32(v.Views) | uint32(v.Flags)<<16} {
+			dst = binary.LittleEndian.AppendUint32(dst, n)
+		}
+	}
+	return dst
+}
+
+// DecodeChunk reads what Append wrote. Errors wrap ErrFormat.
+func DecodeChunk(data []byte) (*Chunk, error) {
+	if len(data) < 12 || (len(data)-12)%24 != 0 || (len(data)-12)/24 > chunkSize {
+		return nil, fmt.Errorf("%w: chunk of %d bytes", ErrFormat, len(data))
+	}
+	c := &Chunk{Number: binary.LittleEndian.Uint32(data), Day: int(int64(binary.LittleEndian.Uint64(data[4:])))}
+	for b := data[12:]; len(b) > 0; b = b[24:] {
+		word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
+		c.Visits = append(c.Visits, Visit{Start: word(0), Duration: word(1), Prev: word(2), Row: block.RowID(word(3)),
+			Last: block.RowID(word(4)), Views: uint16(word(5)), Flags: uint8(word(5) >> 16)})
+	}
+	return c, nil
 }

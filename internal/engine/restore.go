@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/engine/viewid"
+	"github.com/readership/readership/internal/engine/visit"
+)
+
+var errKey = errors.New("key is malformed")
+
+// loadShard restores the sites of a shard.
+func (c *checkpointer) loadShard(s *shard) error {
+	return c.scan([]byte{keySite, byte(s.number)}, func(rest, value []byte) error {
+		if len(rest) < 2 || rest[len(rest)-1] != 0 {
+			return errKey
+		}
+		var h siteHead
+		if err := json.Unmarshal(value, &h); err != nil {
+			return fmt.Errorf("head of a site: %w", err)
+		}
+		st := s.applier.site(string(rest[:len(rest)-1]))
+		return c.loadSite(s.number, st, &h)
+	})
+}
+
+func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
+	st.from, st.cut, st.now, st.window, st.lastDay = h.From, h.Cut, h.Now, h.Window, h.LastDay
+	st.rows, st.copies, st.nextID = h.Rows, h.Copies, h.NextBlock
+	st.idSequence = h.IDSequence + 1
+	if err := c.loadColumns(shard, st, h); err != nil {
+		return err
+	}
+	if err := c.loadBlocks(shard, st, h); err != nil {
+		return err
+	}
+	err := c.scan(siteKey(keyVisits, shard, st.id), func(_, value []byte) error {
+		chunk, err := visit.DecodeChunk(value)
+		if err != nil {
+			return err
+		}
+		return st.visits.Restore(chunk.Number, chunk.Day, chunk.Visits)
+	})
+	if err != nil {
+		return err
+	}
+	st.visits.RestoreNext(h.NextVisit)
+	for _, part := range subject.Parts {
+		if err := c.scan(append(siteKey(keyTable, shard, st.id), byte(part)), func(_, value []byte) error {
+			return st.subjects.Load(part, value)
+		}); err != nil {
+			return err
+		}
+	}
+	if err := st.subjects.Loaded(func(r block.RowID) bool { return st.blocks[r.Block()] == nil }); err != nil {
+		return err
+	}
+	for _, b := range st.order {
+		for i := range b.N() {
+			if int(b.SubjectOf(i)) >= st.subjects.Len() {
+				return fmt.Errorf("block %d names subject %d of %d", b.ID, b.SubjectOf(i), st.subjects.Len())
+			}
+		}
+	}
+	for _, w := range h.Waiting {
+		st.waiting.add(w.View, w.Since, engagement{w.Time, w.Millis, w.Scroll}, func() {})
+	}
+	return c.loadIDs(shard, st)
+}
+
+func (c *checkpointer) loadColumns(shard int, st *siteShard, h *siteHead) error {
+	for i, col := range h.Columns {
+		if i >= len(st.columns) {
+			if st.property(col.Name) != i {
+				return fmt.Errorf("column %q stands twice", col.Name)
+			}
+		}
+		st.columns[i].local = col.Local
+	}
+	return c.scan(siteKey(keyDict, shard, st.id), func(rest, value []byte) error {
+		if len(rest) != 12 {
+			return errKey
+		}
+		column, from := binary.BigEndian.Uint64(rest), int(binary.BigEndian.Uint32(rest[8:]))
+		if column >= uint64(len(st.columns)) {
+			return errKey
+		}
+		col := &st.columns[column]
+		if err := col.dict.LoadTexts(value, from); err != nil {
+			return err
+		}
+		col.saved = col.dict.Len()
+		return nil
+	})
+}
+
+func (c *checkpointer) loadBlocks(shard int, st *siteShard, h *siteHead) error {
+	for _, id := range h.Blocks {
+		rows, closeRows, err := c.db.Get(numbered(keyRows, shard, st.id, uint64(id)))
+		if err != nil {
+			return fmt.Errorf("rows of block %d: %w", id, err)
+		}
+		attention, closeAttention, err := c.db.Get(numbered(keyAttention, shard, st.id, uint64(id)))
+		if err != nil {
+			closeRows.Close()
+			return fmt.Errorf("attention of block %d: %w", id, err)
+		}
+		b, err := block.Restore(rows, attention)
+		closeRows.Close()
+		closeAttention.Close()
+		if err != nil {
+			return fmt.Errorf("block %d: %w", id, err)
+		}
+		if err := st.checkCodes(b); err != nil {
+			return err
+		}
+		st.blocks[b.ID] = b
+		st.order = append(st.order, b)
+		if !b.Sealed {
+			st.open[openKey{b.Day, b.Copies}] = b
+		}
+	}
+	return nil
+}
+
+// checkCodes verifies that a restored block's codes are in the shard's
+// dictionaries.
+func (s *siteShard) checkCodes(b *block.Builder) error {
+	for i, c := range b.Snapshot().Columns {
+		if c == nil || c.Local != nil {
+			continue
+		}
+		if i >= len(s.columns) || int(c.Max) >= s.columns[i].dict.Len() {
+			return fmt.Errorf("block %d, column %d: code %d is not in the dictionary", b.ID, i, c.Max)
+		}
+	}
+	return nil
+}
+
+func (c *checkpointer) loadIDs(shard int, st *siteShard) error {
+	return c.scan(siteKey(keyIDs, shard, st.id), func(rest, value []byte) error {
+		if len(rest) != 16 || len(value)%12 != 0 {
+			return errKey
+		}
+		hour := uint32(binary.BigEndian.Uint64(rest))
+		entries := make([]viewid.Entry, 0, len(value)/12)
+		for ; len(value) > 0; value = value[12:] {
+			entries = append(entries, viewid.Entry{Hash: binary.LittleEndian.Uint64(value), Row: block.RowID(binary.LittleEndian.Uint32(value[8:])), Hour: hour})
+		}
+		st.ids.Restore(entries)
+		return nil
+	})
+}
