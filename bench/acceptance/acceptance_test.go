@@ -1,0 +1,85 @@
+// Package acceptance runs the features of the repository's features folder
+// against a real server. Scenarios whose data is not on this machine are
+// skipped and say so.
+package acceptance
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cucumber/godog"
+
+	"github.com/readership/readership/bench/dataset"
+	"github.com/readership/readership/bench/harness"
+)
+
+func TestFeatures(t *testing.T) {
+	top, err := harness.Top()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := &sharedServer{dir: t.TempDir()}
+	defer shared.stop()
+	suite := godog.TestSuite{
+		ScenarioInitializer: func(sc *godog.ScenarioContext) { newWorld(t, shared).register(sc) },
+		Options: &godog.Options{Format: "pretty", Paths: []string{filepath.Join(top, "features")}, TestingT: t, Strict: true,
+			NoColors: os.Getenv("NO_COLOR") != "" || os.Getenv("CI") != ""},
+	}
+	if suite.Run() != 0 {
+		t.Fatal("features failed")
+	}
+}
+
+// sharedServer is one server for the scenarios that only read the click log.
+type sharedServer struct {
+	dir    string
+	server *harness.Server
+	err    error
+}
+
+func (s *sharedServer) stop() {
+	if s.server != nil {
+		s.server.Kill()
+	}
+}
+
+// world is the state of one scenario.
+type world struct {
+	t       *testing.T
+	shared  *sharedServer
+	server  *harness.Server
+	site    string
+	output  string // of the last import
+	summary summary
+	own     bool // the server is this scenario's
+}
+
+func newWorld(t *testing.T, shared *sharedServer) *world { return &world{t: t, shared: shared} }
+
+func (w *world) register(sc *godog.ScenarioContext) {
+	sc.Given(`^a server with a site "([^"]*)" with clock "([^"]*)" in "([^"]*)"$`, w.serverWithSite)
+	sc.When(`^the access log "([^"]*)" is imported$`, w.importLog)
+	sc.When(`^a renamed and gzipped copy of the access log "([^"]*)" is imported$`, w.importCopy)
+	sc.Then(`^(\d+) events are new, (\d+) known and (\d+) rejected$`, w.summaryIs)
+	sc.Then(`^the import names line (\d+) as rejected$`, w.namesLine)
+	sc.Then(`^the events by "([^"]*)" are$`, w.eventsBy)
+	sc.Then(`^the site holds (\d+) events$`, w.holds)
+	w.registerClicks(sc)
+	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
+		if w.own && w.server != nil {
+			err = errors.Join(err, w.server.Stop())
+		}
+		return ctx, err
+	})
+}
+
+// skipAbsent turns missing data into a skipped scenario.
+func skipAbsent(err error) error {
+	if errors.Is(err, dataset.ErrAbsent) {
+		return errors.Join(godog.ErrSkip, err)
+	}
+	return err
+}

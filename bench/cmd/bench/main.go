@@ -1,0 +1,64 @@
+// Command bench measures and checks a real server: what it promises of its
+// speed, its memory and its safety. Each scenario prints Markdown.
+//
+//	bench SCENARIO [flags]        bench SCENARIO -h lists the flags
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/readership/readership/bench/scenario"
+)
+
+var scenarios = []struct {
+	name, about string
+	run         scenario.Run
+}{
+	{"generate", "write a data set as NDJSON to standard output", scenario.Generate},
+	{"replay", "log into an empty engine, one thread", scenario.Replay},
+	{"import", "durable import of NDJSON, client included", scenario.Import},
+	{"edge", "single events on the fast listener against nginx and Lua", scenario.Edge},
+	{"memory", "bytes per page view by kind, and RSS", scenario.Memory},
+	{"restart", "start from a checkpoint, after SIGTERM and after kill -9", scenario.Restart},
+	{"crash", "kill -9 at random moments under load", scenario.Crash},
+	{"overload", "twice the capacity, server and load on a core each", scenario.Overload},
+	{"sync", "each answer is preceded by a sync of the log (strace)", scenario.Sync},
+	{"disk", "a full disk of 64 MB", scenario.Disk},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(os.Args) < 2 {
+		usage()
+	}
+	for _, s := range scenarios {
+		if s.name != os.Args[1] {
+			continue
+		}
+		err := s.run(ctx, os.Stdout, os.Args[2:])
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		if err != nil {
+			stop()
+			fmt.Fprintf(os.Stderr, "bench %s: %v\n", s.name, err)
+			os.Exit(1)
+		}
+		return
+	}
+	usage()
+}
+
+func usage() {
+	fmt.Fprintln(os.Stderr, "usage: bench SCENARIO [flags]")
+	for _, s := range scenarios {
+		fmt.Fprintf(os.Stderr, "  %-9s %s\n", s.name, s.about)
+	}
+	os.Exit(2)
+}
