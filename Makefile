@@ -42,14 +42,14 @@ test: build test-web lint test-go test-bench test-e2e ## every test; installs wh
 	@echo "make test: everything passed"
 
 .PHONY: lint
-lint: need-go bin/staticcheck web/dist/index.html ## gofmt, go vet, staticcheck
+lint: need-go bin/staticcheck ## gofmt, go vet, staticcheck
 	@unformatted=$$(git ls-files '*.go' | xargs -r gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	bin/staticcheck ./...
 
 .PHONY: test-go
-test-go: need-cc web/dist/index.html ## Go tests with the race detector, in random order
+test-go: need-cc ## Go tests with the race detector, in random order
 	go test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: test-bench
@@ -65,7 +65,7 @@ test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboa
 	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
 
 .PHONY: fuzz
-fuzz: need-go web/dist/index.html ## every fuzz target, FUZZTIME=3m each
+fuzz: need-go ## every fuzz target, FUZZTIME=3m each
 	@bench/fuzz.sh $(FUZZTIME)
 
 ##@ Measure (each prints Markdown; see docs/measurements.md)

@@ -1,0 +1,111 @@
+// Package deptest keeps the arrows between packages pointing inward:
+// app → roles → domains → engine, query → event. Each rule names its reason.
+package deptest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/readership/readership/"
+
+// rules list what a package and everything below it must not depend on, also
+// not through others. Names are relative to the module; "…" alone stands for
+// the whole module.
+var rules = []struct {
+	pkg, reason string
+	forbidden   []string
+}{
+	{"internal/event", "everybody imports it, so it imports nobody",
+		[]string{"…"}},
+	{"internal/engine", "its state is a function of the log: it knows neither how messages are stored nor who asks",
+		[]string{"internal/eventlog", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
+	{"internal/query", "it reads immutable views: it must not reach the writer's side or a listener",
+		[]string{"internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
+	{"internal/eventlog", "the log outlives every engine that is fed from it",
+		[]string{"internal/engine", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
+	{"internal/collect", "it turns bytes into events; facts and keys come through its own interfaces",
+		[]string{"internal/query", "internal/edge", "internal/api", "internal/store", "internal/app"}},
+	{"internal/store", "the application database knows no events",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
+	{"internal/auth", "keys are checked before anything else is known of a request",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
+	{"internal/api", "roles meet in app, not each other",
+		[]string{"internal/app"}},
+	{"internal/edge", "roles meet in app, not each other",
+		[]string{"internal/api", "internal/app"}},
+	{"internal/importer", "commands talk to a running server over HTTP, as any client does",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/store", "internal/app"}},
+	{"internal/load", "commands talk to a running server over HTTP, as any client does",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/store", "internal/app"}},
+}
+
+func TestArrowsPointInward(t *testing.T) {
+	out, err := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}} {{join .Deps " "}}`, module+"internal/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], module)
+		for _, rule := range rules {
+			if !within(pkg, rule.pkg) {
+				continue
+			}
+			seen[rule.pkg] = true
+			for _, dep := range fields[1:] {
+				name, ours := strings.CutPrefix(dep, module)
+				for _, f := range rule.forbidden {
+					if ours && (f == "…" && !within(name, rule.pkg) || within(name, f)) {
+						t.Errorf("%s depends on %s: %s", pkg, name, rule.reason)
+					}
+				}
+			}
+		}
+	}
+	for _, rule := range rules {
+		if !seen[rule.pkg] {
+			t.Errorf("the rule for %s matches no package: take it out or mend it", rule.pkg)
+		}
+	}
+}
+
+func within(pkg, folder string) bool {
+	return pkg == folder || strings.HasPrefix(pkg, folder+"/")
+}
+
+// Time is an input that comes from the log: two engines at one position answer
+// the same, so nothing that makes their state or their answers may look at a
+// clock of its own.
+func TestEngineReadsNoClock(t *testing.T) {
+	clock := map[string]bool{"Now": true, "Since": true, "Until": true, "After": true, "AfterFunc": true, "Tick": true, "NewTimer": true, "NewTicker": true, "Sleep": true}
+	files := token.NewFileSet()
+	err := filepath.WalkDir("../engine", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && clock[s.Sel.Name] {
+				if pkg, ok := s.X.(*ast.Ident); ok && pkg.Name == "time" {
+					t.Errorf("%s: time.%s in the engine", files.Position(s.Pos()), s.Sel.Name)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
