@@ -302,9 +302,6 @@ func (a *applier) known(s *siteShard, rows *event.Rows, r int, id block.RowID) {
 	if len(rows.View) == rows.N {
 		view = rows.View[r]
 	}
-	if view == 0 && len(rows.ID) == rows.N {
-		view = rows.ID[r]
-	}
 	if view == 0 {
 		return
 	}

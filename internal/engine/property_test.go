@@ -145,15 +145,13 @@ func naive(batches [][]generated) dump {
 				}
 			}
 			if g.Type() == event.TypePageView {
-				view := cmp.Or(g.view, g.id)
-				if _, ok := byView[view]; !ok {
-					byView[view] = at
+				if _, ok := byView[g.view]; g.view != 0 && !ok {
+					byView[g.view] = at
+					for _, w := range waiting[g.view] {
+						apply(at, w)
+					}
+					delete(waiting, g.view)
 				}
-				// What waits goes to the page view that ended the waiting.
-				for _, w := range waiting[view] {
-					apply(at, w)
-				}
-				delete(waiting, view)
 			}
 		}
 	}

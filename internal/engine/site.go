@@ -36,6 +36,7 @@ type siteShard struct {
 	nextID  uint16
 	leaving []*block.Builder // out of every view; their rows still in chains
 	trimmed int              // rows of leaving[0] whose subjects are trimmed
+	clean   map[uint32]bool  // subjects trimmed for leaving[0]
 
 	from    int64 // rows before it are not part of answers (Unix ms)
 	cut     string
@@ -200,12 +201,20 @@ func (s *siteShard) trim() {
 			delete(s.blocks, b.ID)
 			s.leaving = s.leaving[1:]
 			s.trimmed = 0
+			s.clean = nil
 			if len(s.leaving) == 0 {
 				return
 			}
 			continue
 		}
-		s.subjects.Trim(b.SubjectOf(s.trimmed), gone)
+		// A subject once trimmed has no row of any block that was leaving then.
+		if subj := b.SubjectOf(s.trimmed); !s.clean[subj] {
+			if s.clean == nil {
+				s.clean = map[uint32]bool{}
+			}
+			s.clean[subj] = true
+			s.subjects.Trim(subj, gone)
+		}
 		s.trimmed++
 	}
 }

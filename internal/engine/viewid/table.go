@@ -1,5 +1,4 @@
-// Package viewid finds the row of a page view by the hash of its view or event
-// id, for as long as engagement may refer to it: 48 hours of log time.
+// Package viewid finds the row of a page view by the hash of its view id, for as long as engagement may refer to it: 48 hours of log time.
 package viewid
 
 import "github.com/readership/readership/internal/engine/block"
