@@ -1,0 +1,232 @@
+package eventlog
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// keepHours is how many full hours of log time an id is known: one stored in
+// hour h is known up to the end of hour h + keepHours.
+const keepHours = 48
+
+// Shape of the id set. A segment is rebuilt by itself when it is full, so that
+// no rebuild takes longer than a millisecond or two and tables of all sizes
+// take 11 to 13 bytes an id.
+const (
+	idSegmentBits = 10
+	idSegments    = 1 << idSegmentBits
+	minSlots      = 455 // one page
+	maxLoad       = 0.82
+	freshLoad     = 0.69 // after a rebuild
+)
+
+// sweepAge is after how many hours a segment's expired entries must be gone:
+// their hour bytes would come round again.
+const sweepAge = 150
+
+// idSet holds 64-bit hashes for keepHours of log time: open addressing with
+// linear probing, and one byte beside each hash for the hour it was added.
+// The hash 0 is not a member. Owned by one goroutine at a time.
+type idSet struct {
+	segments [idSegments]idSegment
+	hour     int64 // log hour now: stamp / 3,600,000
+	count    int   // entries, expired ones included
+	swept    int64 // hour in which the last complete sweep began
+	started  int64 // hour in which the sweep under way began
+	next     int   // segment to be swept next; idSegments: none
+}
+
+type idSegment struct {
+	slots  []uint64
+	hours  []uint8
+	used   int
+	mem    []byte
+	mapped bool
+}
+
+// home returns the slot where a hash would like to be in n slots.
+func home(hash uint64, n int) int {
+	hi, _ := bits.Mul64(hash<<idSegmentBits, uint64(n))
+	return int(hi)
+}
+
+func (s *idSet) segment(hash uint64) *idSegment { return &s.segments[hash>>(64-idSegmentBits)] }
+
+// expired says whether an entry of an hour byte is out of date.
+func (s *idSet) expired(hour uint8) bool { return uint8(s.hour)-hour > keepHours }
+
+// find returns the slot of hash, or the empty slot where it would go.
+func (g *idSegment) find(hash uint64) (slot int, ok bool) {
+	n := len(g.slots)
+	if n == 0 {
+		return 0, false
+	}
+	for i := home(hash, n); ; {
+		switch g.slots[i] {
+		case hash:
+			return i, true
+		case 0:
+			return i, false
+		}
+		if i++; i == n {
+			i = 0
+		}
+	}
+}
+
+// has says whether hash is known.
+func (s *idSet) has(hash uint64) bool {
+	g := s.segment(hash)
+	i, ok := g.find(hash)
+	return ok && !s.expired(g.hours[i])
+}
+
+// add makes hash known as of the current hour; false if it was known.
+func (s *idSet) add(hash uint64) bool {
+	g := s.segment(hash)
+	i, ok := g.find(hash)
+	if ok {
+		if !s.expired(g.hours[i]) {
+			return false
+		}
+		g.hours[i] = uint8(s.hour)
+		return true
+	}
+	if float64(g.used+1) > maxLoad*float64(len(g.slots)) {
+		s.rebuild(g)
+		i, _ = g.find(hash)
+	}
+	g.slots[i], g.hours[i] = hash, uint8(s.hour)
+	g.used++
+	s.count++
+	return true
+}
+
+// touch moves a known hash to the current hour.
+func (s *idSet) touch(hash uint64) {
+	g := s.segment(hash)
+	if i, ok := g.find(hash); ok {
+		g.hours[i] = uint8(s.hour)
+	}
+}
+
+// remove makes hash unknown.
+func (s *idSet) remove(hash uint64) {
+	g := s.segment(hash)
+	i, ok := g.find(hash)
+	if !ok {
+		return
+	}
+	// Close the hole: pull back every later entry of the run that may lie here.
+	n := len(g.slots)
+	for j := i; ; {
+		if j++; j == n {
+			j = 0
+		}
+		if g.slots[j] == 0 {
+			break
+		}
+		h := home(g.slots[j], n)
+		if (i < j && h > i && h <= j) || (i > j && (h > i || h <= j)) {
+			continue
+		}
+		g.slots[i], g.hours[i] = g.slots[j], g.hours[j]
+		i = j
+	}
+	g.slots[i] = 0
+	g.used--
+	s.count--
+}
+
+// rebuild copies the entries of g that are in date into a new table that has
+// room for more.
+func (s *idSet) rebuild(g *idSegment) {
+	live := 0
+	for i, hash := range g.slots {
+		if hash != 0 && !s.expired(g.hours[i]) {
+			live++
+		}
+	}
+	old := *g
+	n := max(minSlots, int(float64(live)/freshLoad)+1)
+	g.mem, g.mapped = allocate(9 * n)
+	g.slots = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(g.mem))), n)
+	g.hours = g.mem[8*n:]
+	g.used = live
+	for i, hash := range old.slots {
+		if hash != 0 && !s.expired(old.hours[i]) {
+			slot, _ := g.find(hash)
+			g.slots[slot], g.hours[slot] = hash, old.hours[i]
+		}
+	}
+	s.count += live - old.used
+	release(old.mem, old.mapped)
+}
+
+// advance moves the current hour forward.
+func (s *idSet) advance(hour int64) {
+	switch {
+	case hour <= s.hour:
+		return
+	case s.hour == 0:
+		s.swept, s.next = hour, idSegments
+	case hour-s.hour > keepHours:
+		s.clear()
+		s.swept, s.next = hour, idSegments
+	}
+	if hour-s.swept > sweepAge {
+		for i := range s.segments {
+			s.sweepSegment(&s.segments[i])
+		}
+		s.swept, s.next = s.hour, idSegments
+	}
+	s.hour = hour
+	if s.next == idSegments && s.swept < hour {
+		s.started, s.next = hour, 0
+	}
+}
+
+// sweep looks at up to n segments for expired entries. Once every segment has
+// been looked at after the hour changed, it does nothing.
+func (s *idSet) sweep(n int) {
+	for ; n > 0 && s.next < idSegments; n-- {
+		s.sweepSegment(&s.segments[s.next])
+		if s.next++; s.next == idSegments {
+			s.swept = s.started
+		}
+	}
+}
+
+// sweepSegment rebuilds g if that gives back an eighth of it, or must happen
+// before hour bytes come round.
+func (s *idSet) sweepSegment(g *idSegment) {
+	old, ancient := 0, false
+	for i, hash := range g.slots {
+		if hash != 0 && s.expired(g.hours[i]) {
+			old++
+			ancient = ancient || uint8(s.hour)-g.hours[i] > 2*keepHours
+		}
+	}
+	if ancient || old*8 > g.used {
+		s.rebuild(g)
+	}
+}
+
+// clear forgets everything.
+func (s *idSet) clear() {
+	for i := range s.segments {
+		g := &s.segments[i]
+		release(g.mem, g.mapped)
+		*g = idSegment{}
+	}
+	s.count = 0
+}
+
+// size returns the bytes of the tables.
+func (s *idSet) size() int64 {
+	var n int64
+	for i := range s.segments {
+		n += int64(len(s.segments[i].mem))
+	}
+	return n
+}

@@ -1,0 +1,38 @@
+package eventlog
+
+import "sync/atomic"
+
+// counters are what Stats reports. Written by the gatherer and the writer.
+type counters struct {
+	commits, events, bytes, commitNanos, refused atomic.Uint64
+	ids, idBytes                                 atomic.Int64
+}
+
+// Stats are figures of a committer since its start.
+type Stats struct {
+	Commits     uint64 // messages appended
+	Events      uint64 // events stored
+	Bytes       uint64 // of messages
+	CommitNanos uint64 // time spent in appends
+	Refused     uint64 // submissions refused by a full queue
+	Waiting     int64  // submissions in the queue now, imports included
+	IDs         int64  // known ids, as of about a second ago
+	IDBytes     int64  // memory of their table
+}
+
+// Stats returns the figures as of now. Safe for concurrent use.
+func (c *Committer) Stats() Stats {
+	s := &c.stats
+	return Stats{
+		Commits: s.commits.Load(), Events: s.events.Load(), Bytes: s.bytes.Load(),
+		CommitNanos: s.commitNanos.Load(), Refused: s.refused.Load(),
+		Waiting: c.queue.lanes[laneFirst].count.Load() + c.queue.lanes[laneBulk].count.Load(),
+		IDs:     s.ids.Load(), IDBytes: s.idBytes.Load(),
+	}
+}
+
+// publishStats updates what only the gatherer can see.
+func (g *gatherer) publishStats() {
+	g.c.stats.ids.Store(int64(g.c.ids.count))
+	g.c.stats.idBytes.Store(g.c.ids.size())
+}
