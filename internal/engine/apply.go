@@ -51,6 +51,7 @@ type applier struct {
 	journal       bool // keep what a checkpoint needs
 	sites         map[string]*siteShard
 
+	touched    uint64 // keeps the reads of touch alive
 	generation uint64
 	codes      []codeEntry   // by number in Batch.Strings
 	classes    []classEntry  // by number in Batch.Strings
@@ -163,6 +164,9 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint
 	b := &m.Batch
 	at := 0
 	for r := 0; r < rows.N; r++ {
+		if r%subject.TouchRows == 0 && rows.N-r > 8 {
+			a.touch(s, rows, hashes, r)
+		}
 		shape := rows.Shape[r]
 		width := len(b.Shapes[shape])
 		cells := rows.Cells[at : at+width]
@@ -196,6 +200,17 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint
 		}
 	}
 	s.changed = true
+}
+
+// touch brings what the next rows need into the cache.
+func (a *applier) touch(s *siteShard, rows *event.Rows, hashes []uint64, r int) {
+	end := min(r+subject.TouchRows, rows.N)
+	var visits [subject.TouchRows]uint32
+	n, sum := s.subjects.Touch(hashes[r:end], &visits)
+	a.touched += sum + s.visits.Touch(visits[:n])
+	if len(rows.View) == rows.N {
+		a.touched += s.ids.Touch(rows.View[r:end])
+	}
 }
 
 func hasAccount(shape []uint32) bool {
@@ -271,12 +286,11 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, cla
 	}
 	s.rows++
 	point := visit.Point{Time: time, Row: id, PageView: class == classPageView, Flags: pointFlags(class, robot)}
-	if subj.Visit != 0 {
-		if _, end, ok := s.visits.Bounds(subj.Visit); ok && end-time > int64(subj.Late) {
-			subj.Late = uint32(min(end-time, 1<<32-1))
-		}
+	head, late := s.visits.Add(subj.Visit, &point, s.rowTime)
+	subj.Visit = head
+	if late > int64(subj.Late) {
+		subj.Late = uint32(min(late, 1<<32-1))
 	}
-	subj.Visit = s.visits.Add(subj.Visit, &point, s.rowTime)
 	if class == classPageView {
 		a.known(s, rows, r, id)
 	}
@@ -341,7 +355,7 @@ func (s *siteShard) engage(id block.RowID, e engagement) bool {
 	}
 	total := blk.Engage(id.Row(), e.millis, e.scroll)
 	subj := s.subjects.Mut(blk.SubjectOf(id.Row()))
-	subj.Visit = s.visits.Add(subj.Visit, &visit.Point{Time: e.time, Row: visit.NoRow}, s.rowTime)
+	subj.Visit, _ = s.visits.Add(subj.Visit, &visit.Point{Time: e.time, Row: visit.NoRow}, s.rowTime)
 	if total >= 10_000 {
 		s.visits.Mark(subj.Visit, blk.Unix(id.Row()), visit.Engaged10)
 	}
