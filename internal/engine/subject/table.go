@@ -33,7 +33,7 @@ type Table struct {
 
 // NewTable returns an empty table.
 func NewTable() *Table {
-	return &Table{subjects: paged.New[Subject](48 << 10), names: newArena(), chains: newChains()}
+	return &Table{subjects: paged.New[Subject](12 << 10), names: newArena(), chains: newChains()}
 }
 
 // Len returns the number of subjects ever seen.
