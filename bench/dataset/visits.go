@@ -138,8 +138,8 @@ func (v Visits) appendEngagement(dst []byte, views []pageView, e engagement) []b
 // from the seed, the kind and the number.
 func (v Visits) appendUUID(dst []byte, kind, n int) []byte {
 	const digits = "0123456789abcdef"
-	a := mix(v.Seed ^ mix(uint64(kind)<<56|uint64(n)))
-	b := mix(a)
+	a := Mix(v.Seed ^ Mix(uint64(kind)<<56|uint64(n)))
+	b := Mix(a)
 	for i := range 36 {
 		switch i {
 		case 8, 13, 18, 23:
@@ -156,8 +156,9 @@ func (v Visits) appendUUID(dst []byte, kind, n int) []byte {
 	return dst
 }
 
-// mix is the finalizer of splitmix64.
-func mix(x uint64) uint64 {
+// Mix is the finalizer of splitmix64: a permutation that looks random, as the
+// keyed hashes of ids do.
+func Mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -41,7 +41,7 @@ func Messages(site event.Site, clicks []dataset.Click, stamp int64, fn func(stam
 		part := clicks[from:min(from+Rows, len(clicks))]
 		for i := range part {
 			fill(&ev, &part[i])
-			enc.Add(site.ID, &ev, uint64(from+i+1), 0)
+			enc.Add(site.ID, &ev, dataset.Mix(uint64(from+i)), 0)
 		}
 		enc.SetClock(site.ID, part[len(part)-1].Time)
 		if err := fn(stamp, enc.AppendTo(nil)); err != nil {

@@ -77,6 +77,13 @@ func writeLog(ctx context.Context, dir string, events int) (size int64, source s
 	if err != nil {
 		return 0, "", err
 	}
+	// A committer makes the key of its ids when the log is new.
+	c, err := eventlog.NewCommitter(eventlog.CommitterConfig{Dir: dir + "-ids", Logger: quiet}, log, nil)
+	if err != nil {
+		log.Close()
+		return 0, "", err
+	}
+	c.Close()
 	err = feed.Messages(feed.Site("globo"), clicks, time.Now().UnixMilli(), func(stamp int64, message []byte) error {
 		_, err := log.Append(ctx, stamp, message)
 		return err
@@ -96,17 +103,15 @@ func replayOnce(ctx context.Context, w io.Writer, dir string, events int) (err e
 		return err
 	}
 	defer log.Close()
-	state, remove, err := tempDir()
-	if err != nil {
+	if err := os.RemoveAll(filepath.Join(dir+"-ids", "ids")); err != nil { // the journal; the key stays
 		return err
 	}
-	defer remove()
 	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Logger: quiet})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	c, err := eventlog.NewCommitter(eventlog.CommitterConfig{Dir: state, Logger: quiet}, log, e)
+	c, err := eventlog.NewCommitter(eventlog.CommitterConfig{Dir: dir + "-ids", Logger: quiet}, log, e)
 	if err != nil {
 		return err
 	}
