@@ -113,3 +113,6 @@ func (h *Hasher) enter(ctx context.Context) error {
 }
 
 func (h *Hasher) leave() { <-h.slots }
+
+// NewTestHasher returns a hasher that is quick and weak, for tests.
+func NewTestHasher(random io.Reader) (*Hasher, error) { return newHasher(random, 64, 1) }

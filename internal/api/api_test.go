@@ -1,0 +1,300 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/store"
+	"github.com/readership/readership/internal/store/sqlite"
+)
+
+const rootKey = "root-key-for-tests"
+
+// memoryLog is a committer whose log is the engine's memory: it acknowledges
+// and applies in one go, or holds messages back until release.
+type memoryLog struct {
+	mu       sync.Mutex
+	engine   *engine.Engine
+	encoder  event.Encoder
+	now      func() time.Time
+	sequence uint64
+	acked    event.Position
+	fail     error
+	held     [][]byte
+	holding  bool
+}
+
+func (l *memoryLog) CommitFacts(_ context.Context, facts ...event.Fact) (event.Position, error) {
+	return l.commit(func(e *event.Encoder) {
+		for _, f := range facts {
+			e.AddFact(f)
+		}
+	})
+}
+
+func (l *memoryLog) commit(fill func(*event.Encoder)) (event.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return 0, l.fail
+	}
+	l.encoder.Reset(l.now().UnixMilli())
+	fill(&l.encoder)
+	l.sequence++
+	l.acked = event.MakePosition(int(l.now().Unix()/86400), 0, l.sequence)
+	message := l.encoder.AppendTo(nil)
+	if l.holding {
+		l.held = append(l.held, message)
+		return l.acked, nil
+	}
+	return l.acked, l.engine.Apply(l.acked, message)
+}
+
+func (l *memoryLog) Acked() event.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.acked
+}
+
+// release applies what was held back.
+func (l *memoryLog) release(t *testing.T) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, message := range l.held {
+		position := event.MakePosition(l.acked.Day(), 0, l.sequence-uint64(len(l.held)-1-i))
+		if err := l.engine.Apply(position, message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.held, l.holding = nil, false
+}
+
+// scripted answers queries as a test wants.
+type scripted struct {
+	query  func(context.Context, Question) (Result, error)
+	live   func(context.Context, Question) (*Live, error)
+	events func(context.Context, Question, int64, int64, func([]byte) error) error
+}
+
+func (s *scripted) Query(ctx context.Context, q Question) (Result, error) { return s.query(ctx, q) }
+func (s *scripted) Live(ctx context.Context, q Question) (*Live, error)   { return s.live(ctx, q) }
+func (s *scripted) Events(ctx context.Context, q Question, from, to int64, emit func([]byte) error) error {
+	return s.events(ctx, q, from, to, emit)
+}
+
+// fixed is a result with given texts.
+type fixed struct {
+	at   event.Position
+	json string
+}
+
+func (f fixed) Position() event.Position { return f.at }
+func (f fixed) WriteJSON(w io.Writer) error {
+	_, err := io.WriteString(w, f.json)
+	return err
+}
+func (f fixed) WriteCSV(w io.Writer) error {
+	_, err := io.WriteString(w, "page_views\r\n1\r\n")
+	return err
+}
+func (f fixed) WriteNDJSON(w io.Writer) error {
+	_, err := io.WriteString(w, "{\"page_views\":1}\n")
+	return err
+}
+
+// server is the interface under test on real parts.
+type server struct {
+	t       testing.TB
+	api     *API
+	engine  *engine.Engine
+	log     *memoryLog
+	store   store.Store
+	keys    *auth.Keys
+	queries *scripted
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (s *server) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *server) sleep(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.Add(d)
+}
+
+func newServer(t testing.TB, change ...func(*Deps)) *server {
+	t.Helper()
+	s := &server{t: t, now: time.Date(2026, 3, 1, 7, 30, 0, 0, time.UTC)}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	s.engine, err = engine.Open(engine.Config{Shards: 2})
+	must(err)
+	t.Cleanup(func() { must(s.engine.Close()) })
+	s.log = &memoryLog{engine: s.engine, now: s.clock}
+	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "app.db"))
+	must(err)
+	t.Cleanup(func() { must(db.Close()) })
+	s.store = db
+	s.keys, err = auth.OpenKeys(context.Background(), db, rootKey, s.clock, rand.Reader)
+	must(err)
+	hasher, err := auth.NewTestHasher(rand.Reader)
+	must(err)
+	s.queries = &scripted{
+		query: func(_ context.Context, q Question) (Result, error) {
+			return fixed{q.At, `{"results":[],"meta":{}}`}, nil
+		},
+		live: func(_ context.Context, q Question) (*Live, error) {
+			return &Live{AsOf: s.clock(), Readers: 3, At: q.At}, nil
+		},
+		events: func(_ context.Context, _ Question, _, _ int64, emit func([]byte) error) error {
+			for i := range 3 {
+				if err := emit([]byte(fmt.Sprintf(`{"type":"page_view","n":%d}`, i))); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	d := Deps{
+		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
+		Sessions: auth.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries,
+		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
+		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
+		Now:     s.clock, Version: "test",
+	}
+	for _, c := range change {
+		c(&d)
+	}
+	s.api = New(d)
+	return s
+}
+
+// reply is an answer, read whole.
+type answered struct {
+	*http.Response
+	body string
+}
+
+// json decodes the body into a map.
+func (r answered) json(t testing.TB) map[string]any {
+	t.Helper()
+	var out map[string]any
+	if err := json.Unmarshal([]byte(r.body), &out); err != nil {
+		t.Fatalf("%v in %q", err, r.body)
+	}
+	return out
+}
+
+// codes lists "location code" of the faults of a problem.
+func (r answered) codes(t testing.TB) []string {
+	t.Helper()
+	var p struct {
+		Errors []struct{ Location, Code string }
+	}
+	if err := json.Unmarshal([]byte(r.body), &p); err != nil {
+		t.Fatalf("%v in %q", err, r.body)
+	}
+	out := []string{}
+	for _, e := range p.Errors {
+		out = append(out, e.Location+" "+e.Code)
+	}
+	return out
+}
+
+// do sends a request with the root key unless headers say otherwise. Headers
+// come as "Name: value"; "-Name" removes one.
+func (s *server) do(method, target, body string, headers ...string) answered {
+	s.t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+rootKey)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		if name, ok := strings.CutPrefix(h, "-"); ok {
+			r.Header.Del(name)
+			continue
+		}
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.api.ServeHTTP(w, r)
+	raw, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answered{w.Result(), string(raw)}
+}
+
+// want sends a request and checks the status.
+func (s *server) want(status int, method, target, body string, headers ...string) answered {
+	s.t.Helper()
+	r := s.do(method, target, body, headers...)
+	if r.StatusCode != status {
+		s.t.Fatalf("%s %s: status %d, want %d\n%s", method, target, r.StatusCode, status, r.body)
+	}
+	if status >= 400 && r.Header.Get("Content-Type") != "application/problem+json" && method != http.MethodHead {
+		s.t.Fatalf("%s %s: an error of type %s", method, target, r.Header.Get("Content-Type"))
+	}
+	if r.Header.Get("X-Request-Id") == "" || r.Header.Get("X-Readership-Position") == "" {
+		s.t.Fatalf("%s %s: headers %v", method, target, r.Header)
+	}
+	return r
+}
+
+// site creates a site and returns its write key.
+func (s *server) site(id string) string {
+	s.t.Helper()
+	r := s.want(201, "POST", "/v1/sites", `{"id":"`+id+`","domains":["`+id+`.example"]}`)
+	return r.json(s.t)["write_key"].(string)
+}
+
+// key creates an API key.
+func (s *server) key(sites []string, scopes ...string) string {
+	s.t.Helper()
+	_, secret, err := s.keys.CreateKey(context.Background(), "test", scopes, sites)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return "Authorization: Bearer " + secret
+}
+
+var errTest = errors.New("test")
+
+func compact(t testing.TB, text string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := json.Compact(&out, []byte(text)); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	return out.String()
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/readership/readership/internal/auth"
+)
+
+func (a *API) registerEvents() {
+	register(a, with(huma.Operation{
+		OperationID: "export-events", Method: http.MethodGet, Path: "/v1/sites/{site}/events",
+		Summary: "The rows as stored", Tags: []string{"Querying"}, Errors: problems(404, 422),
+		Description: "NDJSON, one row a line, of from ≤ time < to; the whole window without them. Order is not promised. " +
+			"A body that breaks off was not complete: the trailer X-Readership-Complete says 1 at the end of a whole one.",
+		Responses: map[string]*huma.Response{"200": {Description: "Rows", Content: map[string]*huma.MediaType{mediaNDJSON: {Schema: text()}}}},
+	}, rule{scope: auth.EventsRead}), a.exportEvents)
+}
+
+// errGone ends an export whose reader has gone.
+var errGone = errors.New("the reader has gone")
+
+func (a *API) exportEvents(ctx context.Context, in *struct {
+	SitePath
+	Span
+}) (*huma.StreamResponse, error) {
+	from, to, err := in.read(math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.queries.enter(ctx); err != nil {
+		return nil, a.failed(ctx, err)
+	}
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer a.queries.leave()
+		_, w := humago.Unwrap(h)
+		w.Header().Set("Content-Type", mediaNDJSON)
+		w.Header().Set("Trailer", "X-Readership-Complete")
+		control := http.NewResponseController(w)
+		out := bufio.NewWriterSize(w, 64<<10)
+		rows := 0
+		err := a.Queries.Events(ctx, a.question(ctx, nil), from, to, func(row []byte) error {
+			if rows%256 == 0 {
+				_ = control.SetWriteDeadline(time.Now().Add(sendTime)) // not all writers have deadlines
+			}
+			rows++
+			if _, err := out.Write(row); err != nil {
+				return errGone
+			}
+			if err := out.WriteByte('\n'); err != nil {
+				return errGone
+			}
+			return ctx.Err()
+		})
+		if err == nil {
+			err = out.Flush()
+		}
+		if err == nil {
+			w.Header().Set("X-Readership-Complete", "1")
+			return
+		}
+		if !errors.Is(err, errGone) && ctx.Err() == nil {
+			a.Logger.Error("export broke off", "request", callOf(ctx).id, "rows", rows, "error", err)
+		}
+		panic(http.ErrAbortHandler) // cut the connection: the body must not look whole
+	}}, nil
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/problem"
+)
+
+// Timing of event streams.
+const (
+	commentEvery = 15 * time.Second
+	sendTime     = 10 * time.Second // for one event; a reader that is slower is dropped
+)
+
+// snapshot is the state that a stream tells of.
+type snapshot struct {
+	id   event.Position
+	name string // of the event; result if empty
+	data []byte // one JSON value
+	same string // equal for states that need not be told again
+	last bool   // the stream ends with it
+}
+
+// stream answers with server-sent events: the state at once, and again when it
+// has changed, looked at once an interval. It ends with the request, when the
+// server drains, or when state says so. An error of state later than the
+// first is left out; the next look may do better.
+func (a *API) stream(ctx context.Context, every time.Duration, state func(context.Context) (snapshot, error)) (*huma.StreamResponse, error) {
+	select {
+	case <-a.draining:
+		return nil, explain(eventlog.ErrClosed)
+	default:
+	}
+	select {
+	case a.streams <- struct{}{}:
+	default:
+		return nil, problem.New(http.StatusServiceUnavailable, "too many open streams").WithCode("overloaded").WithRetryAfter(5 * time.Second)
+	}
+	first, err := state(ctx)
+	if err != nil {
+		<-a.streams
+		return nil, a.failed(ctx, err)
+	}
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer func() { <-a.streams }()
+		a.metrics.streams.Inc()
+		defer a.metrics.streams.Dec()
+		r, w := humago.Unwrap(h)
+		s := newSender(w)
+		if last := r.Header.Get("Last-Event-ID"); last != "" && !a.resumable(last) {
+			if s.send(snapshot{name: "reset", id: first.id, data: []byte(`{}`)}) != nil {
+				return
+			}
+		}
+		a.tell(r.Context(), s, first, every, state)
+	}}, nil
+}
+
+func (a *API) tell(ctx context.Context, s *sender, now snapshot, every time.Duration, state func(context.Context) (snapshot, error)) {
+	if s.send(now) != nil || now.last {
+		return
+	}
+	look := time.NewTicker(every)
+	defer look.Stop()
+	comment := time.NewTicker(commentEvery)
+	defer comment.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.draining:
+			return
+		case <-comment.C:
+			if s.comment() != nil {
+				return
+			}
+		case <-look.C:
+			callOf(ctx).at = a.Committer.Acked()
+			next, err := state(ctx)
+			if err != nil || next.same == now.same {
+				continue
+			}
+			now = next
+			if s.send(now) != nil || now.last {
+				return
+			}
+		}
+	}
+}
+
+// resumable says whether a stream of states can go on after an event: any
+// position of this log up to now will do, since the newest state says all.
+func (a *API) resumable(last string) bool {
+	position, err := event.ParsePosition(last)
+	return err == nil && position <= a.Committer.Acked()
+}
+
+// sender writes events to one reader.
+type sender struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	out     bytes.Buffer
+}
+
+func newSender(w http.ResponseWriter) *sender {
+	s := &sender{w: w, control: http.NewResponseController(w)}
+	w.Header().Set("Content-Type", mediaSSE)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // a proxy would hold events back
+	return s
+}
+
+func (s *sender) send(e snapshot) error {
+	name := e.name
+	if name == "" {
+		name = "result"
+	}
+	s.out.Reset()
+	s.out.WriteString("id: " + e.id.String() + "\nevent: " + name + "\n")
+	for line := range bytes.Lines(e.data) {
+		s.out.WriteString("data: ")
+		s.out.Write(bytes.TrimRight(line, "\r\n"))
+		s.out.WriteByte('\n')
+	}
+	s.out.WriteByte('\n')
+	return s.flush()
+}
+
+func (s *sender) comment() error {
+	s.out.Reset()
+	s.out.WriteString(":\n\n")
+	return s.flush()
+}
+
+func (s *sender) flush() error {
+	_ = s.control.SetWriteDeadline(time.Now().Add(sendTime)) // not all writers have deadlines
+	if _, err := s.w.Write(s.out.Bytes()); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
+
+// wantsStream says whether a reader asks for events.
+func wantsStream(accept string) bool {
+	return negotiate(accept, mediaJSON, mediaSSE) == mediaSSE
+}
