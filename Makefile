@@ -64,6 +64,10 @@ test-web: web/node_modules/.package-lock.json ## types, lint and unit tests of t
 test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboard in Chromium against a real server
 	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
 
+.PHONY: screenshots
+screenshots: build need-chromium web/node_modules/.package-lock.json ## pictures of every screen, both themes, wide and narrow
+	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent screenshots
+
 .PHONY: fuzz
 fuzz: need-go ## every fuzz target, FUZZTIME=3m each
 	@bench/fuzz.sh $(FUZZTIME)
@@ -72,6 +76,9 @@ fuzz: need-go ## every fuzz target, FUZZTIME=3m each
 
 BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
+
+.PHONY: bench
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-edge bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
 
 .PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-edge bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse

@@ -70,10 +70,14 @@ func Edge(ctx context.Context, w io.Writer, args []string) error {
 	load := wrk{key: key, seconds: *seconds, connections: *connections}
 	fmt.Fprintf(w, "Single events, wrk with one thread and %d connections on the same cores, %d s a run. %s.\n\n", *connections, *seconds, Machine())
 	fmt.Fprint(w, "| run | nginx+Lua events/s | p99 ms | Readership events/s | p99 ms | ratio | nginx 204/s | Readership 204/s |\n|---|---|---|---|---|---|---|---|\n")
-	var ratios, p99 []float64
+	var ratios, p99, allocs []float64
 	stored := 0.0
 	for i := range *runs {
 		base, err := load.run(ctx, script, "http://127.0.0.1:9003/events")
+		if err != nil {
+			return err
+		}
+		before, err := mallocs(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -81,6 +85,11 @@ func Edge(ctx context.Context, w io.Writer, args []string) error {
 		if err != nil {
 			return err
 		}
+		after, err := mallocs(ctx, s)
+		if err != nil {
+			return err
+		}
+		allocs = append(allocs, (after-before)/ours.requests)
 		none, err := load.run(ctx, script, "http://127.0.0.1:9003/none")
 		if err != nil {
 			return err
@@ -101,11 +110,26 @@ func Edge(ctx context.Context, w io.Writer, args []string) error {
 	}
 	fmt.Fprintf(w, "\nRatio, median: **%.2f** (to reach: 0.7; aim: 1.0). p99, median: **%.1f ms** (limit: 15). Answered 200: %s, stored and in the next query: %s.\n",
 		median(ratios), median(p99), thousands(stored), thousands(views))
+	fmt.Fprintf(w, "Allocations of the whole process an event, from request to applied row, median: **%.2f** (aim: 0).\n", median(allocs))
 	// wrk drops the answers that are under way when its time is up.
 	if views < stored {
 		return fmt.Errorf("%.0f events were acknowledged, %.0f are stored", stored, views)
 	}
 	return s.Stop()
+}
+
+// mallocs returns how many objects the server has ever allocated.
+func mallocs(ctx context.Context, s *harness.Server) (float64, error) {
+	all, err := s.Metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range []string{"go_memstats_mallocs_total", "go_gc_heap_allocs_objects_total"} {
+		if v, ok := all[name]; ok {
+			return v, nil
+		}
+	}
+	return 0, errors.New("the server does not say how many objects it allocated")
 }
 
 // startNginx runs the baseline from a copy of its folder.

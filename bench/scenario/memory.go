@@ -94,6 +94,15 @@ func loadVisits(ctx context.Context, w io.Writer, v dataset.Visits, dir string, 
 	if err := checkWindow(ctx, w, s, v, limit > 0); err != nil {
 		return 0, err
 	}
+	// A small data set has the same fixed parts and fewer rows to share them.
+	if limit == 0 && v.Views >= 5_000_000 {
+		if promised := (kinds["rows"] + kinds["subjects"]) / float64(v.Views); promised > 45 {
+			return 0, fmt.Errorf("rows and subjects take %.1f bytes a page view", promised)
+		}
+		if float64(rss) > 1.3*float64(held) {
+			return 0, fmt.Errorf("RSS is %.2f times what is held", float64(rss)/float64(held))
+		}
+	}
 	if limit > 0 && peak > limit {
 		return 0, fmt.Errorf("RSS reached %d with --memory %d", peak, limit)
 	}
