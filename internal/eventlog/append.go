@@ -109,6 +109,10 @@ type ack struct {
 func (l *Log) publish(ctx context.Context, b *broker, p *part, message []byte) error {
 	l.appends++
 	reply := b.inbox + "." + strconv.FormatUint(l.appends, 36)
+	loseMessage, loseAnswer := l.cfg.lose()
+	if loseMessage {
+		return l.writeFailed("the message is lost")
+	}
 	if err := b.write.PublishRequest(p.subject(), reply, message); err != nil {
 		return fmt.Errorf("publish to %s: %w", p.name(), err)
 	}
@@ -121,6 +125,9 @@ func (l *Log) publish(ctx context.Context, b *broker, p *part, message []byte) e
 		case m := <-b.acks:
 			if m.Subject != reply {
 				continue
+			}
+			if loseAnswer {
+				return l.writeFailed("the answer is lost")
 			}
 			return checkAck(m.Data, p)
 		case <-b.failed:

@@ -12,10 +12,10 @@ const clockForgotten = math.MinInt64
 // clock is the now of a site whose clock is "event": the greatest event time.
 type clock struct {
 	site    string
-	now     int64 // with what the open commits add
+	now     int64 // with what the open commits change
 	known   bool
+	touched bool // by the open commit
 	durable siteState
-	touched bool // by the open batch
 }
 
 // siteState is a clock's value as of the last durable commit.
@@ -24,10 +24,18 @@ type siteState struct {
 	known bool
 }
 
-// set makes now the durable value.
+// durableClock is the state that a clock's line in the journal stands for.
+func durableClock(now int64) siteState {
+	if now == clockForgotten {
+		return siteState{}
+	}
+	return siteState{now, true}
+}
+
+// set makes now, or clockForgotten, the durable value.
 func (k *clock) set(now int64) {
-	k.now, k.known = now, true
-	k.durable = siteState{now, true}
+	k.durable = durableClock(now)
+	k.undo()
 }
 
 // undo returns to the durable value.

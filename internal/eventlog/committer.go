@@ -147,10 +147,6 @@ func (c *Committer) learnBlock(hour int64, b *journalBlock) {
 		c.ids.add(leUint64(b.ids[i:]))
 	}
 	for _, s := range b.clocks {
-		if s.now == clockForgotten {
-			delete(c.clocks, s.site)
-			continue
-		}
 		c.clockOf(s.site).set(s.now)
 	}
 	c.stamp = max(c.stamp, b.stamp)
@@ -190,6 +186,13 @@ func (c *Committer) LearnBatch(pos event.Position, b *event.Batch) {
 	c.ids.advance(c.stamp / hourMillis)
 	g := c.gather
 	g.scratchIDs, g.scratchClocks = g.scratchIDs[:0], g.scratchClocks[:0]
+	for i := range b.Facts {
+		if f := &b.Facts[i]; f.Kind == event.FactSite && len(f.Value) == 0 {
+			k := c.clockOf(f.Key)
+			k.set(clockForgotten)
+			g.scratchClocks = append(g.scratchClocks, siteClock{k.site, clockForgotten})
+		}
+	}
 	for i := range b.Sites {
 		rows := &b.Sites[i]
 		for _, id := range rows.ID {
@@ -203,20 +206,9 @@ func (c *Committer) LearnBatch(pos event.Position, b *event.Batch) {
 			g.scratchClocks = append(g.scratchClocks, siteClock{k.site, rows.Clock})
 		}
 	}
-	for i := range b.Facts {
-		c.learnFact(&b.Facts[i])
-	}
 	c.ids.sweep(1)
 	c.journal.add(pos, c.stamp, g.scratchIDs, g.scratchClocks)
 	c.learned = pos
-}
-
-// learnFact forgets the clock of a site that was removed.
-func (c *Committer) learnFact(f *event.Fact) {
-	if f.Kind == event.FactSite && len(f.Value) == 0 {
-		delete(c.clocks, f.Key)
-		c.journal.forget(f.Key)
-	}
 }
 
 // Start reads and learns what of the log has not been learned, and begins to

@@ -111,6 +111,32 @@ func TestCommit(t *testing.T) {
 	}
 }
 
+// checkStored says whether the log of l holds each id once.
+func checkStored(t *testing.T, c *Committer, l *Log, ids []string) {
+	t.Helper()
+	sink := &memorySink{}
+	if err := l.Read(context.Background(), 0, sink.Apply); err != nil {
+		t.Fatal(err)
+	}
+	lost, doubled := 0, 0
+	for _, id := range ids {
+		hash, _ := c.key.hash(nil, wallSite.ID, hashID, id)
+		switch sink.ids[hash] {
+		case 0:
+			lost++
+		case 1:
+		default:
+			doubled++
+		}
+	}
+	if lost > 0 || doubled > 0 {
+		t.Errorf("of %d acknowledged events %d are lost, %d doubled", len(ids), lost, doubled)
+	}
+	if n := sink.counts[event.Count{Site: wallSite.ID, Verdict: "stored"}]; int(n) != sink.rows {
+		t.Errorf("the ledger says %d stored, there are %d", n, sink.rows)
+	}
+}
+
 func BenchmarkCommitSingle(b *testing.B) {
 	l := openLog(b, Config{})
 	c := startCommitter(b, CommitterConfig{}, l, nullSink{})
@@ -143,4 +169,61 @@ func BenchmarkCommitSingle(b *testing.B) {
 	st := c.Stats()
 	b.ReportMetric(float64(st.Events)/float64(st.Commits), "events/commit")
 	b.ReportMetric(float64(st.CommitNanos)/float64(st.Commits)/1e3, "us/append")
+}
+
+// importEvents makes n events of one site that look like a day of traffic.
+func importEvents(n int, at int64) []event.Event {
+	events := make([]event.Event, n)
+	for i := range events {
+		e := &events[i]
+		e.ID = fmt.Sprintf("%08x-1234-5678-9abc-%012x", i, i*7)
+		e.View = e.ID
+		e.Time = at + int64(i)
+		e.Device = fmt.Sprintf("device-%08x", i*7919%(n/5+1))
+		e.Columns[event.ColType] = event.TypePageView
+		e.Columns[event.ColItem] = fmt.Sprintf("article-%d", i*31%2000)
+		e.Columns[event.ColURL] = fmt.Sprintf("https://news.example/sport/%d", i*31%2000)
+		e.Columns[event.ColHost] = "news.example"
+		e.Columns[event.ColCountry] = "DE"
+		e.Columns[event.ColDeviceClass] = "mobile"
+	}
+	return events
+}
+
+func BenchmarkImport(b *testing.B) {
+	l := openLog(b, Config{})
+	c := startCommitter(b, CommitterConfig{}, l, nullSink{})
+	const batch = 2000
+	events := importEvents(100_000, time.Now().UnixMilli())
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := time.Now()
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range 2 {
+		wg.Go(func() {
+			s := &Submission{Site: &event.Site{ID: "news"}, Import: true}
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= b.N {
+					return
+				}
+				at := i % (len(events) / batch) * batch
+				// Another site each round, so that no id is known.
+				s.Site = &event.Site{ID: fmt.Sprint(i / (len(events) / batch)), Window: "30d"}
+				s.Events = events[at : at+batch]
+				if err := c.Commit(context.Background(), s); err != nil {
+					b.Error(err)
+				}
+				if s.Verdicts[0].Outcome != Stored {
+					b.Error(s.Verdicts[0])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)*batch/time.Since(start).Seconds(), "events/s")
+	st := c.Stats()
+	b.ReportMetric(float64(st.Bytes)/float64(st.Events), "B/event")
+	b.ReportMetric(float64(st.Bytes)/float64(st.Commits), "B/commit")
 }

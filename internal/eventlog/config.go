@@ -29,6 +29,8 @@ type Config struct {
 
 	// free returns the free and total bytes of Dir's file system; tests set it.
 	free func() (free, total int64, err error)
+	// lose lets tests lose a message before it is sent, or its answer.
+	lose func() (message, answer bool)
 }
 
 // WithDefaults returns c with unset fields filled in.
@@ -45,6 +47,9 @@ func (c Config) WithDefaults() Config {
 	if c.free == nil {
 		dir := c.Dir
 		c.free = func() (int64, int64, error) { return diskSpace(dir) }
+	}
+	if c.lose == nil {
+		c.lose = func() (bool, bool) { return false, false }
 	}
 	return c
 }

@@ -29,7 +29,6 @@ type commit struct {
 	ids      []uint64
 	clocks   []siteClock
 	counts   []event.Count // taken from the ledger: they go back if it fails
-	removed  []string      // sites
 	rows     int
 	size     int
 	position event.Position
@@ -38,8 +37,7 @@ type commit struct {
 
 func (b *commit) reset() {
 	clear(b.shares)
-	clear(b.removed)
-	*b = commit{shares: b.shares[:0], ids: b.ids[:0], clocks: b.clocks[:0], counts: b.counts[:0], removed: b.removed[:0]}
+	*b = commit{shares: b.shares[:0], ids: b.ids[:0], clocks: b.clocks[:0], counts: b.counts[:0]}
 }
 
 // gatherer is the goroutine that fills the open commit while the writer writes
@@ -244,7 +242,10 @@ func (g *gatherer) addFacts(w *waiter, limit int) {
 		g.took(size)
 		g.enc.AddFact(*f)
 		if f.Kind == event.FactSite && len(f.Value) == 0 {
-			g.open.removed = append(g.open.removed, f.Key)
+			// A site that is made again begins without a clock.
+			k := g.c.clockOf(f.Key)
+			k.known = false
+			g.touch(k)
 		}
 	}
 }
@@ -288,13 +289,20 @@ func (g *gatherer) addEvents(w *waiter, limit int) {
 	}
 	if stored > 0 {
 		g.count(event.Count{Site: site, Verdict: Stored.String(), N: stored})
-		if k := j.clock; k != nil && !k.touched {
-			k.touched = true
-			g.touched = append(g.touched, k)
+		if j.clock != nil {
+			g.touch(j.clock)
 		}
 	}
 	if duplicates > 0 {
 		g.count(event.Count{Site: site, Verdict: Duplicate.String(), N: duplicates})
+	}
+}
+
+// touch notes that the open commit changes a clock.
+func (g *gatherer) touch(k *clock) {
+	if !k.touched {
+		k.touched = true
+		g.touched = append(g.touched, k)
 	}
 }
 
@@ -327,8 +335,12 @@ func (g *gatherer) seal() {
 	g.enc.SetStamp(b.stamp)
 	for _, k := range g.touched {
 		k.touched = false
-		g.enc.SetClock(k.site, k.now)
-		b.clocks = append(b.clocks, siteClock{k.site, k.now})
+		now := int64(clockForgotten)
+		if k.known {
+			now = k.now
+			g.enc.SetClock(k.site, now)
+		}
+		b.clocks = append(b.clocks, siteClock{k.site, now})
 	}
 	for _, c := range g.tally {
 		g.enc.AddCount(c)

@@ -143,9 +143,7 @@ func (j *journal) load(hour int64, learn func(int64, *journalBlock)) (before int
 			break
 		}
 		for _, c := range b.clocks {
-			if j.clocks[c.site] = c.now; c.now == clockForgotten {
-				delete(j.clocks, c.site)
-			}
+			j.note(c)
 		}
 		anywhere, j.to, j.from, j.stamp = false, b.to, b.to, max(j.stamp, b.stamp)
 		learn(hour, &b)
@@ -179,7 +177,7 @@ func (j *journal) add(pos event.Position, stamp int64, ids []uint64, clocks []si
 		j.ids = binary.LittleEndian.AppendUint64(j.ids, id)
 	}
 	for _, c := range clocks {
-		j.clocks[c.site] = c.now
+		j.note(c)
 		j.pending = append(j.pending, c)
 	}
 	j.to, j.stamp = pos, max(j.stamp, stamp)
@@ -188,17 +186,18 @@ func (j *journal) add(pos event.Position, stamp int64, ids []uint64, clocks []si
 	}
 }
 
-// forget drops a site's clock, as of the next add.
-func (j *journal) forget(site string) {
-	if _, ok := j.clocks[site]; ok && !j.broken {
-		delete(j.clocks, site)
-		j.pending = append(j.pending, siteClock{site, clockForgotten})
+// note keeps the latest of each clock.
+func (j *journal) note(c siteClock) {
+	if c.now == clockForgotten {
+		delete(j.clocks, c.site)
+		return
 	}
+	j.clocks[c.site] = c.now
 }
 
 // flush writes what waits. A failure is tried again by the next flush.
 func (j *journal) flush() {
-	if j.broken || j.file == nil || (j.to == j.from && len(j.pending) == 0) {
+	if j.broken || j.file == nil || j.to == j.from {
 		return
 	}
 	j.buffer = appendBlock(j.buffer[:0], &journalBlock{from: j.from, to: j.to, stamp: j.stamp, ids: j.ids, clocks: j.pending})

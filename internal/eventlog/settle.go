@@ -75,12 +75,7 @@ func (g *gatherer) learn(b *commit) {
 	c := g.c
 	c.learned = b.position
 	for _, k := range b.clocks {
-		if clock := c.clocks[k.site]; clock != nil {
-			clock.durable = siteState{k.now, true}
-		}
-	}
-	for _, site := range b.removed {
-		c.learnFact(&event.Fact{Kind: event.FactSite, Key: site})
+		c.clockOf(k.site).durable = durableClock(k.now)
 	}
 	c.journal.add(b.position, b.stamp, b.ids, b.clocks)
 	c.ids.sweep(sweepStep)
@@ -98,9 +93,7 @@ func (g *gatherer) fail(b *commit, err error) {
 			c.ids.remove(id)
 		}
 		for _, k := range p.clocks {
-			if clock := c.clocks[k.site]; clock != nil {
-				clock.undo()
-			}
+			c.clockOf(k.site).undo()
 		}
 		for _, s := range p.shares {
 			if !s.w.marked {
@@ -200,6 +193,7 @@ func (g *gatherer) recover(b *commit, err error) {
 				g.giveBack(b)
 			}
 			c.cfg.Logger.Info("event log reopened", "position", c.learned.String())
+			c.stats.reopened.Add(1)
 			c.fault.Store(nil)
 			return
 		case errors.As(reopened, &sink), errors.Is(reopened, ErrGap), errors.Is(reopened, ErrClosed):
