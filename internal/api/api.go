@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/store"
@@ -57,8 +58,8 @@ type Deps struct {
 	Engine    Engine
 	Committer Committer
 	Store     store.Store
-	Keys      *auth.Keys
-	Sessions  *auth.Sessions
+	Keys      *credentials.Keys
+	Sessions  *credentials.Sessions
 	Hasher    *auth.Hasher
 	Queries   Queries
 

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/store"
@@ -126,7 +127,7 @@ type server struct {
 	engine  *engine.Engine
 	log     *memoryLog
 	store   store.Store
-	keys    *auth.Keys
+	keys    *credentials.Keys
 	queries *scripted
 
 	mu  sync.Mutex
@@ -163,7 +164,7 @@ func newServer(t testing.TB, change ...func(*Deps)) *server {
 	must(err)
 	t.Cleanup(func() { must(db.Close()) })
 	s.store = db
-	s.keys, err = auth.OpenKeys(context.Background(), db, rootKey, s.clock, rand.Reader)
+	s.keys, err = credentials.OpenKeys(context.Background(), db, rootKey, s.clock, rand.Reader)
 	must(err)
 	hasher, err := auth.NewTestHasher(rand.Reader)
 	must(err)
@@ -185,7 +186,7 @@ func newServer(t testing.TB, change ...func(*Deps)) *server {
 	}
 	d := Deps{
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
-		Sessions: auth.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries,
+		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries,
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",

@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -176,9 +177,9 @@ func (a *API) authenticate(c *call, r *http.Request) (cookie bool, err error) {
 		}
 		return false, denied("this key is not known")
 	}
-	if k, err := r.Cookie(auth.CookieName); err == nil && k.Value != "" {
+	if k, err := r.Cookie(credentials.CookieName); err == nil && k.Value != "" {
 		p, err := a.Sessions.Check(r.Context(), k.Value)
-		if errors.Is(err, auth.ErrNoSession) {
+		if errors.Is(err, credentials.ErrNoSession) {
 			return false, denied("the session has ended; sign in again").WithCode("session_ended")
 		}
 		if err != nil {

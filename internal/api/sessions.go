@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -107,17 +108,17 @@ func (a *API) signIn(ctx context.Context, in *struct {
 	Body SignIn
 }) (*sessionOutput, error) {
 	p, token, err := a.Sessions.SignIn(ctx, in.Body.Email, in.Body.Password, in.address, in.userAgent)
-	var limit *auth.LimitError
+	var limit *credentials.LimitError
 	switch {
 	case errors.As(err, &limit):
 		return nil, problem.New(http.StatusTooManyRequests, "too many attempts to sign in; wait a little").
 			WithCode("too_many_attempts").WithRetryAfter(limit.Wait)
-	case errors.Is(err, auth.ErrCredentials):
+	case errors.Is(err, credentials.ErrCredentials):
 		return nil, problem.New(http.StatusUnauthorized, "e-mail or password is wrong").WithCode("wrong_credentials")
 	case err != nil:
 		return nil, a.failed(ctx, err)
 	}
-	return &sessionOutput{SetCookie: *auth.Cookie(token, in.secure), Body: info(p)}, nil
+	return &sessionOutput{SetCookie: *credentials.Cookie(token, in.secure), Body: info(p)}, nil
 }
 
 func (a *API) whoAmI(ctx context.Context, _ *struct{}) (*struct {
@@ -141,5 +142,5 @@ func (a *API) signOut(ctx context.Context, in *struct{ origin }) (*struct {
 	}
 	return &struct {
 		SetCookie http.Cookie `header:"Set-Cookie"`
-	}{*auth.Cookie("", in.secure)}, nil
+	}{*credentials.Cookie("", in.secure)}, nil
 }

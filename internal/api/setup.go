@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/store"
@@ -136,8 +137,8 @@ func (a *API) setup(ctx context.Context, in *struct {
 	out := &struct {
 		SetCookie http.Cookie `header:"Set-Cookie"`
 		Body      SetupDone
-	}{SetCookie: *auth.Cookie(token, in.secure)}
-	out.Body.Person = info(auth.PersonPrincipal(p))
+	}{SetCookie: *credentials.Cookie(token, in.secure)}
+	out.Body.Person = info(credentials.PersonPrincipal(p))
 	if in.Body.Site == nil {
 		return out, nil
 	}

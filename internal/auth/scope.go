@@ -1,6 +1,6 @@
-// Package auth answers who speaks and what they may do: API keys, write keys,
-// people with sessions, and the scopes of each. Keys are looked up in memory;
-// a change is in force when the call that made it returns.
+// Package auth says who speaks and what they may do: principals, scopes, roles,
+// and the hashing and limiting that proving it needs. It knows no storage;
+// package credentials below it keeps keys and sessions.
 package auth
 
 import (

@@ -1,18 +1,17 @@
-package auth
+package credentials
 
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/store"
 )
 
@@ -27,7 +26,7 @@ const maxKeyBytes = 256
 
 // tables are the keys in force. They are replaced as a whole.
 type tables struct {
-	api   map[store.Hash]*Principal
+	api   map[store.Hash]*auth.Principal
 	write map[string]string // write key → site
 }
 
@@ -53,7 +52,7 @@ func OpenKeys(ctx context.Context, db store.Store, root string, now func() time.
 	if len(root) > maxKeyBytes {
 		return nil, fmt.Errorf("the root key is longer than %d characters", maxKeyBytes)
 	}
-	t := &tables{api: map[store.Hash]*Principal{}, write: map[string]string{}}
+	t := &tables{api: map[store.Hash]*auth.Principal{}, write: map[string]string{}}
 	keys, err := db.ListKeys(ctx, store.Page{})
 	if err != nil {
 		return nil, fmt.Errorf("load keys: %w", err)
@@ -69,7 +68,7 @@ func OpenKeys(ctx context.Context, db store.Store, root string, now func() time.
 		t.write[w.Key] = w.Site
 	}
 	if k.rooted {
-		t.api[k.root] = &Principal{Kind: KindRoot, ID: "root", Name: "root", Scopes: AllScopes}
+		t.api[k.root] = &auth.Principal{Kind: auth.KindRoot, ID: "root", Name: "root", Scopes: auth.AllScopes}
 	}
 	k.tables.Store(t)
 	return k, nil
@@ -77,10 +76,10 @@ func OpenKeys(ctx context.Context, db store.Store, root string, now func() time.
 
 // principalOf makes the principal of a stored key. Scopes that this program
 // does not know grant nothing.
-func principalOf(key store.Key) *Principal {
-	p := &Principal{Kind: KindAPI, ID: key.ID, Name: key.Name, Sites: key.Sites}
+func principalOf(key store.Key) *auth.Principal {
+	p := &auth.Principal{Kind: auth.KindAPI, ID: key.ID, Name: key.Name, Sites: key.Sites}
 	for _, name := range key.Scopes {
-		if s, err := ParseScope(name); err == nil {
+		if s, err := auth.ParseScope(name); err == nil {
 			p.Scopes |= s
 		}
 	}
@@ -96,7 +95,7 @@ func (k *Keys) WriteKey(key string) (site string, ok bool) {
 
 // APIKey returns the principal of an API key or of the root key. The look-up
 // goes by the key's SHA-256, so its timing says nothing about other keys.
-func (k *Keys) APIKey(key string) (*Principal, bool) {
+func (k *Keys) APIKey(key string) (*auth.Principal, bool) {
 	if key == "" || len(key) > maxKeyBytes {
 		return nil, false
 	}
@@ -142,7 +141,7 @@ func (k *Keys) CreateKey(ctx context.Context, name string, scopes, sites []strin
 func (k *Keys) DeleteKey(ctx context.Context, id string) error {
 	return k.change(func() error { return k.db.DeleteKey(ctx, id) }, func(t *tables) {
 		for hash, p := range t.api {
-			if p.Kind == KindAPI && p.ID == id {
+			if p.Kind == auth.KindAPI && p.ID == id {
 				delete(t.api, hash)
 			}
 		}
@@ -189,29 +188,8 @@ func (k *Keys) DeleteWriteKeysOf(ctx context.Context, site string) error {
 
 // secret makes a key of 192 random bits.
 func (k *Keys) secret(prefix string) (string, error) {
-	return randomText(k.random, prefix, 24)
+	return auth.RandomText(k.random, prefix, 24)
 }
 
 // id makes an id that sorts by its time of making.
-func (k *Keys) id(kind string) (string, error) { return NewID(k.random, k.now(), kind) }
-
-// NewID makes an id that sorts by time: kind, milliseconds, 64 random bits.
-func NewID(random io.Reader, now time.Time, kind string) (string, error) {
-	stamp := strconv.FormatInt(now.UnixMilli(), 36)
-	for len(stamp) < 9 {
-		stamp = "0" + stamp
-	}
-	var raw [8]byte
-	if _, err := io.ReadFull(random, raw[:]); err != nil {
-		return "", fmt.Errorf("make id: %w", err)
-	}
-	return fmt.Sprintf("%s_%s%x", kind, stamp, raw), nil
-}
-
-func randomText(random io.Reader, prefix string, size int) (string, error) {
-	raw := make([]byte, size)
-	if _, err := io.ReadFull(random, raw); err != nil {
-		return "", fmt.Errorf("make secret: %w", err)
-	}
-	return prefix + base64.RawURLEncoding.EncodeToString(raw), nil
-}
+func (k *Keys) id(kind string) (string, error) { return auth.NewID(k.random, k.now(), kind) }

@@ -1,4 +1,4 @@
-package auth
+package credentials
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/store"
 )
 
@@ -42,25 +43,25 @@ func (e *LimitError) Error() string { return "too many attempts to sign in" }
 // Sessions signs people in and out. Safe for concurrent use.
 type Sessions struct {
 	db        store.Store
-	hasher    *Hasher
+	hasher    *auth.Hasher
 	now       func() time.Time
 	random    io.Reader
-	byAddress *Limiter
-	byEmail   *Limiter
+	byAddress *auth.Limiter
+	byEmail   *auth.Limiter
 }
 
 // NewSessions returns the sessions of db. An address may try 20 times and then
 // every 10 s, an e-mail 10 times and then every 30 s.
-func NewSessions(db store.Store, hasher *Hasher, now func() time.Time, random io.Reader) *Sessions {
+func NewSessions(db store.Store, hasher *auth.Hasher, now func() time.Time, random io.Reader) *Sessions {
 	return &Sessions{db: db, hasher: hasher, now: now, random: random,
-		byAddress: &Limiter{Burst: 20, Every: 10 * time.Second, MaxNames: 50_000, Now: now},
-		byEmail:   &Limiter{Burst: 10, Every: 30 * time.Second, MaxNames: 50_000, Now: now},
+		byAddress: &auth.Limiter{Burst: 20, Every: 10 * time.Second, MaxNames: 50_000, Now: now},
+		byEmail:   &auth.Limiter{Burst: 10, Every: 30 * time.Second, MaxNames: 50_000, Now: now},
 	}
 }
 
 // SignIn checks a password and starts a session. address is the client's IP
 // address. Errors: ErrCredentials, *LimitError, others are failures.
-func (s *Sessions) SignIn(ctx context.Context, email, password, address, userAgent string) (*Principal, string, error) {
+func (s *Sessions) SignIn(ctx context.Context, email, password, address, userAgent string) (*auth.Principal, string, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
 	network := networkOf(address)
 	if wait, ok := s.byAddress.Allow(network); !ok {
@@ -88,7 +89,7 @@ func (s *Sessions) SignIn(ctx context.Context, email, password, address, userAge
 
 // Start begins a session of a person and returns its token.
 func (s *Sessions) Start(ctx context.Context, person, userAgent string) (string, error) {
-	token, err := randomText(s.random, "", 32)
+	token, err := auth.RandomText(s.random, "", 32)
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +104,7 @@ func (s *Sessions) Start(ctx context.Context, person, userAgent string) (string,
 
 // Check returns who a session token belongs to, and prolongs the session.
 // Errors: ErrNoSession, others are failures.
-func (s *Sessions) Check(ctx context.Context, token string) (*Principal, error) {
+func (s *Sessions) Check(ctx context.Context, token string) (*auth.Principal, error) {
 	if token == "" || len(token) > maxKeyBytes {
 		return nil, ErrNoSession
 	}
@@ -141,9 +142,9 @@ func (s *Sessions) End(ctx context.Context, token string) error {
 }
 
 // PersonPrincipal returns the principal of a person.
-func PersonPrincipal(p store.Person) *Principal {
-	return &Principal{Kind: KindPerson, ID: p.ID, Name: p.Name, Email: p.Email, Role: p.Role,
-		Sites: p.Sites, Scopes: RoleScopes(p.Role)}
+func PersonPrincipal(p store.Person) *auth.Principal {
+	return &auth.Principal{Kind: auth.KindPerson, ID: p.ID, Name: p.Name, Email: p.Email, Role: p.Role,
+		Sites: p.Sites, Scopes: auth.RoleScopes(p.Role)}
 }
 
 // Cookie makes the session cookie. secure says that the request came over TLS;
