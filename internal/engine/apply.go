@@ -48,7 +48,8 @@ type siteClock struct {
 // translates the numbers of one message into the codes of one site.
 type applier struct {
 	shard, shards int
-	journal       bool // keep what a checkpoint needs
+	journal       bool   // keep what a checkpoint needs
+	seed          uint64 // of hash tables
 	sites         map[string]*siteShard
 
 	touched    uint64 // keeps the reads of touch alive
@@ -80,7 +81,7 @@ func newApplier(shard, shards int) *applier {
 func (a *applier) site(id string) *siteShard {
 	s := a.sites[id]
 	if s == nil {
-		s = newSiteShard(string(append([]byte(nil), id...)))
+		s = newSiteShard(string(append([]byte(nil), id...)), a.seed)
 		s.ids.Journal = a.journal
 		a.sites[s.id] = s
 	}

@@ -45,7 +45,10 @@ type Config struct {
 	Address func(site *event.Site, address string) string
 	// Skip names positions whose events are left out: messages that stopped
 	// the engine twice.
-	Skip   map[event.Position]bool
+	Skip map[event.Position]bool
+	// Seed makes places in hash tables unguessable; a random number of the
+	// process. It has no effect on answers.
+	Seed   uint64
 	Logger *slog.Logger
 }
 

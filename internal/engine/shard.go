@@ -27,7 +27,7 @@ type work struct {
 
 func newShard(e *Engine, number int) *shard {
 	s := &shard{engine: e, number: number, in: make(chan work, 16), applier: newApplier(number, e.cfg.Shards), ledger: newLedger()}
-	s.applier.journal = e.cfg.Dir != ""
+	s.applier.journal, s.applier.seed = e.cfg.Dir != "", e.cfg.Seed
 	return s
 }
 

@@ -82,9 +82,9 @@ var lossNames = [numLosses]struct{ verdict, reason string }{
 	lossLeft:   {"left", "memory"},
 }
 
-func newSiteShard(id string) *siteShard {
+func newSiteShard(id string, seed uint64) *siteShard {
 	s := &siteShard{
-		id: id, subjects: subject.NewTable(), visits: visit.NewTable(),
+		id: id, subjects: subject.NewTable(seed), visits: visit.NewTable(),
 		byName: map[string]int{}, blocks: map[uint16]*block.Builder{}, open: map[openKey]*block.Builder{},
 		waiting: newWaiting(), changed: true,
 	}

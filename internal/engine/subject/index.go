@@ -1,10 +1,20 @@
 package subject
 
-// index finds ordinals by hash. It is 512 open-addressing tables, chosen by
+import "math/bits"
+
+// index finds ordinals by hash, mixed with a seed. It is 512 open-addressing tables, chosen by
 // the hash's high bits: growing one costs microseconds. A slot is the hash's
 // low 32 bits and the ordinal plus one; 0 is empty.
 type index struct {
+	seed   uint64
 	tables [indexTables]table
+}
+
+// mix makes places unguessable: who knows how names are hashed, but not the
+// seed, cannot make them meet.
+func (x *index) mix(hash uint64) uint64 {
+	hi, lo := bits.Mul64(hash^x.seed, 0x9e3779b97f4a7c15)
+	return hi ^ lo
 }
 
 const (
@@ -32,6 +42,7 @@ func (t *table) start(tag uint32) int {
 }
 
 func (x *index) find(hash uint64, same func(ordinal uint32) bool) (uint32, bool) {
+	hash = x.mix(hash)
 	t := &x.tables[hash>>(64-indexBits)]
 	if t.n == 0 {
 		return 0, false
@@ -50,7 +61,7 @@ func (x *index) find(hash uint64, same func(ordinal uint32) bool) (uint32, bool)
 	}
 }
 
-// add puts a new ordinal in place.
+// add puts a new ordinal in place; hash is mixed.
 func (x *index) add(hash uint64, ordinal uint32) {
 	t := x.table(hash)
 	if (t.n+1)*5 > len(t.slots)*4 {

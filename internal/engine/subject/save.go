@@ -165,7 +165,7 @@ func (t *Table) Loaded(gone func(block.RowID) bool) error {
 		if err != nil {
 			return err
 		}
-		t.index.add(Hash(name), uint32(o))
+		t.index.add(t.index.mix(Hash(name)), uint32(o))
 		count := uint8(s.firstSeen)
 		isStale := false
 		for ref := s.chain; ref != 0; count = 15 {

@@ -31,9 +31,10 @@ type Table struct {
 	chains   chains
 }
 
-// NewTable returns an empty table.
-func NewTable() *Table {
-	return &Table{subjects: paged.New[Subject](12 << 10), names: newArena(), chains: newChains()}
+// NewTable returns an empty table. The seed is the process's own, so that no
+// sender can choose names that meet in the index; it has no other effect.
+func NewTable(seed uint64) *Table {
+	return &Table{index: index{seed: seed}, subjects: paged.New[Subject](12 << 10), names: newArena(), chains: newChains()}
 }
 
 // Len returns the number of subjects ever seen.
@@ -49,6 +50,7 @@ func (t *Table) Find(name string, hash uint64) (ordinal uint32, ok bool) {
 // Get returns the ordinal of a subject and adds it if it is new, first seen at
 // time (Unix milliseconds).
 func (t *Table) Get(name string, hash uint64, time int64) (ordinal uint32, added bool) {
+	hash = t.index.mix(hash)
 	slot := t.index.table(hash)
 	tag := uint32(hash)
 	for i := slot.start(tag); ; {

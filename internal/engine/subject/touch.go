@@ -7,6 +7,7 @@ package subject
 func (t *Table) Touch(hashes []uint64, visits *[TouchRows]uint32) (n int, sum uint64) {
 	var ordinals [TouchRows]uint32
 	for _, h := range hashes[:min(len(hashes), TouchRows)] {
+		h = t.index.mix(h)
 		s := &t.index.tables[h>>(64-indexBits)]
 		if s.n == 0 {
 			continue
