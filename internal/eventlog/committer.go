@@ -155,7 +155,7 @@ func (c *Committer) learnBlock(hour int64, b *journalBlock) {
 
 // forget undoes every learnBlock.
 func (c *Committer) forget() {
-	c.ids.clear()
+	c.ids.reset()
 	clear(c.clocks)
 	c.stamp, c.learned = 0, 0
 }

@@ -212,7 +212,7 @@ func (s *idSet) sweepSegment(g *idSegment) {
 	}
 }
 
-// clear forgets everything.
+// clear forgets every id, and keeps the hour.
 func (s *idSet) clear() {
 	for i := range s.segments {
 		g := &s.segments[i]
@@ -220,6 +220,12 @@ func (s *idSet) clear() {
 		*g = idSegment{}
 	}
 	s.count = 0
+}
+
+// reset forgets every id and the hour.
+func (s *idSet) reset() {
+	s.clear()
+	*s = idSet{}
 }
 
 // size returns the bytes of the tables.

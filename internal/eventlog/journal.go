@@ -75,7 +75,7 @@ func openJournal(dir string, last event.Position, logger *slog.Logger, learn fun
 		}
 		good++
 	}
-	if good == 0 || j.to > last || (missing >= 0 && missing >= j.hour-keepHours) {
+	if good == 0 || j.to == 0 || j.to > last || (missing >= 0 && missing >= j.hour-keepHours) {
 		good = 0
 		j.close()
 		*j = journal{dir: dir, logger: logger, before: -1, clocks: make(map[string]int64)}
