@@ -92,6 +92,7 @@ type Limits struct {
 	Queries      int           // queries at once; 2 a core
 	QueryWaiting int           // queries that wait for their turn; 64
 	QueryTime    time.Duration // of one query, waiting included; 30 s
+	Exports      int           // of rows at once; 4
 	Streams      int           // open event streams; 1,000
 	BehindTime   time.Duration // that a read waits for its position; 5 s
 	BodyTime     time.Duration // to send a body; 30 s
@@ -110,6 +111,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	set(&l.Queries, 2*runtime.GOMAXPROCS(0))
 	set(&l.QueryWaiting, 64)
+	set(&l.Exports, 4)
 	set(&l.Streams, 1000)
 	setTime(&l.QueryTime, 30*time.Second)
 	setTime(&l.BehindTime, 5*time.Second)
@@ -126,6 +128,7 @@ type API struct {
 	metrics *metrics
 	static  *static
 	queries gate
+	exports gate // apart, for a slow reader keeps its slot
 	live    liveCache
 	openapi described
 
@@ -159,6 +162,7 @@ func New(d Deps) *API {
 		Deps: d, mux: &routes{ServeMux: http.NewServeMux()}, csrf: http.NewCrossOriginProtection(),
 		metrics: newMetrics(d.Metrics), static: newStatic(d.Assets),
 		queries:  gate{slots: make(chan struct{}, d.Limits.Queries), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
+		exports:  gate{slots: make(chan struct{}, d.Limits.Exports), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		streams:  make(chan struct{}, d.Limits.Streams),
 		draining: make(chan struct{}),
 	}

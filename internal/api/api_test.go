@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +15,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
@@ -73,6 +74,23 @@ func (l *memoryLog) Acked() event.Position {
 	return l.acked
 }
 
+// event stores an event of a site.
+func (l *memoryLog) event(t testing.TB, site string, ev event.Event) {
+	t.Helper()
+	if ev.Device == "" {
+		ev.Device = "d1"
+	}
+	if ev.Time == 0 {
+		ev.Time = l.now().UnixMilli()
+	}
+	if _, err := l.commit(func(e *event.Encoder) {
+		e.Add(site, &ev, 0, 0)
+		e.AddCount(event.Count{Site: site, Verdict: "stored", N: 1})
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // release applies what was held back.
 func (l *memoryLog) release(t *testing.T) {
 	t.Helper()
@@ -89,16 +107,12 @@ func (l *memoryLog) release(t *testing.T) {
 
 // scripted answers queries as a test wants.
 type scripted struct {
-	query  func(context.Context, Question) (Result, error)
-	live   func(context.Context, Question) (*Live, error)
-	events func(context.Context, Question, int64, int64, func([]byte) error) error
+	query func(context.Context, Question) (Result, error)
+	live  func(context.Context, Question) (*Live, error)
 }
 
 func (s *scripted) Query(ctx context.Context, q Question) (Result, error) { return s.query(ctx, q) }
 func (s *scripted) Live(ctx context.Context, q Question) (*Live, error)   { return s.live(ctx, q) }
-func (s *scripted) Events(ctx context.Context, q Question, from, to int64, emit func([]byte) error) error {
-	return s.events(ctx, q, from, to, emit)
-}
 
 // fixed is a result with given texts.
 type fixed struct {
@@ -131,12 +145,15 @@ type server struct {
 	queries *scripted
 
 	mu  sync.Mutex
-	now time.Time
+	now time.Time // zero: time.Now, for tests in a bubble
 }
 
 func (s *server) clock() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.now.IsZero() {
+		return time.Now()
+	}
 	return s.now
 }
 
@@ -148,7 +165,12 @@ func (s *server) sleep(d time.Duration) {
 
 func newServer(t testing.TB, change ...func(*Deps)) *server {
 	t.Helper()
-	s := &server{t: t, now: time.Date(2026, 3, 1, 7, 30, 0, 0, time.UTC)}
+	return newServerAt(t, time.Date(2026, 3, 1, 7, 30, 0, 0, time.UTC), change...)
+}
+
+func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
+	t.Helper()
+	s := &server{t: t, now: now}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -174,14 +196,6 @@ func newServer(t testing.TB, change ...func(*Deps)) *server {
 		},
 		live: func(_ context.Context, q Question) (*Live, error) {
 			return &Live{AsOf: s.clock(), Readers: 3, At: q.At}, nil
-		},
-		events: func(_ context.Context, _ Question, _, _ int64, emit func([]byte) error) error {
-			for i := range 3 {
-				if err := emit([]byte(fmt.Sprintf(`{"type":"page_view","n":%d}`, i))); err != nil {
-					return err
-				}
-			}
-			return nil
 		},
 	}
 	d := Deps{
@@ -298,4 +312,21 @@ func compact(t testing.TB, text string) string {
 		t.Fatalf("%v in %q", err, text)
 	}
 	return out.String()
+}
+
+// setupToken makes the token of the first run.
+func (s *server) setupToken(t *testing.T) string {
+	t.Helper()
+	token, err := credentials.NewSetupToken(t.Context(), s.store, s.clock, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func operationID(op *huma.Operation) string {
+	if op == nil {
+		return ""
+	}
+	return op.OperationID
 }

@@ -203,7 +203,7 @@ type Unchanged struct {
 
 func (u Unchanged) check(current string) error {
 	if u.IfNoneMatch != "" && tagged(u.IfNoneMatch, current) {
-		return huma.ErrorWithHeaders(huma.Status304NotModified(), http.Header{"Etag": {current}})
+		return problem.New(http.StatusNotModified, "").WithHeader("ETag", current)
 	}
 	return nil
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,9 +59,11 @@ func unprocessable(faults ...problem.Fault) *problem.Problem {
 	return finish(problem.New(http.StatusUnprocessableEntity, "", faults...))
 }
 
-// finish words the detail after the faults and puts them in order.
+// finish words the detail after the faults and puts them in order, one a
+// place: the schema's word comes before that of other rules.
 func finish(p *problem.Problem) *problem.Problem {
-	sort.SliceStable(p.Errors, func(i, j int) bool { return p.Errors[i].Location < p.Errors[j].Location })
+	slices.SortStableFunc(p.Errors, func(x, y problem.Fault) int { return strings.Compare(x.Location, y.Location) })
+	p.Errors = slices.CompactFunc(p.Errors, func(x, y problem.Fault) bool { return x.Location == y.Location })
 	if len(p.Errors) > problem.MaxFaults {
 		p.Errors = p.Errors[:problem.MaxFaults]
 	}

@@ -35,18 +35,24 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.queries.enter(ctx); err != nil {
+	c := callOf(ctx)
+	if err := a.exports.enter(ctx); err != nil {
+		return nil, a.failed(ctx, err)
+	}
+	view, err := a.Engine.View(ctx, c.site.ID, c.at)
+	if err != nil {
+		a.exports.leave()
 		return nil, a.failed(ctx, err)
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
-		defer a.queries.leave()
+		defer a.exports.leave()
 		_, w := humago.Unwrap(h)
 		w.Header().Set("Content-Type", mediaNDJSON)
 		w.Header().Set("Trailer", "X-Readership-Complete")
 		control := http.NewResponseController(w)
 		out := bufio.NewWriterSize(w, 64<<10)
 		rows := 0
-		err := a.Queries.Events(ctx, a.question(ctx, nil), from, to, func(row []byte) error {
+		err := eachRow(view, from, to, func(row []byte) error {
 			if rows%256 == 0 {
 				_ = control.SetWriteDeadline(time.Now().Add(sendTime)) // not all writers have deadlines
 			}
@@ -57,7 +63,7 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 			if err := out.WriteByte('\n'); err != nil {
 				return errGone
 			}
-			return ctx.Err()
+			return nil
 		})
 		if err == nil {
 			err = out.Flush()
@@ -67,7 +73,7 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 			return
 		}
 		if !errors.Is(err, errGone) && ctx.Err() == nil {
-			a.Logger.Error("export broke off", "request", callOf(ctx).id, "rows", rows, "error", err)
+			a.Logger.Error("export broke off", "request", c.id, "rows", rows, "error", err)
 		}
 		panic(http.ErrAbortHandler) // cut the connection: the body must not look whole
 	}}, nil

@@ -39,9 +39,6 @@ type Result interface {
 type Queries interface {
 	Query(ctx context.Context, q Question) (Result, error)
 	Live(ctx context.Context, q Question) (*Live, error)
-	// Events calls emit with each row of from ≤ time < to (Unix milliseconds)
-	// as one JSON object, in no particular order; an error of emit ends it.
-	Events(ctx context.Context, q Question, from, to int64, emit func(row []byte) error) error
 }
 
 // QueryRequest describes a question; the query package reads it.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"html"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -199,15 +200,20 @@ func (a *API) seen(ctx context.Context) (FirstView, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.QueryTime)
 	defer cancel()
 	var out FirstView
-	err := a.Queries.Events(ctx, a.question(ctx, nil), 0, 1<<62, func(row []byte) error {
+	c := callOf(ctx)
+	view, err := a.Engine.View(ctx, c.site.ID, c.at)
+	if err != nil {
+		return out, err
+	}
+	err = eachRow(view, math.MinInt64, math.MaxInt64, func(row []byte) error {
+		if !bytes.Contains(row, []byte(`"type":"page_view"`)) {
+			return nil // most rows are told apart without reading them
+		}
 		var columns struct {
 			Type string `json:"type"`
 		}
-		if err := json.Unmarshal(row, &columns); err != nil {
+		if err := json.Unmarshal(row, &columns); err != nil || columns.Type != event.TypePageView {
 			return err
-		}
-		if columns.Type != event.TypePageView {
-			return nil
 		}
 		out = FirstView{Seen: true, View: bytes.Clone(row)}
 		return errFound

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/event"
+)
+
+// eachRow calls emit with every row of a view whose time is from ≤ time < to,
+// as a JSON object with the names that events are sent with; copies are left
+// out. The object's bytes are valid until emit returns; an error of emit ends
+// it. Rows come by shard and block, which is no promise.
+func eachRow(v *engine.View, from, to int64, emit func(row []byte) error) error {
+	from = max(from, v.From)
+	var row []byte
+	for _, shard := range v.Shards {
+		for _, b := range shard.Blocks {
+			day := int64(b.Day) * block.DayMillis
+			if b.Copies || b.N == 0 || day+int64(b.MaxTime) < from || day+int64(b.MinTime) >= to {
+				continue
+			}
+			for i := range b.N {
+				if t := b.Unix(i); t < from || t >= to {
+					continue
+				}
+				row = appendRow(row[:0], shard, b, i)
+				if err := emit(row); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// appendRow writes one row as JSON.
+func appendRow(dst []byte, shard *engine.ShardView, b *block.Block, i int) []byte {
+	dst = append(dst, `{"time":"`...)
+	dst = time.UnixMilli(b.Unix(i)).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
+	dst = append(dst, `","device":`...)
+	dst = appendText(dst, shard.Subjects.Name(b.Subject[i]))
+	properties := 0
+	for c := range shard.Columns {
+		column := b.ColumnAt(c)
+		if column == nil {
+			continue
+		}
+		code := column.At(i)
+		if code == 0 {
+			continue
+		}
+		dict := shard.Columns[c].Dict
+		if column.Local != nil {
+			dict = *column.Local
+		}
+		text, kind := dict.Texts[code], dict.KindOf(code)
+		if c >= int(event.NumColumns) {
+			if properties++; properties == 1 {
+				dst = append(dst, `,"properties":{`...)
+			} else {
+				dst = append(dst, ',')
+			}
+		} else {
+			dst = append(dst, ',')
+			kind = event.KindString
+		}
+		dst = appendText(dst, shard.Columns[c].Name)
+		dst = append(dst, ':')
+		if kind == event.KindString {
+			dst = appendText(dst, text)
+		} else {
+			dst = append(dst, text...) // canonical: a number or true or false
+		}
+	}
+	if properties > 0 {
+		dst = append(dst, '}')
+	}
+	if engaged := b.EngagedMillis(i); engaged > 0 {
+		dst = append(dst, `,"engaged_seconds":`...)
+		dst = strconv.AppendFloat(dst, float64(engaged)/1000, 'f', -1, 64)
+	}
+	if scroll := b.ScrollPercent(i); scroll > 0 {
+		dst = append(dst, `,"scroll_percent":`...)
+		dst = strconv.AppendUint(dst, uint64(scroll), 10)
+	}
+	if value, ok := valueOf(b, i); ok {
+		dst = append(dst, `,"value":`...)
+		dst = strconv.AppendFloat(dst, float64(value)/1e6, 'f', -1, 64)
+	}
+	return append(dst, '}')
+}
+
+// valueOf returns the value of a row in micro-units.
+func valueOf(b *block.Block, i int) (int64, bool) {
+	lo, hi := 0, len(b.ValueRows)
+	for lo < hi {
+		if mid := (lo + hi) / 2; int(b.ValueRows[mid]) < i {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo < len(b.ValueRows) && int(b.ValueRows[lo]) == i {
+		return b.Values[lo], true
+	}
+	return 0, false
+}
+
+// appendText writes a JSON string.
+func appendText(dst []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(text)
+			if err != nil { // strings always marshal
+				return append(dst, `""`...)
+			}
+			return append(dst, quoted...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, text...)
+	return append(dst, '"')
+}
