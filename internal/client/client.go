@@ -159,9 +159,15 @@ func firstLine(body []byte) string {
 	return strings.ToValidUTF8(string(line), "\ufffd")
 }
 
-// Site returns a site's settings; the key needs sites:read.
-func (c *Client) Site(ctx context.Context, id string) (*event.Site, error) {
-	var s event.Site
+// Site is a site's settings and its now.
+type Site struct {
+	event.Site
+	Now time.Time `json:"now"`
+}
+
+// Site returns a site; the key needs sites:read.
+func (c *Client) Site(ctx context.Context, id string) (*Site, error) {
+	var s Site
 	if err := c.Do(ctx, http.MethodGet, "/v1/sites/"+url.PathEscape(id), nil, nil, &s); err != nil {
 		return nil, err
 	}

@@ -138,3 +138,24 @@ func retry(err error, try int) (time.Duration, bool) {
 	}
 	return 0, false
 }
+
+// Rows returns the stored rows of a span as NDJSON; the key needs events:read.
+// The caller closes it.
+func (c *Client) Rows(ctx context.Context, site string, from, to time.Time) (io.ReadCloser, error) {
+	query := url.Values{"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {to.UTC().Format(time.RFC3339Nano)}}
+	r, err := c.request(ctx, http.MethodGet, "/v1/sites/"+url.PathEscape(site)+"/events", query, nil, "")
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Accept", "application/x-ndjson")
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, unwrap(err)
+	}
+	if answer.StatusCode >= 400 {
+		defer answer.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+		return nil, asProblem(answer, text)
+	}
+	return answer.Body, nil
+}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 )
@@ -51,11 +50,11 @@ type Comparison struct {
 
 // Meta says what a Result holds for.
 type Meta struct {
-	AsOf       string            `json:"as_of"`
-	Exact      bool              `json:"exact"`
-	TookMS     float64           `json:"took_ms"`
-	Warnings   []json.RawMessage `json:"warnings"`
-	TimeLabels []string          `json:"time_labels"`
+	AsOf       string   `json:"as_of"`
+	Exact      bool     `json:"exact"`
+	TookMS     float64  `json:"took_ms"`
+	Warnings   []string `json:"warnings"`
+	TimeLabels []string `json:"time_labels"`
 }
 
 // Query asks a question; the key needs query:read.

@@ -249,23 +249,18 @@ func (r *run) rule(ctx context.Context) (*rule, string, error) {
 	window := site.Window
 	if rule.event {
 		window += ", event clock"
-		rule.clock = r.eventClock(ctx, now)
+		rule.clock = eventClock(site, now)
 	}
 	return rule, window, nil
 }
 
-// eventClock returns the site's event clock, 0 where it is not set or not
-// known: an unset clock answers with the log's time, which is about ours.
-func (r *run) eventClock(ctx context.Context, now int64) int64 {
-	answer, err := r.client.Query(ctx, r.o.Site, &client.Query{Metrics: []string{"events"}, DateRange: "1m"})
-	if err != nil {
-		return 0
+// eventClock returns the site's event clock, 0 where it is not set: an unset
+// clock answers with the log's time, which is about ours.
+func eventClock(site *client.Site, now int64) int64 {
+	if t := site.Now.UnixMilli(); t < now-(10*time.Minute).Milliseconds() {
+		return t
 	}
-	t, err := time.Parse(time.RFC3339, answer.Meta.AsOf)
-	if err != nil || t.UnixMilli() > now-(10*time.Minute).Milliseconds() {
-		return 0
-	}
-	return t.UnixMilli()
+	return 0
 }
 
 // send translates and sends the files. Parts are sent one at a time, in the

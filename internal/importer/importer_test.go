@@ -178,9 +178,9 @@ func TestImportSaysWhatLiesOutside(t *testing.T) {
 	line := func(t int64) string { return fmt.Sprintf("{\"type\":\"x\",\"time\":%d}\n", t) }
 	for _, tt := range []struct{ name, site, lines, want string }{
 		{"wall", wallSite, line(base) + line(base-40*day), "1 lies outside the window"},
-		{"event", `{"id":"news","window":"2d","clock":"event"}`, line(base-20*day) + line(base-18*day) + line(base-30*day), "1 lies outside the window"},
-		{"jump", `{"id":"news","window":"30d","clock":"event"}`, line(base-20*day) + line(base), "1 lies more than 7 days ahead"},
-		{"leaving", `{"id":"news","window":"2d","clock":"event"}`, line(base-6*day) + line(base), "about 1 has left the window"},
+		{"event", `{"id":"news","window":"2d","clock":"event","now":"2015-05-21T00:00:00Z"}`, line(base-20*day) + line(base-18*day) + line(base-30*day), "1 lies outside the window"},
+		{"jump", `{"id":"news","window":"30d","clock":"event","now":"2015-05-21T00:00:00Z"}`, line(base-20*day) + line(base), "1 lies more than 7 days ahead"},
+		{"leaving", `{"id":"news","window":"2d","clock":"event","now":"2015-05-21T00:00:00Z"}`, line(base-6*day) + line(base), "about 1 has left the window"},
 		{"no scope", "", line(base), "the key may not read site"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
