@@ -1,0 +1,71 @@
+package collect
+
+import (
+	"io"
+	"net/netip"
+
+	"github.com/readership/readership/internal/event"
+)
+
+// Request is an HTTP request as Collect needs it. Its texts and Body are the
+// transport's and valid until Collect returns.
+type Request struct {
+	Method string
+	Path   string // without the query
+	Query  string // as sent, without ?
+	Header Header
+	Host   string
+	Remote netip.Addr // of the connection
+	TLS    bool
+	Body   io.Reader // nil: none
+	Length int64     // of Body, -1 if it is not known
+}
+
+// Patient is what a Body may be besides: Patiently is called before a body is
+// read that may take longer than others. Each read may then take as long as a
+// whole body otherwise.
+type Patient interface{ Patiently() }
+
+// Header reads a request's headers.
+type Header interface {
+	// Get returns the value of a header; several are joined by commas.
+	Get(name string) string
+}
+
+// Response is the answer. The transport adds X-Request-Id and
+// X-Readership-Position.
+type Response struct {
+	Status      int
+	ContentType string // "" without a body
+	Body        []byte
+	Headers     []HeaderField
+	Position    event.Position // X-Readership-Position
+	Close       bool           // the body was not read: close the connection
+}
+
+// HeaderField is one header of an answer.
+type HeaderField struct{ Name, Value string }
+
+// Reset empties the response and keeps its memory.
+func (r *Response) Reset() {
+	clear(r.Headers)
+	*r = Response{Body: r.Body[:0], Headers: r.Headers[:0]}
+	if cap(r.Body) > 64<<10 {
+		r.Body = nil
+	}
+}
+
+// Set adds a header.
+func (r *Response) Set(name, value string) {
+	r.Headers = append(r.Headers, HeaderField{name, value})
+}
+
+// Get returns a header that was set, "" if none.
+func (r *Response) Get(name string) string {
+	for _, h := range r.Headers {
+		if h.Name == name {
+			return h.Value
+		}
+	}
+	return ""
+}
