@@ -228,6 +228,7 @@ func (g *gatherer) add(w *waiter, limit int) bool {
 	g.open.shares = append(g.open.shares, share{w: w, upTo: w.next, last: last})
 	if last {
 		g.c.queue.left(w)
+		g.c.stats.taken.Add(1)
 	}
 	return last
 }

@@ -25,6 +25,8 @@ var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
+func checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
+
 // siteClock is the clock of a site whose clock is "event".
 type siteClock struct {
 	site string
@@ -46,13 +48,13 @@ func appendJournalHeader(dst []byte, hour, before int64) []byte {
 	dst = append(dst, journalMagic...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(hour))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(before))
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+	return binary.LittleEndian.AppendUint32(dst, checksum(dst[start:]))
 }
 
 // readJournalHeader reads what appendJournalHeader wrote.
 func readJournalHeader(data []byte) (hour, before int64, err error) {
 	if len(data) < journalHeader || string(data[:len(journalMagic)]) != journalMagic ||
-		binary.LittleEndian.Uint32(data[journalHeader-4:]) != crc32.Checksum(data[:journalHeader-4], castagnoli) {
+		binary.LittleEndian.Uint32(data[journalHeader-4:]) != checksum(data[:journalHeader-4]) {
 		return 0, 0, errJournalHeader
 	}
 	rest := data[len(journalMagic):]
@@ -76,7 +78,7 @@ func appendBlock(dst []byte, b *journalBlock) []byte {
 	}
 	payload := dst[start+blockHeader:]
 	binary.LittleEndian.PutUint32(dst[start:], uint32(len(payload)))
-	binary.LittleEndian.PutUint32(dst[start+4:], crc32.Checksum(payload, castagnoli))
+	binary.LittleEndian.PutUint32(dst[start+4:], checksum(payload))
 	return dst
 }
 
@@ -91,7 +93,7 @@ func readBlock(data []byte, b *journalBlock) (n int, err error) {
 		return 0, errBlock
 	}
 	p := data[blockHeader : blockHeader+size]
-	if crc32.Checksum(p, castagnoli) != binary.LittleEndian.Uint32(data[4:]) {
+	if checksum(p) != binary.LittleEndian.Uint32(data[4:]) {
 		return 0, errBlock
 	}
 	b.from = event.Position(binary.LittleEndian.Uint64(p))

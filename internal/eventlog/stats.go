@@ -4,8 +4,8 @@ import "sync/atomic"
 
 // counters are what Stats reports. Written by the gatherer and the writer.
 type counters struct {
-	commits, events, bytes, commitNanos, refused, reopened atomic.Uint64
-	ids, idBytes                                           atomic.Int64
+	commits, events, bytes, commitNanos, taken, refused, reopened atomic.Uint64
+	ids, idBytes                                                  atomic.Int64
 }
 
 // Stats are figures of a committer since its start.
@@ -14,6 +14,7 @@ type Stats struct {
 	Events      uint64 // events stored
 	Bytes       uint64 // of messages
 	CommitNanos uint64 // time spent in appends
+	Taken       uint64 // submissions that went into commits as a whole
 	Refused     uint64 // submissions refused by a full queue
 	Reopened    uint64 // times the log broke down and was reopened
 	Waiting     int64  // submissions in the queue now, imports included
@@ -26,7 +27,7 @@ func (c *Committer) Stats() Stats {
 	s := &c.stats
 	return Stats{
 		Commits: s.commits.Load(), Events: s.events.Load(), Bytes: s.bytes.Load(),
-		CommitNanos: s.commitNanos.Load(), Refused: s.refused.Load(), Reopened: s.reopened.Load(),
+		CommitNanos: s.commitNanos.Load(), Taken: s.taken.Load(), Refused: s.refused.Load(), Reopened: s.reopened.Load(),
 		Waiting: c.queue.lanes[laneFirst].count.Load() + c.queue.lanes[laneBulk].count.Load(),
 		IDs:     s.ids.Load(), IDBytes: s.idBytes.Load(),
 	}

@@ -1,0 +1,316 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/readership/readership/internal/event"
+)
+
+// gate is a sink that holds the writer until it is let go.
+type gate struct {
+	memorySink
+	entered chan struct{}
+	leave   chan error
+}
+
+func newGate() *gate { return &gate{entered: make(chan struct{}, 100), leave: make(chan error, 100)} }
+
+func (g *gate) Apply(pos event.Position, message []byte) error {
+	g.entered <- struct{}{}
+	if err := <-g.leave; err != nil {
+		return err
+	}
+	return g.memorySink.Apply(pos, message)
+}
+
+func submit(c *Committer, s *Submission) chan error {
+	done := make(chan error, 1)
+	go func() { done <- c.Commit(context.Background(), s) }()
+	return done
+}
+
+// waitFor waits until ok.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for begun := time.Now(); !ok(); runtime.Gosched() {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("waited in vain for " + what)
+		}
+	}
+}
+
+func single(id string) *Submission {
+	return &Submission{Site: wallSite, Events: []event.Event{pageView(id, time.Now().UnixMilli())}}
+}
+
+func bulk(prefix string, n int) *Submission {
+	s := &Submission{Site: wallSite, Import: true}
+	for i := range n {
+		e := pageView(fmt.Sprintf("%s%d", prefix, i), time.Now().UnixMilli())
+		e.Columns[event.ColTitle] = strings.Repeat("x", 500) + e.ID
+		s.Events = append(s.Events, e)
+	}
+	return s
+}
+
+// TestSinglesPassImports looks at the order of the log while an import of many
+// commits runs.
+func TestSinglesPassImports(t *testing.T) {
+	g := newGate()
+	c := startCommitter(t, CommitterConfig{CommitBytes: 40_000, BulkBytes: 10_000}, openLog(t, Config{}), g)
+	imported := submit(c, bulk("bulk-", 1000)) // 600 KB
+	<-g.entered
+	for i := range 6 {
+		done := submit(c, single(fmt.Sprint("single-", i)))
+		waitFor(t, "the single event to be taken", func() bool { return c.Stats().Taken == uint64(i+1) })
+		g.leave <- nil // the commit that was under way
+		<-g.entered
+		g.leave <- nil // the one with the event
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("more than one commit lay between two single events")
+		}
+		<-g.entered
+	}
+	close(g.leave)
+	if err := <-imported; err != nil {
+		t.Fatal(err)
+	}
+	sizes := 0
+	if err := c.log.Read(context.Background(), 0, func(_ event.Position, message []byte) error {
+		sizes = max(sizes, len(message))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if sizes > 40_000 {
+		t.Errorf("a commit has %d bytes", sizes)
+	}
+}
+
+func TestOverload(t *testing.T) {
+	g := newGate()
+	c := startCommitter(t, CommitterConfig{CommitBytes: 1000, QueueCount: 10, QueueBytes: 100_000, BulkBytes: 500}, openLog(t, Config{}), g)
+	var waiting []chan error
+	first := submit(c, single("first"))
+	<-g.entered
+	for i := 0; c.Ready() == nil; i++ {
+		waiting = append(waiting, submit(c, single(fmt.Sprint("waiting-", i))))
+		waitFor(t, "a submission to be queued", func() bool { return int(c.Stats().Taken)+int(c.Stats().Waiting) == i+2 })
+	}
+	if err := c.Commit(context.Background(), single("too much")); !errors.Is(err, ErrOverloaded) {
+		t.Errorf("the queue is full: %v", err)
+	}
+	close(g.leave)
+	for _, done := range append(waiting, first) {
+		if err := <-done; err != nil && !errors.Is(err, ErrOverloaded) {
+			t.Error(err)
+		}
+	}
+	if err := c.Commit(context.Background(), single("after")); err != nil {
+		t.Errorf("the queue is empty again: %v", err)
+	}
+	if c.queue.lanes[laneFirst].bytes.Load() != 0 || c.Stats().Waiting != 0 {
+		t.Errorf("the queue counts %+v", c.Stats())
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	g := newGate()
+	c := startCommitter(t, CommitterConfig{CommitBytes: 600, BulkBytes: 500}, openLog(t, Config{}), g)
+	first := submit(c, single("first"))
+	<-g.entered
+	open := submit(c, single("open"))
+	waitFor(t, "the open commit", func() bool { return c.Stats().Taken == 2 })
+	large := single("withdrawn")
+	large.Events[0].Columns[event.ColTitle] = strings.Repeat("x", 700)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Commit(ctx, large) }()
+	waitFor(t, "it to be queued", func() bool { return c.Stats().Waiting == 1 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	close(g.leave)
+	for _, done := range []chan error{first, open} {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Commit(context.Background(), large); err != nil || large.Verdicts[0].Outcome != Stored {
+		t.Errorf("what was withdrawn is taken later: %v, %v", err, large.Verdicts)
+	}
+}
+
+// TestDuplicateOfUnwritten sends an id again while its first commit is being
+// written, and that commit fails.
+func TestDuplicateOfUnwritten(t *testing.T) {
+	var lose atomic.Bool
+	sending := make(chan struct{})
+	var once sync.Once
+	l := openLog(t, Config{lose: func() (bool, bool) {
+		if lose.Swap(false) {
+			once.Do(func() { sending <- struct{}{}; <-sending })
+			return true, false
+		}
+		return false, false
+	}})
+	c := startCommitter(t, CommitterConfig{}, l, nullSink{})
+	if err := c.Commit(context.Background(), single("before")); err != nil {
+		t.Fatal(err)
+	}
+	lose.Store(true)
+	first := submit(c, single("same"))
+	<-sending
+	second := submit(c, single("same"))
+	waitFor(t, "the second to be judged", func() bool { return c.Stats().Taken == 3 })
+	sending <- struct{}{}
+	for _, done := range []chan error{first, second} {
+		if err := <-done; !errors.Is(err, ErrUnavailable) {
+			t.Errorf("error is %v", err)
+		}
+	}
+	waitFor(t, "the log to be reopened", func() bool { return c.Ready() == nil })
+	s := single("same")
+	if err := c.Commit(context.Background(), s); err != nil || s.Verdicts[0].Outcome != Stored {
+		t.Errorf("sent again: %v %v", err, s.Verdicts)
+	}
+}
+
+func TestSinkFails(t *testing.T) {
+	g := newGate()
+	c := startCommitter(t, CommitterConfig{}, openLog(t, Config{}), g)
+	g.leave <- errors.New("the engine is broken")
+	if err := c.Commit(context.Background(), single("a")); err != nil {
+		t.Errorf("it is durable: %v", err)
+	}
+	waitFor(t, "the committer to stop", func() bool { return c.Ready() != nil })
+	if err := c.Commit(context.Background(), single("b")); !errors.Is(err, ErrClosed) {
+		t.Errorf("after a failed hand-over: %v", err)
+	}
+}
+
+func TestCountsTravelAlone(t *testing.T) {
+	sink := &memorySink{}
+	c := startCommitter(t, CommitterConfig{}, openLog(t, Config{}), sink)
+	c.Count("news", "refused", "bot", 3)
+	c.Count("news", "refused", "bot", 4)
+	line := event.Count{Site: "news", Verdict: "refused", Reason: "bot"}
+	waitFor(t, "the tick", func() bool {
+		sink.mu.Lock()
+		defer sink.mu.Unlock()
+		return sink.counts[line] == 7
+	})
+	c.Count("news", "refused", "bot", 5)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if sink.counts[line] != 12 {
+		t.Errorf("closing lost counts: %d", sink.counts[line])
+	}
+}
+
+func TestClosed(t *testing.T) {
+	l := openLog(t, Config{})
+	c, err := NewCommitter(CommitterConfig{Dir: t.TempDir(), Logger: quiet}, l, nullSink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Commit(context.Background(), single("a")); err == nil {
+		t.Error("a committer took an event before it was started")
+	}
+	if err := c.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(context.Background()); err == nil {
+		t.Error("it was started twice")
+	}
+	var done []chan error
+	for i := range 100 {
+		done = append(done, submit(c, single(fmt.Sprint(i))))
+	}
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range done {
+		if err := <-d; err != nil && !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	}
+	if err := c.Commit(context.Background(), single("b")); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	for range 2 {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Append(context.Background(), 1, nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("append after Close: %v", err)
+	}
+}
+
+// TestKeyBelongsToLog refuses a log whose key is gone: its ids could not be
+// recognised.
+func TestKeyBelongsToLog(t *testing.T) {
+	l := openLog(t, Config{})
+	c := startCommitter(t, CommitterConfig{}, l, nullSink{})
+	if err := c.Commit(context.Background(), single("a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewCommitter(CommitterConfig{Dir: t.TempDir(), Logger: quiet}, l, nullSink{}); err == nil {
+		t.Error("a new key was made for an old log")
+	}
+}
+
+func TestNothingIsLeftRunning(t *testing.T) {
+	run := func() {
+		l, err := Open(Config{Dir: t.TempDir(), Logger: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewCommitter(CommitterConfig{Dir: t.TempDir(), Logger: quiet}, l, nullSink{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Commit(context.Background(), single("a")); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		_ = l.Close()
+	}
+	run() // what the libraries start once
+	before := runtime.NumGoroutine()
+	for range 5 {
+		run()
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
+		runtime.Gosched()
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		stacks := make([]byte, 1<<20)
+		t.Errorf("%d goroutines, %d before:\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
+	}
+}
