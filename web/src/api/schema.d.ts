@@ -1073,7 +1073,7 @@ export interface components {
              * Format: int64
              * @default 100
              */
-            limit: number;
+            limit?: number;
             /**
              * @description What to count
              * @example [

@@ -1,0 +1,47 @@
+/** What became of what arrived, in four kinds. */
+export type Kind = 'kept' | 'known' | 'marked' | 'refused'
+
+interface Line {
+  verdict: string
+  reason: string
+  count: number
+}
+
+/**
+ * The kind of a verdict: stored as it came; known already; taken, but set
+ * apart (robots, no consent, engagement without its view); refused.
+ */
+export function kindOf(verdict: string): Kind {
+  switch (verdict) {
+    case 'stored':
+      return 'kept'
+    case 'duplicate':
+      return 'known'
+    case 'rejected':
+    case 'refused':
+    case 'quarantined':
+      return 'refused'
+    default:
+      return 'marked'
+  }
+}
+
+/** The sums of each kind; they add up to everything. */
+export function groupLedger(lines: readonly Line[]): Record<Kind, number> {
+  const sums = { kept: 0, known: 0, marked: 0, refused: 0 }
+  for (const line of lines) sums[kindOf(line.verdict)] += line.count
+  return sums
+}
+
+/** How much arrived by time, with the empty stretches. */
+export function ledgerSeries(lines: readonly (Line & { time: string })[], from: number, to: number, step: number): { starts: number[]; ends: number[]; values: number[] } {
+  const first = Math.floor(from / step) * step
+  const size = Math.max(1, Math.ceil((to - first) / step))
+  const starts = Array.from({ length: size }, (_, i) => first + i * step)
+  const values = starts.map(() => 0)
+  for (const line of lines) {
+    const i = Math.floor((Date.parse(line.time) - first) / step)
+    if (i >= 0 && i < size) values[i] = (values[i] ?? 0) + line.count
+  }
+  return { starts, ends: starts.map((s) => s + step), values }
+}

@@ -1,0 +1,32 @@
+import { useText } from '../../i18n'
+import { PageControls } from '../../components/PageControls'
+import { useSite, usePeriod, useView } from '../../state/view'
+import { ImpressionsPanel } from './ImpressionsPanel'
+import { RankingPanel } from './RankingPanel'
+
+/** Page impressions of a span, and what brought them. */
+export function AudiencePage() {
+  const t = useText()
+  const site = useSite()
+  const [view, change] = useView()
+  const period = usePeriod(site, view)
+  const shared = { site, view, period, onChange: change }
+  return (
+    <div className="page">
+      <PageControls title={t('nav.audience')} site={site} view={view} period={period} onChange={change} withFilters withCompare />
+      <ImpressionsPanel {...shared} />
+      <div className="columns">
+        <RankingPanel
+          {...shared}
+          title={t('audience.articles')}
+          columns={[
+            { id: 'item', name: t('audience.articles') },
+            { id: 'section', name: t('audience.sections') },
+            { id: 'path', name: t('audience.paths') },
+          ]}
+        />
+        <RankingPanel {...shared} title={t('audience.referrers')} columns={[{ id: 'referrer_host', name: t('audience.referrers') }]} />
+      </div>
+    </div>
+  )
+}
