@@ -195,7 +195,10 @@ func (c *Committer) LearnBatch(pos event.Position, b *event.Batch) {
 	}
 	for i := range b.Sites {
 		rows := &b.Sites[i]
-		for _, id := range rows.ID {
+		for r, id := range rows.ID {
+			if r%warmRows == 0 {
+				g.warmed += c.ids.warm(rows.ID[r:min(r+warmRows, len(rows.ID))], 1)
+			}
 			if id != 0 && c.ids.add(id) {
 				g.scratchIDs = append(g.scratchIDs, id)
 			}
@@ -222,6 +225,8 @@ func (c *Committer) Start(ctx context.Context) error {
 	}
 	c.started = true
 	c.acked.Store(uint64(c.learned))
+	c.stats.stamp.Store(c.stamp)
+	c.gather.publishStats()
 	c.running.Go(c.gather.run)
 	c.queue.open()
 	return nil

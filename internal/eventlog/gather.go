@@ -64,6 +64,7 @@ type gatherer struct {
 	stopping bool
 	dead     error // why nothing is committed any more
 
+	warmed        uint64 // keeps the reads of warm alive
 	scratchIDs    []uint64
 	scratchClocks []siteClock
 	failing       []*waiter
@@ -268,6 +269,9 @@ func (g *gatherer) addEvents(w *waiter, limit int) {
 			break
 		}
 		g.took(size)
+		if i%warmRows == 0 {
+			g.warmed += g.c.ids.warm(w.hashes[2*i:min(2*(i+warmRows), len(w.hashes))], 2)
+		}
 		id, view := w.hashes[2*i], w.hashes[2*i+1]
 		v := &s.Verdicts[i]
 		if id != 0 && g.c.ids.has(id) {

@@ -10,14 +10,16 @@ import (
 const keepHours = 48
 
 // Shape of the id set. A segment is rebuilt by itself when it is full, so that
-// no rebuild takes longer than a millisecond or two and tables of all sizes
-// take 11 to 13 bytes an id.
+// no rebuild takes longer than a millisecond or two. Segments begin with
+// different sizes, so that they are never full at the same time, and the set
+// takes 13 bytes an id at all times.
 const (
 	idSegmentBits = 10
 	idSegments    = 1 << idSegmentBits
-	minSlots      = 455 // one page
+	minSlots      = 455                                   // one page
+	spread        = minSlots*maxLoad/freshLoad - minSlots // slots between the smallest and the largest beginning
 	maxLoad       = 0.82
-	freshLoad     = 0.69 // after a rebuild
+	freshLoad     = 0.6 // after a rebuild: an id is moved three times on average
 )
 
 // sweepAge is after how many hours a segment's expired entries must be gone:
@@ -81,6 +83,22 @@ func (s *idSet) has(hash uint64) bool {
 	return ok && !s.expired(g.hours[i])
 }
 
+// warmRows is how many hashes are worth warming at a time.
+const warmRows = 64
+
+// warm reads what has and add will read of every step-th of these hashes, so
+// that their cache misses overlap. The sum only keeps the reads from being
+// dropped.
+func (s *idSet) warm(hashes []uint64, step int) (sum uint64) {
+	for i := 0; i < len(hashes); i += step {
+		if g := s.segment(hashes[i]); g.used > 0 {
+			slot := home(hashes[i], len(g.slots))
+			sum += g.slots[slot] + uint64(g.hours[slot])
+		}
+	}
+	return sum
+}
+
 // add makes hash known as of the current hour; false if it was known.
 func (s *idSet) add(hash uint64) bool {
 	g := s.segment(hash)
@@ -93,7 +111,7 @@ func (s *idSet) add(hash uint64) bool {
 		return true
 	}
 	if float64(g.used+1) > maxLoad*float64(len(g.slots)) {
-		s.rebuild(g)
+		s.rebuild(int(hash >> (64 - idSegmentBits)))
 		i, _ = g.find(hash)
 	}
 	g.slots[i], g.hours[i] = hash, uint8(s.hour)
@@ -138,9 +156,10 @@ func (s *idSet) remove(hash uint64) {
 	s.count--
 }
 
-// rebuild copies the entries of g that are in date into a new table that has
-// room for more.
-func (s *idSet) rebuild(g *idSegment) {
+// rebuild copies the entries of a segment that are in date into a new table
+// that has room for more.
+func (s *idSet) rebuild(segment int) {
+	g := &s.segments[segment]
 	live := 0
 	for i, hash := range g.slots {
 		if hash != 0 && !s.expired(g.hours[i]) {
@@ -148,7 +167,8 @@ func (s *idSet) rebuild(g *idSegment) {
 		}
 	}
 	old := *g
-	n := max(minSlots, int(float64(live)/freshLoad)+1)
+	least := minSlots + int(spread*float64(segment)/idSegments)
+	n := max(least, int(float64(live)/freshLoad)+1)
 	g.mem, g.mapped = allocate(9 * n)
 	g.slots = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(g.mem))), n)
 	g.hours = g.mem[8*n:]
@@ -176,7 +196,7 @@ func (s *idSet) advance(hour int64) {
 	}
 	if hour-s.swept > sweepAge {
 		for i := range s.segments {
-			s.sweepSegment(&s.segments[i])
+			s.sweepSegment(i)
 		}
 		s.swept, s.next = s.hour, idSegments
 	}
@@ -190,16 +210,17 @@ func (s *idSet) advance(hour int64) {
 // been looked at after the hour changed, it does nothing.
 func (s *idSet) sweep(n int) {
 	for ; n > 0 && s.next < idSegments; n-- {
-		s.sweepSegment(&s.segments[s.next])
+		s.sweepSegment(s.next)
 		if s.next++; s.next == idSegments {
 			s.swept = s.started
 		}
 	}
 }
 
-// sweepSegment rebuilds g if that gives back an eighth of it, or must happen
-// before hour bytes come round.
-func (s *idSet) sweepSegment(g *idSegment) {
+// sweepSegment rebuilds a segment if that gives back an eighth of it, or must
+// happen before hour bytes come round.
+func (s *idSet) sweepSegment(segment int) {
+	g := &s.segments[segment]
 	old, ancient := 0, false
 	for i, hash := range g.slots {
 		if hash != 0 && s.expired(g.hours[i]) {
@@ -208,7 +229,7 @@ func (s *idSet) sweepSegment(g *idSegment) {
 		}
 	}
 	if ancient || old*8 > g.used {
-		s.rebuild(g)
+		s.rebuild(segment)
 	}
 }
 

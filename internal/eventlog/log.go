@@ -17,8 +17,9 @@ type Log struct {
 	cfg Config
 
 	// appending is held during an append, a reopening and the closing.
-	// Lock order: appending, then mu.
+	// Lock order: appending or dropping, then mu.
 	appending sync.Mutex
+	dropping  sync.Mutex // held while days are dropped
 
 	mu       sync.RWMutex
 	broker   *broker // nil: closed, or broken and not reopened yet
@@ -63,7 +64,10 @@ func (l *Log) start() error {
 	defer cancel()
 	parts, err := b.listParts(ctx)
 	if err == nil {
-		parts, err = b.finishDrop(ctx, parts, l.retained)
+		l.mu.RLock()
+		retained := l.retained
+		l.mu.RUnlock()
+		parts, err = b.finishDrop(ctx, parts, retained)
 	}
 	if err != nil {
 		b.stop()

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,19 +13,20 @@ import (
 )
 
 // DropBefore deletes the days before day (days since 1970-01-01 UTC), whole
-// streams at a time. The last part stays in any case: it holds the log's end.
+// streams at a time, while appends go on. The last part stays in any case: it
+// holds the log's end.
 func (l *Log) DropBefore(day int) error {
-	l.appending.Lock()
-	defer l.appending.Unlock()
+	l.dropping.Lock()
+	defer l.dropping.Unlock()
 	b, parts, err := l.working()
 	if err != nil {
 		return err
 	}
-	if n := len(parts); n == 0 || parts[0].day >= day {
+	n := len(parts)
+	if n == 0 || parts[0].day >= day {
 		return nil
-	} else {
-		day = min(day, parts[n-1].day)
 	}
+	day = min(day, parts[n-1].day)
 	// The mark goes first: a drop that is cut short is finished by the next
 	// start, and what is missing is explained in every case.
 	if err := writeRetained(l.cfg.Dir, day); err != nil {
@@ -36,9 +38,12 @@ func (l *Log) DropBefore(day int) error {
 	kept, err := b.finishDrop(context.Background(), parts, day)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.parts, l.size = kept, 0
-	for i := range kept {
-		l.size += kept[i].bytes
+	if l.broker != b {
+		return cmp.Or(err, error(ErrUnavailable)) // started again meanwhile: it finishes the drop itself
+	}
+	for range n - len(kept) {
+		l.size -= l.parts[0].bytes
+		l.parts = l.parts[1:]
 	}
 	return err
 }

@@ -79,6 +79,7 @@ func (g *gatherer) learn(b *commit) {
 	}
 	c.journal.add(b.position, b.stamp, b.ids, b.clocks)
 	c.ids.sweep(sweepStep)
+	c.stats.stamp.Store(b.stamp)
 	c.stats.commits.Add(1)
 	c.stats.events.Add(uint64(b.rows))
 	c.stats.bytes.Add(uint64(b.size))

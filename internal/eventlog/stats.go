@@ -5,7 +5,7 @@ import "sync/atomic"
 // counters are what Stats reports. Written by the gatherer and the writer.
 type counters struct {
 	commits, events, bytes, commitNanos, taken, refused, reopened atomic.Uint64
-	ids, idBytes                                                  atomic.Int64
+	ids, idBytes, stamp                                           atomic.Int64
 }
 
 // Stats are figures of a committer since its start.
@@ -18,6 +18,7 @@ type Stats struct {
 	Refused     uint64 // submissions refused by a full queue
 	Reopened    uint64 // times the log broke down and was reopened
 	Waiting     int64  // submissions in the queue now, imports included
+	Stamp       int64  // newest of the log, Unix milliseconds: ahead of the clock if that was set back
 	IDs         int64  // known ids, as of about a second ago
 	IDBytes     int64  // memory of their table
 }
@@ -29,7 +30,7 @@ func (c *Committer) Stats() Stats {
 		Commits: s.commits.Load(), Events: s.events.Load(), Bytes: s.bytes.Load(),
 		CommitNanos: s.commitNanos.Load(), Taken: s.taken.Load(), Refused: s.refused.Load(), Reopened: s.reopened.Load(),
 		Waiting: c.queue.lanes[laneFirst].count.Load() + c.queue.lanes[laneBulk].count.Load(),
-		IDs:     s.ids.Load(), IDBytes: s.idBytes.Load(),
+		Stamp:   s.stamp.Load(), IDs: s.ids.Load(), IDBytes: s.idBytes.Load(),
 	}
 }
 
