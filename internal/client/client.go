@@ -42,7 +42,7 @@ func New(server, key string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server %q is not an address: %w", server, err)
 	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+	if base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" {
 		return nil, fmt.Errorf("server %q is not an http or https address", server)
 	}
 	base.Path = strings.TrimSuffix(base.Path, "/")
