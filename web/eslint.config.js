@@ -3,7 +3,7 @@ import hooks from 'eslint-plugin-react-hooks'
 import ts from 'typescript-eslint'
 
 export default ts.config(
-  { ignores: ['dist', 'node_modules', 'src/api/schema.d.ts', 'test-results', 'playwright-report'] },
+  { ignores: ['eslint.config.js', 'public', 'dist', 'node_modules', 'src/api/schema.d.ts', 'test-results', 'playwright-report'] },
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   {

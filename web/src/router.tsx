@@ -25,8 +25,8 @@ const index = createRoute({
   getParentRoute: () => root,
   path: '/',
   beforeLoad: async ({ context: { client } }) => {
-    if ((await client.ensureQueryData(sessionQuery)) === null) throw redirect({ to: '/sign-in', replace: true })
-    const sites = await client.ensureQueryData(sitesQuery)
+    if ((await client.query({ ...sessionQuery, staleTime: 'static' })) === null) throw redirect({ to: '/sign-in', replace: true })
+    const sites = await client.query({ ...sitesQuery, staleTime: 'static' })
     const first = sites[0]
     if (!first) throw redirect({ to: '/new-site', replace: true })
     throw redirect({ to: '/sites/$site/live', params: { site: first.id }, replace: true })

@@ -83,7 +83,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
 }
 
 /** Says that what is shown could not be brought up to date. */
-export function StaleMark({ query }: { query: UseQueryResult<unknown> }) {
+export function StaleMark({ query }: { query: UseQueryResult }) {
   const t = useText()
   if (!query.isRefetchError) return null
   return (

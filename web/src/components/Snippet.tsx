@@ -37,7 +37,8 @@ async function copyText(text: string): Promise<void> {
     area.style.opacity = '0'
     document.body.append(area)
     area.select()
-    document.execCommand('copy') // the only way on plain http
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way on plain http
+    document.execCommand('copy')
     area.remove()
   }
 }

@@ -23,7 +23,7 @@ export function decodeFilter(text: string): Filter | null {
   for (let i = 0; i < list.length; i++) {
     const c = list.charAt(i)
     if (c === ',') values.push('')
-    else values[values.length - 1] += c === '\\' ? list.charAt(++i) : c
+    else values.push((values.pop() ?? '') + (c === '\\' ? list.charAt(++i) : c))
   }
   return { operator: operator as Operator, column, values }
 }

@@ -19,10 +19,10 @@ describe('eventParser', () => {
     expect(read(text)).toEqual(events)
   })
   it('does not care where pieces end', () => {
-    expect(read(...text)).toEqual(events)
+    expect(read(...text.split(''))).toEqual(events)
     const crlf = text.replaceAll('\n', '\r\n')
     expect(read(crlf)).toEqual(events)
-    expect(read(...crlf)).toEqual(events)
+    expect(read(...crlf.split(''))).toEqual(events)
   })
   it('waits for the blank line', () => {
     expect(read('data: x\n')).toEqual([])

@@ -96,7 +96,7 @@ export function follow({ url, onEvent, onState, onRefused, silenceMillis = 35_00
 
   const run = async () => {
     onState('connecting')
-    while (!stopped.signal.aborted) {
+    for (;;) {
       await once()
       if (stopped.signal.aborted) return
       onState('stale')

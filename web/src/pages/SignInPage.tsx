@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { type FormEvent, useState } from 'react'
+import { type SubmitEvent, useState } from 'react'
 import { type Failure, request } from '../api/client'
 import { sessionQuery } from '../api/queries'
 import type { Session, SignIn } from '../api/types'
@@ -20,12 +20,15 @@ export function SignInPage() {
   const [failure, setFailure] = useState<Failure | null>(null)
   const [busy, setBusy] = useState(false)
 
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     setBusy(true)
     const result = await request<Session>('/v1/sessions', { method: 'POST', body })
     setBusy(false)
-    if (!result.ok) return setFailure(result.failure)
+    if (!result.ok) {
+      setFailure(result.failure)
+      return
+    }
     client.clear()
     client.setQueryData(sessionQuery.queryKey, result.data)
     await navigate({ href: safeNext(search.next), replace: true })

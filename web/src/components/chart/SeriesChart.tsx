@@ -110,7 +110,7 @@ export function SeriesChart(props: SeriesChartProps) {
           stroke: colours.ink,
           font,
           gap: 8,
-          size: (u, labels) => {
+          size: (u, labels: string[] | null) => {
             if (!labels) return 40
             u.ctx.save()
             u.ctx.font = font
@@ -149,7 +149,7 @@ export function SeriesChart(props: SeriesChartProps) {
         setCursor: [
           (u) => {
             const { idx, left = -1 } = u.cursor
-            if (idx === null || idx === undefined || left < 0) return setPoint(null)
+            if (idx === null || idx === undefined || left < 0) { setPoint(null); return; }
             const { starts, ends } = latest.current
             const at = (instant: number | undefined) => u.valToPos((instant ?? 0) / 1000, 'x') + u.over.offsetLeft
             setPoint({ index: idx, left: at(starts[idx]), right: at(ends[idx]) })

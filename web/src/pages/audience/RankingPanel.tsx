@@ -30,7 +30,7 @@ export function RankingPanel({ site, view, period, onChange, title, columns }: R
   const scope = { range: period.range, filters: view.filters }
   const answer = useQuery(askQuery(site.id, rankingQuestion(scope, chosen, ranked, order, limit + 1), period.open ? 30_000 : false))
   // The old answer stays until the new one is there; it must be of this column.
-  const column = answer.isPlaceholderData ? String((answer.data?.query.dimensions as string[] | undefined)?.[0] ?? chosen) : chosen
+  const column = answer.isPlaceholderData ? ((answer.data.query.dimensions as string[] | undefined)?.[0] ?? chosen) : chosen
   const values = (answer.data?.results ?? []).map((row) => row.dimensions[0] ?? '')
   const names = namesOf(
     useQuery({ ...askQuery(site.id, namesQuestion(period.range, values)), enabled: column === 'item' && values.length > 0 }).data,

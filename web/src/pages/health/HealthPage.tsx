@@ -76,8 +76,8 @@ function Readiness() {
       ) : (
         <div className="form" role="status">
           <p className="live-head">
-            <span className="dot" data-state={down || !ready.data?.ready ? 'stale' : 'open'} />
-            {down ? t('failure.network') : ready.data?.ready ? t('health.ready') : t('health.not_ready')}
+            <span className="dot" data-state={down || !ready.data.ready ? 'stale' : 'open'} />
+            {down ? t('failure.network') : ready.data.ready ? t('health.ready') : t('health.not_ready')}
           </p>
           {reasons.map((r) => (
             <p key={r} className="notice notice-bad">

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useState } from 'react'
+import { type SubmitEvent, useState } from 'react'
 import { dataOf, failureOf, request } from '../../api/client'
 import { keysQuery } from '../../api/queries'
 import type { Key, KeyInput, NewKey, Site } from '../../api/types'
@@ -96,7 +96,7 @@ function NewKeyDialog({ site, onClose }: { site: Site; onClose: () => void }) {
     },
     onSuccess: () => client.invalidateQueries({ queryKey: keysQuery.queryKey }),
   })
-  const submit = (event: FormEvent) => {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault()
     create.mutate()
   }

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useMemo, useState } from 'react'
+import { type SubmitEvent, useMemo, useState } from 'react'
 import { type Failure, request, sitePath } from '../../api/client'
 import { sitesQuery } from '../../api/queries'
 import type { Site, SitePatch } from '../../api/types'
@@ -22,7 +22,7 @@ export function SitePanel({ site, mayWrite }: { site: Site; mayWrite: boolean })
   const zones = useMemo(() => [...new Set([site.timezone, 'UTC', ...Intl.supportedValuesOf('timeZone')])], [site.timezone])
   const faults = faultsByField(failure)
 
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     setState('busy')
     const body = { ...draft, domains: hostsOf(draft.domains) } as SitePatch

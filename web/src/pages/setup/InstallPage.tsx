@@ -53,7 +53,7 @@ export function InstallPage() {
       </Panel>
       <div aria-live="polite">
         {first?.seen ? (
-          <Arrived row={(first.view ?? {}) as Row} zone={site.timezone} site={site.id} />
+          <Arrived row={(first.view ?? {})} zone={site.timezone} site={site.id} />
         ) : (
           <p className="wait">
             <span className="dot" data-state={state} />

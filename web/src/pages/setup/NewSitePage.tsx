@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { type FormEvent, useState } from 'react'
+import { type SubmitEvent, useState } from 'react'
 import { type Failure, request } from '../../api/client'
 import { sitesQuery } from '../../api/queries'
 import type { NewSite } from '../../api/types'
@@ -19,12 +19,15 @@ export function NewSitePage() {
   const [site, setSite] = useState(emptySite)
   const [failure, setFailure] = useState<Failure | null>(null)
   const [busy, setBusy] = useState(false)
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     setBusy(true)
     const result = await request<NewSite>('/v1/sites', { method: 'POST', body: { id: site.id, domains: hostsOf(site.domains), timezone: site.timezone } })
     setBusy(false)
-    if (!result.ok) return setFailure(result.failure)
+    if (!result.ok) {
+      setFailure(result.failure)
+      return
+    }
     await client.invalidateQueries({ queryKey: sitesQuery.queryKey })
     await navigate({ to: '/sites/$site/install', params: { site: result.data.id } })
   }

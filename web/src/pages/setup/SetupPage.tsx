@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { type FormEvent, useState } from 'react'
+import { type SubmitEvent, useState } from 'react'
 import { type Failure, dataOf, request } from '../../api/client'
 import { sessionQuery } from '../../api/queries'
 import type { SetupDone, SetupState } from '../../api/types'
@@ -29,7 +29,7 @@ export function SetupPage() {
     staleTime: Infinity,
   })
 
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     setBusy(true)
     const result = await request<SetupDone>('/v1/setup', {
@@ -37,7 +37,10 @@ export function SetupPage() {
       body: { token, ...person, site: { id: site.id, domains: hostsOf(site.domains), timezone: site.timezone } },
     })
     setBusy(false)
-    if (!result.ok) return setFailure(result.failure)
+    if (!result.ok) {
+      setFailure(result.failure)
+      return
+    }
     client.clear()
     client.setQueryData(sessionQuery.queryKey, result.data.person)
     if (result.data.site) await navigate({ to: '/sites/$site/install', params: { site: result.data.site.id }, replace: true })
