@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/readership/readership/internal/client"
+	"github.com/readership/readership/internal/importer"
+)
+
+const importUsage = "access-log|events FILE… --site SITE [--server URL]"
+
+const importAbout = `Sends files to a running server, plain or compressed with gzip or zstd; - is
+standard input.
+
+  access-log  Apache's common and combined formats, nginx's default, and combined
+              with the virtual host in front; found from the first lines
+  events      one JSON object a line, as POST /v1/events takes them
+
+Each line gets an id made from the line, where it has none, so an import that
+was interrupted is run again and stores nothing twice, for 48 hours also when
+the file was renamed, compressed or cut.
+
+Environment:
+  READERSHIP_API_KEY   a key with the scopes events:import and, to say what lies
+                       outside the window, sites:read`
+
+// importFiles sends files to a server.
+func importFiles(ctx context.Context, c console, args []string) error {
+	o := importer.Options{Stdin: c.in, Out: c.out, Err: c.err, TTY: c.tty, Now: time.Now}
+	var server string
+	f := newFlags(c, "import", importUsage, importAbout)
+	f.StringVar(&o.Site, "site", "", "`SITE` that the events belong to")
+	f.StringVar(&server, "server", defaultServer, "`URL` of the server")
+	f.StringVar(&o.As, "as", "request", "`TYPE` that requests become: request or page_view")
+	f.StringVar(&o.Format, "format", "auto", "`FORMAT` of the access log: common, combined, vhost_combined")
+	f.StringVar(&o.Host, "host", "", "`HOST` of the addresses of an access log that names none")
+	f.BoolVar(&o.PagesOnly, "pages-only", false, "leave out images, scripts, errors and other requests that are no pages")
+	f.BoolVar(&o.Advance, "advance", false, "let an event move a site's event clock by more than 7 days")
+	f.DurationVar(&o.Patience, "patience", 2*time.Minute, "`TIME` for which a busy or unreachable server is asked again")
+	rest, err := f.parse(args)
+	if err != nil {
+		return err
+	}
+	if len(rest) == 0 {
+		return usagef("say what to import: access-log or events")
+	}
+	switch rest[0] {
+	case "access-log":
+		o.Kind = importer.AccessLog
+	case "events":
+		o.Kind = importer.Events
+	case "catalog":
+		return usagef("import catalog is not available yet")
+	default:
+		return usagef("unknown kind of file %q: it is access-log or events", rest[0])
+	}
+	o.Files = rest[1:]
+	switch {
+	case len(o.Files) == 0:
+		return usagef("name at least one file, or - for standard input")
+	case o.Site == "":
+		return usagef("--site is missing")
+	case o.As != "request" && o.As != "page_view":
+		return usagef("--as %q: it is request or page_view", o.As)
+	}
+	if o.Format != "auto" {
+		if _, err := importer.ParseFormat(o.Format); err != nil {
+			return usagef("--format: %v", err)
+		}
+	}
+	api, err := connect(c, server)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	sum, err := importer.Run(ctx, api, o)
+	if err != nil {
+		return err
+	}
+	if sum.Lines > 0 && sum.Rejected == sum.Lines {
+		return errNothing
+	}
+	return nil
+}
+
+// defaultServer is where a server listens that was started without flags.
+const defaultServer = "http://127.0.0.1:8080"
+
+// connect makes a client with the key of the environment.
+func connect(c console, server string) (*client.Client, error) {
+	api, err := client.New(server, c.getenv("READERSHIP_API_KEY"))
+	if err != nil {
+		return nil, usagef("--%v", err)
+	}
+	return api, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/readership/readership/internal/app"
+	"github.com/readership/readership/internal/client"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"readership": main})
+}
+
+const rootKey = "root-key-of-the-tests"
+
+// TestScripts runs the commands of testdata/script. Beside testscript's own
+// there are
+//
+//	server           starts a server on the folder data; $SERVER is its address
+//	stop             drains it
+//	site JSON        creates a site; $WRITE_KEY is its key
+//	compress A B     writes A to B with gzip
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("READERSHIP_API_KEY", rootKey)
+			env.Setenv("SHARED", os.Getenv("READERSHIP_SHARED"))
+			env.Values[serverKey{}] = new(server)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"server": startServer, "stop": stopServer, "site": createSite, "compress": compress,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "shared" {
+				_, err := os.Stat(filepath.Join(os.Getenv("READERSHIP_SHARED"), "data", "README.md"))
+				return os.Getenv("READERSHIP_SHARED") != "" && err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+	})
+}
+
+type serverKey struct{}
+
+// server is the one of a script.
+type server struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: server")
+	}
+	s := ts.Value(serverKey{}).(*server)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.done = cancel, make(chan error, 1)
+	started := make(chan net.Addr, 1)
+	go func() {
+		s.done <- app.Run(ctx, app.Config{Data: ts.MkAbs("data"), Listen: "127.0.0.1:0", RootKey: rootKey, Now: time.Now, Random: rand.Reader,
+			Started: func(a, _ net.Addr) { started <- a }})
+	}()
+	select {
+	case a := <-started:
+		ts.Setenv("SERVER", "http://"+a.String())
+	case err := <-s.done:
+		ts.Fatalf("server: %v", err)
+	}
+	ts.Defer(func() {
+		cancel()
+		if s.done != nil {
+			<-s.done
+		}
+	})
+}
+
+func stopServer(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(serverKey{}).(*server)
+	s.stop()
+	err := <-s.done
+	s.done = nil
+	ts.Check(err)
+}
+
+func createSite(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: site JSON")
+	}
+	c, err := client.New(ts.Getenv("SERVER"), rootKey)
+	ts.Check(err)
+	defer c.Close()
+	var out struct {
+		WriteKey string `json:"write_key"`
+	}
+	if err := c.Do(context.Background(), "POST", "/v1/sites", nil, json.RawMessage(args[0]), &out); err != nil {
+		ts.Fatalf("site: %s", client.Explain(err))
+	}
+	ts.Setenv("WRITE_KEY", out.WriteKey)
+}
+
+func compress(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: compress A B")
+	}
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, err := z.Write([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	ts.Check(z.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o600))
+}

@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
+	"github.com/readership/readership/internal/demo"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/store"
+)
+
+// demoEmail is who signs in to the sample newspaper.
+const demoEmail = "editor@harbourpost.example"
+
+// announce prints the addresses and, on a folder without people, the address
+// of the first start.
+func (n *node) announce(ctx context.Context) error {
+	out := n.cfg.Out
+	fmt.Fprintf(out, "Readership %s serves %s\n", n.cfg.Version, url(n.front.listener.Addr()))
+	if n.fast != nil {
+		fmt.Fprintf(out, "Collection, fast listener: %s\n", url(n.fast.listener.Addr()))
+	}
+	if n.cfg.Demo {
+		password, err := n.demoPerson(ctx)
+		if err != nil {
+			return fmt.Errorf("sample newspaper: %w", err)
+		}
+		fmt.Fprintf(out, "Sign in to the sample newspaper with\n  e-mail    %s\n  password  %s\n", demoEmail, password)
+	} else if token, err := credentials.NewSetupToken(ctx, n.store, n.cfg.Now, n.cfg.Random); err != nil {
+		return fmt.Errorf("first start: %w", err)
+	} else if token != "" {
+		fmt.Fprintf(out, "Nobody can sign in yet. Open within the hour:\n  %s/setup?token=%s\n", url(n.front.listener.Addr()), token)
+	}
+	if n.cfg.Started != nil {
+		if n.fast != nil {
+			n.cfg.Started(n.front.listener.Addr(), n.fast.listener.Addr())
+		} else {
+			n.cfg.Started(n.front.listener.Addr(), nil)
+		}
+	}
+	return nil
+}
+
+// demoPerson creates the sample newspaper's site and person, or gives the
+// person a new password, and returns it.
+func (n *node) demoPerson(ctx context.Context) (password string, err error) {
+	if _, ok := n.engine.Site(demo.SiteID); !ok {
+		site := demo.Site()
+		value, err := json.Marshal(&site)
+		if err != nil {
+			return "", err
+		}
+		position, err := n.facts.CommitFacts(ctx, event.Fact{Kind: event.FactSite, Key: site.ID, Value: value})
+		if err != nil {
+			return "", err
+		}
+		if err := n.engine.Wait(ctx, position); err != nil {
+			return "", err
+		}
+		if _, err := n.keys.CreateWriteKey(ctx, site.ID, "sample newspaper"); err != nil {
+			return "", err
+		}
+	}
+	if password, err = auth.RandomText(n.cfg.Random, "", 9); err != nil {
+		return "", err
+	}
+	hash, err := n.hasher.Hash(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	now := n.cfg.Now().UnixMilli()
+	person, err := n.store.PersonByEmail(ctx, demoEmail)
+	if errors.Is(err, store.ErrNotFound) {
+		id, err := auth.NewID(n.cfg.Random, n.cfg.Now(), "person")
+		if err != nil {
+			return "", err
+		}
+		return password, n.store.CreatePerson(ctx, store.Person{ID: id, Email: demoEmail, Name: "Sample editor", Role: auth.RoleAdmin,
+			PasswordHash: hash, CreatedAt: now, UpdatedAt: now})
+	}
+	if err != nil {
+		return "", err
+	}
+	person.PasswordHash, person.UpdatedAt = hash, now
+	return password, n.store.UpdatePerson(ctx, person)
+}
+
+// startDemo starts the sample newspaper if it is wanted. stop waits for it.
+func (n *node) startDemo(ctx context.Context) (stop func(), err error) {
+	if !n.cfg.Demo {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := demo.Run(ctx, demo.Config{Committer: n.facts, Site: func() (*event.Site, bool) { return n.engine.Site(demo.SiteID) },
+			State: n.path("demo.json"), Days: n.cfg.DemoDays, Seed: 1, Now: n.cfg.Now, Logger: n.cfg.Logger,
+			Past: func(events int, took time.Duration) {
+				n.cfg.Logger.Info("the sample newspaper's past is written", "events", events, "took", took.Round(time.Millisecond))
+			}})
+		if err != nil {
+			n.cfg.Logger.Error("the sample newspaper stopped", "error", err)
+		}
+	}()
+	return func() { cancel(); <-done }, nil
+}

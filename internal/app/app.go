@@ -1,0 +1,91 @@
+// Package app is the composition root: the one package that knows all roles.
+// It starts them in order, each on the ones before, and stops them in reverse.
+//
+//	lock ─ log ─ engine (checkpoint) ─ replay ─ committer ─ database, keys
+//	     ─ collector, API ─ listeners ─ upkeep, sample newspaper
+//
+// Stopping drains: no new connections, what is in flight is answered, the last
+// commit and a checkpoint are written.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"strings"
+
+	"github.com/readership/readership/internal/event"
+)
+
+// Run serves until ctx ends, then drains and returns nil. Errors that wrap
+// ErrUsage say that the configuration cannot work.
+func Run(ctx context.Context, cfg Config) (err error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if cfg.Memory > 0 {
+		debug.SetMemoryLimit(cfg.Memory / 100 * 95)
+	}
+	lock, err := takeLock(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	poison, err := openPoison(cfg.Data)
+	if err != nil {
+		return err
+	}
+	for {
+		n, err := start(ctx, &cfg, poison)
+		if err == nil {
+			err = n.serve(ctx)
+			err = errors.Join(err, n.drain(), n.stops.unwind())
+		}
+		var failed *engineFailed
+		switch {
+		case errors.Is(err, event.ErrNewerFormat):
+			return fmt.Errorf("%w: a newer version wrote this folder, serve it with that", err)
+		case errors.As(err, &failed) && ctx.Err() == nil:
+			skipped, perr := poison.failed(failed.position)
+			if perr != nil {
+				return errors.Join(err, perr)
+			}
+			cfg.Logger.Error("the engine met a log message that it cannot apply; it starts again from its checkpoint",
+				"position", failed.position, "error", failed.cause, "skipped_from_now_on", skipped)
+		case ctx.Err() != nil && errors.Is(err, context.Canceled):
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// engineFailed says that the engine stands still at a position.
+type engineFailed struct {
+	position event.Position
+	cause    error
+}
+
+func (e *engineFailed) Error() string {
+	return fmt.Sprintf("the engine cannot apply the log message at %s: %v", e.position, e.cause)
+}
+
+func (e *engineFailed) Unwrap() error { return e.cause }
+
+// url is the address a person types for a listener.
+func url(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "http://" + a.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return "http://" + host + ":" + port
+}

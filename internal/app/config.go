@@ -1,0 +1,169 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Config says how a process serves. Its field comments are the manual; flags
+// and environment are read by the command.
+type Config struct {
+	// Data is the folder that all state lies under; it is created. One process
+	// at a time.
+	Data string
+	// Listen is the address that serves everything. Port 0 picks one.
+	Listen string
+	// CollectListen is the address of the fast listener; "" for none.
+	CollectListen string
+	// Roles are the roles to run; nil is all of them.
+	Roles []string
+	// Memory is what the process may take, in bytes. 0: 70 % of what the
+	// machine or its container has.
+	Memory int64
+	// LogMax is what the event log may take on disk, in bytes. 0: the log's
+	// own rule.
+	LogMax int64
+	// Demo writes a sample newspaper with simulated readers.
+	Demo bool
+	// DemoDays is how much of the past a new sample newspaper gets.
+	DemoDays int
+	// RootKey is a key with every scope; "" for none.
+	RootKey string
+	// Version is the program's.
+	Version string
+
+	// Out is told the addresses and what a person must know at the first start.
+	Out    io.Writer
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Random is the source of keys and tokens.
+	Random io.Reader
+	// DrainTime is how long a stop waits for requests in flight. 0: 20 s.
+	DrainTime time.Duration
+	// Started is called with the addresses when requests are answered; it may
+	// be nil.
+	Started func(main, collect net.Addr)
+}
+
+// Roles are the parts of the program, in the order they are started.
+var Roles = []string{"engine", "edge", "api", "worker"}
+
+// ErrUsage is what every error of Validate wraps: the command was called with
+// what cannot work.
+var ErrUsage = errors.New("usage")
+
+// WithDefaults returns c with unset fields filled in.
+func (c Config) WithDefaults() Config {
+	if c.Data == "" {
+		c.Data = "./data"
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if c.Memory == 0 {
+		if total := machineMemory(); total > 0 {
+			c.Memory = total / 10 * 7
+		}
+	}
+	if c.DemoDays == 0 {
+		c.DemoDays = 30
+	}
+	if c.DrainTime == 0 {
+		c.DrainTime = 20 * time.Second
+	}
+	if c.Out == nil {
+		c.Out = io.Discard
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// minMemory is the least that --memory may be: the log, the database and the
+// listeners need some of it whatever the engine holds.
+const minMemory = 64 << 20
+
+// Validate names the first setting that cannot be used; errors wrap ErrUsage.
+func (c *Config) Validate() error {
+	for _, address := range []struct{ flag, value string }{{"--listen", c.Listen}, {"--collect-listen", c.CollectListen}} {
+		if address.value == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(address.value); err != nil {
+			return fmt.Errorf("%w: %s %q is not host:port", ErrUsage, address.flag, address.value)
+		}
+	}
+	if c.Memory != 0 && c.Memory < minMemory {
+		return fmt.Errorf("%w: --memory is %d bytes, at least 64 MiB are needed", ErrUsage, c.Memory)
+	}
+	if c.LogMax < 0 {
+		return fmt.Errorf("%w: --log-max must not be negative", ErrUsage)
+	}
+	return c.validateRoles()
+}
+
+func (c *Config) validateRoles() error {
+	if len(c.Roles) == 0 {
+		return nil
+	}
+	asked := make(map[string]bool)
+	for _, name := range c.Roles {
+		known := false
+		for _, role := range Roles {
+			known = known || role == name
+		}
+		if !known {
+			return fmt.Errorf("%w: --role %q is no role: the roles are %s", ErrUsage, name, strings.Join(Roles, ", "))
+		}
+		asked[name] = true
+	}
+	if len(asked) < len(Roles) {
+		return fmt.Errorf("%w: --role %s: running some of the roles in a process of their own is not available yet; leave the flag out to run all of them in this one",
+			ErrUsage, strings.Join(c.Roles, ","))
+	}
+	return nil
+}
+
+// engineMemory is the share of Memory that rows, readers and dictionaries may
+// take. The rest is for ids, requests, the log and what waits to be collected
+// as garbage.
+func (c *Config) engineMemory() int64 {
+	if c.Memory == 0 {
+		return 0
+	}
+	return c.Memory / 4 * 3
+}
+
+// machineMemory returns the bytes of memory that this process can have: the
+// machine's or its container's; 0 where that is not known.
+func machineMemory() int64 {
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	total := int64(0)
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kilobytes int64
+		if _, err := fmt.Sscanf(string(text), "MemTotal: %d kB", &kilobytes); err == nil {
+			total = kilobytes << 10
+		}
+	}
+	for _, name := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		var limit int64
+		if _, err := fmt.Sscan(string(text), &limit); err == nil && limit > 0 && (total == 0 || limit < total) {
+			total = limit
+		}
+	}
+	return total
+}

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/readership/readership/internal/edge"
+)
+
+// fast is the fast listener: collection only.
+type fast struct {
+	server   *edge.Server
+	listener net.Listener
+	done     chan struct{}
+}
+
+// listenFast opens the fast listener, if one is wanted. It comes last: it
+// answers at once.
+func (n *node) listenFast(context.Context) error {
+	if n.cfg.CollectListen == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", n.cfg.CollectListen)
+	if err != nil {
+		return fmt.Errorf("--collect-listen %s: %w", n.cfg.CollectListen, err)
+	}
+	n.cfg.CollectListen = listener.Addr().String() // the same port if we start again
+	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(n.edgeConfig())}
+	n.fast = f
+	go func() {
+		defer close(f.done)
+		if err := f.server.Serve(listener); err != nil {
+			n.front.fail(fmt.Errorf("fast listener: %w", err))
+		}
+	}()
+	// What runs is drained first of all; this is for a start that failed.
+	n.stops.add("fast listener", func() error { return f.stop(0) })
+	return nil
+}
+
+// edgeConfig is what both listeners collect with.
+func (n *node) edgeConfig() edge.Config {
+	return edge.Config{Collect: n.collector.Collect, Acked: n.committer.Acked, Version: n.cfg.Version,
+		Random: n.cfg.Random, Now: n.cfg.Now, Logger: n.cfg.Logger}
+}
+
+// stop stops accepting and waits for requests in flight.
+func (f *fast) stop(wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	err := f.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // connections that are still busy end with the process
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// figures are the metrics of the log, the committer and the engine, measured
+// when they are asked for.
+type figures struct{ node *node }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("readership_"+name, help, labels, nil)
+}
+
+var (
+	memoryBytes   = describe("memory_bytes", "Memory the engine and the committer hold, by kind.", "kind")
+	siteRows      = describe("site_rows_total", "Rows stored of a site.", "site")
+	siteReaders   = describe("site_readers", "Readers that are known of a site.", "site")
+	siteVisits    = describe("site_visits", "Visits in memory of a site.", "site")
+	siteWaiting   = describe("site_waiting_engagements", "Engagements that wait for their page view.", "site")
+	siteFrom      = describe("site_window_from_seconds", "Instant from which a site's window is held, Unix seconds.", "site")
+	logBytes      = describe("log_bytes", "Bytes of the event log.")
+	logTime       = describe("log_time_seconds", "Log time, Unix seconds.")
+	commits       = describe("commits_total", "Messages appended to the log.")
+	commitEvents  = describe("commit_events_total", "Events stored.")
+	commitBytes   = describe("commit_bytes_total", "Bytes appended to the log.")
+	commitSeconds = describe("commit_seconds_total", "Time spent appending.")
+	refused       = describe("submissions_refused_total", "Submissions refused because too many waited.")
+	waiting       = describe("submissions_waiting", "Submissions that wait for a commit.")
+	knownIDs      = describe("known_ids", "Ids that are remembered to recognise duplicates.")
+)
+
+// Describe implements prometheus.Collector.
+func (f *figures) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{memoryBytes, siteRows, siteReaders, siteVisits, siteWaiting, siteFrom, logBytes, logTime,
+		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f *figures) Collect(ch chan<- prometheus.Metric) {
+	n := f.node
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	c := n.committer.Stats()
+	counter(commits, float64(c.Commits))
+	counter(commitEvents, float64(c.Events))
+	counter(commitBytes, float64(c.Bytes))
+	counter(commitSeconds, float64(c.CommitNanos)/1e9)
+	counter(refused, float64(c.Refused))
+	gauge(waiting, float64(c.Waiting))
+	gauge(knownIDs, float64(c.IDs))
+	gauge(logBytes, float64(n.log.Size()))
+	gauge(logTime, float64(n.engine.LogTime())/1000)
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	stats, err := n.engine.Stats(ctx)
+	if err != nil {
+		return // readyz says what is wrong
+	}
+	kinds := map[string]int64{"committer_ids": c.IDBytes}
+	for _, s := range stats.Sites {
+		counter(siteRows, float64(s.Rows), s.Site)
+		gauge(siteReaders, float64(s.Subjects), s.Site)
+		gauge(siteVisits, float64(s.Visits), s.Site)
+		gauge(siteWaiting, float64(s.Waiting), s.Site)
+		gauge(siteFrom, float64(s.From)/1000, s.Site)
+		kinds["rows"] += s.Bytes.Rows
+		kinds["subjects"] += s.Bytes.Subjects
+		kinds["visits"] += s.Bytes.Visits
+		kinds["dictionaries"] += s.Bytes.Dictionaries
+		kinds["ids"] += s.Bytes.IDs
+		kinds["waiting"] += s.Bytes.Waiting
+	}
+	for kind, bytes := range kinds {
+		gauge(memoryBytes, float64(bytes), kind)
+	}
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// serveEnv makes the test binary a server of its own: the tests that kill one
+// start themselves again with it set to a data folder.
+const serveEnv = "READERSHIP_TEST_SERVE"
+
+const rootKey = "root-key-of-the-tests"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveEnv); dir != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		err := Run(ctx, Config{Data: dir, Listen: "127.0.0.1:0", RootKey: rootKey, Now: time.Now, Random: rand.Reader,
+			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Started: func(a, _ net.Addr) { fmt.Println(a) }})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// clock is a clock that tests move.
+type clock struct{ ms atomic.Int64 }
+
+func newClock(t time.Time) *clock {
+	c := &clock{}
+	c.ms.Store(t.UnixMilli())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
+func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// up starts a node on a folder; stop ends it, at the latest with the test.
+func up(t *testing.T, cfg Config) (n *node, stop func()) {
+	t.Helper()
+	cfg.Listen = "127.0.0.1:0"
+	cfg.Random, cfg.RootKey = rand.Reader, rootKey
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg = cfg.WithDefaults()
+	poison, err := openPoison(cfg.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err = start(t.Context(), &cfg, poison)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.front.ready(n.api)
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		if err := n.drain(); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		if err := n.stops.unwind(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return n, stop
+}

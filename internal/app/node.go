@@ -1,0 +1,286 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/readership/readership/internal/api"
+	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/auth/credentials"
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/edge"
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/store"
+	"github.com/readership/readership/internal/store/sqlite"
+	"github.com/readership/readership/web"
+)
+
+// node is the running parts. Its stops undo what was started.
+type node struct {
+	cfg   *Config
+	stops stack
+	front *front
+	fast  *fast // nil without --collect-listen
+
+	log       *eventlog.Log
+	engine    *engine.Engine
+	committer *eventlog.Committer
+	facts     *factGate
+	store     store.Store
+	keys      *credentials.Keys
+	sessions  *credentials.Sessions
+	hasher    *auth.Hasher
+	collector *collect.Collector
+	api       *api.API
+}
+
+// start brings everything up. What a failed start has begun is stopped.
+func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error) {
+	n = &node{cfg: cfg}
+	stops := &n.stops // n is nil once a step has failed
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, stops.unwind())
+		}
+	}()
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"listen", n.listen},
+		{"event log", n.openLog},
+		{"engine", func(ctx context.Context) error { return n.openEngine(ctx, poison) }},
+		{"replay", n.replay},
+		{"database", n.openStore},
+		{"collection", n.openCollector},
+		{"interface", n.openAPI},
+		{"fast listener", n.listenFast},
+		{"upkeep", n.startUpkeep},
+	} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n.front.starting(step.name)
+		if err := step.do(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return n, nil
+}
+
+// serve answers requests until ctx ends or the engine fails.
+func (n *node) serve(ctx context.Context) error {
+	n.front.ready(n.api)
+	if err := n.announce(ctx); err != nil {
+		return err
+	}
+	stopDemo, err := n.startDemo(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopDemo()
+	select {
+	case <-ctx.Done():
+		n.cfg.Logger.Info("stopping: what is in flight is answered")
+		return nil
+	case err := <-n.front.failed:
+		return err
+	case <-n.engine.Failed():
+		return n.failure()
+	}
+}
+
+// failure returns why the engine stands still.
+func (n *node) failure() error {
+	f := n.engine.Failure()
+	if f == nil {
+		return engine.ErrFailed
+	}
+	return &engineFailed{f.Position, f.Err}
+}
+
+func (n *node) path(name string) string { return filepath.Join(n.cfg.Data, name) }
+
+func (n *node) openLog(context.Context) error {
+	log, err := eventlog.Open(eventlog.Config{Dir: n.path("log"), Max: n.cfg.LogMax, Logger: n.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	n.log = log
+	n.stops.add("event log", log.Close)
+	return nil
+}
+
+func (n *node) openEngine(_ context.Context, poison *poison) error {
+	dir := n.path("checkpoint")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
+		Address: collect.ItemAddress, Skip: poison.skip(), Logger: n.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	n.engine = e
+	n.stops.add("engine", e.Close)
+	if e.Position() > n.log.Last() {
+		return fmt.Errorf("the checkpoint holds the log up to %s, but the log ends at %s: restore %s from its backup, or remove %s to go on with what the log has",
+			e.Position(), n.log.Last(), n.path("log"), dir)
+	}
+	return nil
+}
+
+// replay reads the log once into the engine and the committer, each from where
+// it stands.
+func (n *node) replay(ctx context.Context) error {
+	committer, err := eventlog.NewCommitter(eventlog.CommitterConfig{Dir: n.path("ids"), Now: n.cfg.Now, Logger: n.cfg.Logger}, n.log, n.engine)
+	if err != nil {
+		return err
+	}
+	n.committer, n.facts = committer, &factGate{Committer: committer}
+	n.stops.add("committer", committer.Close)
+	begin, count, said := n.cfg.Now(), 0, n.cfg.Now()
+	from := min(n.engine.Position(), committer.LearnedPosition())
+	last := n.log.Last()
+	err = n.log.Read(ctx, from, func(position event.Position, message []byte) error {
+		err := committer.Learn(position, message)
+		if errors.Is(err, event.ErrFormat) {
+			// Nothing to learn; whether it is set aside the engine decides.
+			committer.LearnBatch(position, &event.Batch{})
+		} else if err != nil {
+			return err
+		}
+		if err := n.engine.Apply(position, message); err != nil {
+			return err
+		}
+		count++
+		if now := n.cfg.Now(); now.Sub(said) > 2*time.Second {
+			said = now
+			n.front.starting(fmt.Sprintf("replay of the log, at %s of %s", position, last))
+			n.cfg.Logger.Info("replaying the log", "at", position, "of", last)
+		}
+		return nil
+	})
+	if err == nil {
+		err = n.engine.Wait(ctx, last)
+	}
+	if errors.Is(err, engine.ErrFailed) {
+		return n.failure()
+	}
+	if err != nil {
+		return err
+	}
+	if count > 0 {
+		n.cfg.Logger.Info("the log is replayed", "messages", count, "took", n.cfg.Now().Sub(begin))
+	}
+	return committer.Start(ctx)
+}
+
+func (n *node) openStore(ctx context.Context) error {
+	db, err := sqlite.Open(ctx, n.path("readership.db"))
+	if err != nil {
+		return err
+	}
+	n.store = db
+	n.stops.add("database", db.Close)
+	if n.keys, err = credentials.OpenKeys(ctx, db, n.cfg.RootKey, n.cfg.Now, n.cfg.Random); err != nil {
+		return err
+	}
+	if n.hasher, err = auth.NewHasher(n.cfg.Random); err != nil {
+		return err
+	}
+	n.sessions = credentials.NewSessions(db, n.hasher, n.cfg.Now, n.cfg.Random)
+	return nil
+}
+
+// openCollector makes what turns requests into events. Its secret signs device
+// cookies and lasts as long as the data folder.
+func (n *node) openCollector(ctx context.Context) error {
+	secret, err := n.store.Secret(ctx, "collect", 32, n.cfg.Random)
+	if err != nil {
+		return err
+	}
+	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.committer,
+		Keys: n.keys, Sessions: n.sessions, Secret: secret, Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
+	return err
+}
+
+func (n *node) openAPI(context.Context) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
+	n.api = api.New(api.Deps{
+		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
+		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
+		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
+	})
+	n.front.server.RegisterOnShutdown(n.api.Drain)
+	return nil
+}
+
+// startUpkeep starts the daily work. Its first round is done in the background:
+// it may take long.
+func (n *node) startUpkeep(ctx context.Context) error {
+	u := &upkeep{engine: n.engine, facts: n.facts, log: n.log, store: n.store, now: n.cfg.Now, logger: n.cfg.Logger}
+	n.background("upkeep", u.run)
+	return nil
+}
+
+// background runs do until the node stops.
+func (n *node) background(name string, do func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do(ctx)
+	}()
+	n.stops.add(name, func() error {
+		cancel()
+		<-done
+		return nil
+	})
+}
+
+// notReady says what keeps the process from its work.
+func (n *node) notReady(context.Context) []string {
+	var reasons []string
+	if err := n.committer.Ready(); err != nil {
+		reasons = append(reasons, "no event can be taken: "+err.Error())
+	}
+	if n.engine.Failure() != nil {
+		reasons = append(reasons, n.failure().Error())
+	}
+	return reasons
+}
+
+// clockOff is how far log time and the clock may be apart without a word.
+const clockOff = time.Minute
+
+// warn says what an operator should know.
+func (n *node) warn(ctx context.Context) []string {
+	var out []string
+	logTime := time.UnixMilli(n.engine.LogTime())
+	if ahead := logTime.Sub(n.cfg.Now()); ahead > clockOff {
+		out = append(out, fmt.Sprintf("log time is %s ahead of this machine's clock, which was set back: log time stands still until then", ahead.Round(time.Second)))
+	}
+	stats, err := n.engine.Stats(ctx)
+	if err != nil {
+		return append(out, "the engine cannot be measured: "+err.Error())
+	}
+	for _, s := range stats.Sites {
+		if s.Cut != "" {
+			out = append(out, fmt.Sprintf("site %q holds its window only from %s: %s", s.Site, time.UnixMilli(s.From).UTC().Format(time.RFC3339), s.Cut))
+		}
+	}
+	return out
+}

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/readership/readership/internal/api"
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/problem"
+	"github.com/readership/readership/internal/query"
+)
+
+// queries joins the interface's questions to the engine's views.
+type queries struct {
+	engine *engine.Engine
+	clock  func() time.Time
+	caches sync.Map // of *query.Cache, by site
+}
+
+// Query implements api.Queries.
+func (q *queries) Query(ctx context.Context, question api.Question) (api.Result, error) {
+	v, err := q.engine.View(ctx, question.Site, question.At)
+	if err != nil {
+		return nil, err
+	}
+	cache, _ := q.caches.LoadOrStore(question.Site, new(query.Cache))
+	result, err := query.Ask(ctx, v, question.Body, query.Options{Now: q.engine.SiteNow(question.Site, question.Wall),
+		Threads: runtime.GOMAXPROCS(0), Cache: cache.(*query.Cache), Clock: q.clock})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// Live implements api.Queries.
+func (q *queries) Live(context.Context, api.Question) (*api.Live, error) {
+	return nil, problem.New(http.StatusServiceUnavailable, "the live board is not available yet").WithRetryAfter(time.Minute)
+}
