@@ -84,7 +84,7 @@ func (l *memoryLog) event(t testing.TB, site string, ev event.Event) {
 		ev.Time = l.now().UnixMilli()
 	}
 	if _, err := l.commit(func(e *event.Encoder) {
-		e.Add(site, &ev, 0, 0)
+		e.Add(site, &ev, uint64(len(ev.ID)), uint64(len(ev.View))) // as if hashed
 		e.AddCount(event.Count{Site: site, Verdict: "stored", N: 1})
 	}); err != nil {
 		t.Fatal(err)
@@ -107,12 +107,37 @@ func (l *memoryLog) release(t *testing.T) {
 
 // scripted answers queries as a test wants.
 type scripted struct {
+	mu    sync.Mutex
 	query func(context.Context, Question) (Result, error)
 	live  func(context.Context, Question) (*Live, error)
 }
 
-func (s *scripted) Query(ctx context.Context, q Question) (Result, error) { return s.query(ctx, q) }
-func (s *scripted) Live(ctx context.Context, q Question) (*Live, error)   { return s.live(ctx, q) }
+// onQuery and onLive replace the answers.
+func (s *scripted) onQuery(f func(context.Context, Question) (Result, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.query = f
+}
+
+func (s *scripted) onLive(f func(context.Context, Question) (*Live, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = f
+}
+
+func (s *scripted) Query(ctx context.Context, q Question) (Result, error) {
+	s.mu.Lock()
+	f := s.query
+	s.mu.Unlock()
+	return f(ctx, q)
+}
+
+func (s *scripted) Live(ctx context.Context, q Question) (*Live, error) {
+	s.mu.Lock()
+	f := s.live
+	s.mu.Unlock()
+	return f(ctx, q)
+}
 
 // fixed is a result with given texts.
 type fixed struct {

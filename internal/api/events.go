@@ -49,6 +49,7 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 		_, w := humago.Unwrap(h)
 		w.Header().Set("Content-Type", mediaNDJSON)
 		w.Header().Set("Trailer", "X-Readership-Complete")
+		w.WriteHeader(http.StatusOK)
 		control := http.NewResponseController(w)
 		out := bufio.NewWriterSize(w, 64<<10)
 		rows := 0

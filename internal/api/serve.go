@@ -103,6 +103,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				problem.New(http.StatusInternalServerError, "something went wrong; the log has it under request "+c.id).Respond(out)
 			}
 		}
+		if out.status == 0 {
+			out.WriteHeader(http.StatusOK)
+		}
 		a.metrics.observe(c.route, r.Method, out.status, a.Now().Sub(start))
 		a.Logger.Debug("request", "request", c.id, "method", r.Method, "path", r.URL.Path, "status", out.status)
 	}()
