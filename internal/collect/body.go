@@ -265,14 +265,17 @@ func (c *Collector) decompress(coding coding, source io.Reader) (r io.Reader, do
 	return source, func() {}, nil
 }
 
-// sniffed is source with a gzip header looked for.
-func sniffed(c coding, source io.Reader) (coding, io.Reader) {
-	if c != codingNone {
-		return c, source
+// buffered returns a reader that can look ahead.
+func (c *Collector) buffered(source io.Reader) *bufio.Reader {
+	b, _ := c.buffers.Get().(*bufio.Reader)
+	if b == nil {
+		b = bufio.NewReaderSize(nil, 64<<10)
 	}
-	b := bufio.NewReaderSize(source, 64<<10)
-	if head, _ := b.Peek(len(gzipMagic)); bytes.Equal(head, gzipMagic) {
-		return codingGzip, b
-	}
-	return codingNone, b
+	b.Reset(source)
+	return b
+}
+
+func (c *Collector) unbuffer(b *bufio.Reader) {
+	b.Reset(nil)
+	c.buffers.Put(b)
 }

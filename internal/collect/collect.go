@@ -151,6 +151,7 @@ type Collector struct {
 	exchanges sync.Pool    // of *exchange
 	parts     sync.Pool    // of *part
 	blocks    sync.Pool    // of *block
+	buffers   sync.Pool    // of *bufio.Reader
 	gunzips   sync.Pool    // of *gzip.Reader
 	zstds     sync.Pool    // of *zstd.Decoder
 }

@@ -118,6 +118,9 @@ func (p *part) finish(ev *event.Event) {
 	}
 	if fault := &p.fields.fault; fault.code != codeNone {
 		p.events = p.events[:len(p.events)-1]
+		for n := len(p.cuts); n > 0 && p.cuts[n-1].index == p.n; n-- {
+			p.cuts = p.cuts[:n-1]
+		}
 		path := fault.path
 		if fault.name != "" && len(p.rejected) < MaxListed {
 			path += "." + fault.name

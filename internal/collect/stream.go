@@ -134,13 +134,17 @@ func (im *importer) stopped() bool {
 func (im *importer) read(coding coding, limit int64) error {
 	x := im.x
 	body := &countedBody{r: x.q.Body, left: x.q.Length}
-	packing, source := sniffed(coding, body)
-	r, done, err := x.c.decompress(packing, source)
+	source := x.c.buffered(body)
+	defer x.c.unbuffer(source)
+	if head, _ := source.Peek(len(gzipMagic)); coding == codingNone && bytes.Equal(head, gzipMagic) {
+		coding = codingGzip
+	}
+	r, done, err := x.c.decompress(coding, source)
 	if err != nil {
 		return err
 	}
 	defer done()
-	s := splitter{r: r, left: limit, line: 1}
+	s := splitter{r: r, left: limit, line: 1, size: blockBytes, long: longLine}
 	for {
 		var b *block
 		select {
@@ -189,6 +193,8 @@ type splitter struct {
 	start int64
 	line  int
 	eof   bool
+	size  int // of a block
+	long  int // how much is kept of a line that fills a block, less than size
 }
 
 // longLine is how much is kept of a line that is too long for an event; the
@@ -197,10 +203,10 @@ const longLine = event.MaxEventBytes + 1024
 
 // next fills b. With an error b holds the whole lines before it.
 func (s *splitter) next(b *block) (more bool, err error) {
-	if cap(b.buf) < blockBytes {
-		b.buf = make([]byte, 0, blockBytes)
+	if cap(b.buf) < s.size {
+		b.buf = make([]byte, 0, s.size)
 	}
-	b.buf = append(b.buf[:0], s.carry...)
+	b.buf = append(b.buf[:0:s.size], s.carry...)
 	b.start, b.line = s.start, s.line
 	s.carry = s.carry[:0]
 	skipped := 0
@@ -218,8 +224,8 @@ func (s *splitter) next(b *block) (more bool, err error) {
 			break
 		}
 		if len(b.buf) == cap(b.buf) && bytes.IndexByte(b.buf, '\n') < 0 {
-			skipped += len(b.buf) - longLine
-			b.buf = b.buf[:longLine]
+			skipped += len(b.buf) - s.long
+			b.buf = b.buf[:s.long]
 		}
 	}
 	end := len(b.buf)

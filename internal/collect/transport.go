@@ -3,6 +3,7 @@ package collect
 import (
 	"io"
 	"net/netip"
+	"strings"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -63,7 +64,7 @@ func (r *Response) Set(name, value string) {
 // Get returns a header that was set, "" if none.
 func (r *Response) Get(name string) string {
 	for _, h := range r.Headers {
-		if h.Name == name {
+		if strings.EqualFold(h.Name, name) {
 			return h.Value
 		}
 	}

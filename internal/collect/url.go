@@ -2,6 +2,7 @@ package collect
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/readership/readership/internal/event"
@@ -19,6 +20,7 @@ func locate(raw string) location {
 	raw = strings.TrimSpace(raw)
 	raw, _, _ = strings.Cut(raw, "#")
 	raw, query, _ := strings.Cut(raw, "?")
+	raw = strings.TrimSpace(raw)
 	switch n := schemeEnd(raw); {
 	case n > 0:
 		raw = raw[n:]
@@ -60,7 +62,7 @@ func bareHost(host string) string {
 		}
 	}
 	host, _, _ = strings.Cut(host, ":")
-	return strings.TrimRight(host, ".")
+	return strings.TrimRightFunc(strings.TrimSpace(host), func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
 }
 
 // lower returns s in lower case; a text of the arena if that is another.
@@ -104,14 +106,10 @@ func appendAddress(dst []byte, raw string, params []string) []byte {
 	at := locate(raw)
 	start := len(dst)
 	host := at.host
-	dst = appendLower(dst, host)
-	for {
-		rest, ok := strings.CutPrefix(text(dst[start:]), "www.")
-		if !ok {
-			break
-		}
-		dst = append(dst[:start], rest...)
+	for len(host) >= len("www.") && strings.EqualFold(host[:len("www.")], "www.") {
+		host = bareHost(host[len("www."):])
 	}
+	dst = appendLower(dst, host)
 	path := at.path
 	if len(dst) == start {
 		path = "/" + strings.TrimLeft(path, "/")
@@ -123,9 +121,8 @@ func appendAddress(dst []byte, raw string, params []string) []byte {
 	dst = appendLower(dst, path)
 	for {
 		before := len(dst)
-		for len(dst) > from && dst[len(dst)-1] == '/' {
-			dst = dst[:len(dst)-1]
-		}
+		kept := strings.TrimRightFunc(text(dst[from:]), func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
+		dst = dst[:from+len(kept)]
 		if strings.HasSuffix(text(dst[from:]), "/amp") {
 			dst = dst[:len(dst)-len("/amp")]
 		}
@@ -140,7 +137,7 @@ func appendAddress(dst []byte, raw string, params []string) []byte {
 	for _, name := range params {
 		if value, ok := param(at.query, name); ok {
 			dst = append(dst, sep)
-			dst = append(append(append(dst, name...), '='), value...)
+			dst = append(append(append(dst, name...), '='), strings.TrimSpace(value)...)
 			sep = '&'
 		}
 	}
