@@ -51,7 +51,7 @@ func Crash(ctx context.Context, w io.Writer, args []string) error {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		slowest = max(slowest, s.ReadyIn)
-		one, err := checkCrash(ctx, s, sent, begin)
+		one, err := checkCrash(ctx, s, sent, round, begin)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
@@ -143,9 +143,9 @@ func appendCrashEvents(dst []byte, ids []string) []byte {
 
 // checkCrash looks for every id, sends all of them again, and looks once more:
 // afterwards each must be stored exactly once.
-func checkCrash(ctx context.Context, s *harness.Server, sent *crashSent, begin time.Time) (crashRound, error) {
+func checkCrash(ctx context.Context, s *harness.Server, sent *crashSent, round int, begin time.Time) (crashRound, error) {
 	c := crashRound{acked: len(sent.acked), open: len(sent.open)}
-	stored, err := itemCounts(ctx, s, begin)
+	stored, err := itemCounts(ctx, s, fmt.Sprintf("r%d-", round), begin)
 	if err != nil {
 		return c, err
 	}
@@ -170,7 +170,7 @@ func checkCrash(ctx context.Context, s *harness.Server, sent *crashSent, begin t
 	if want := c.acked - c.missing + c.openStored; v.Duplicates != want {
 		return c, fmt.Errorf("sent again, %d events were named duplicates, want %d", v.Duplicates, want)
 	}
-	if stored, err = itemCounts(ctx, s, begin); err != nil {
+	if stored, err = itemCounts(ctx, s, fmt.Sprintf("r%d-", round), begin); err != nil {
 		return c, err
 	}
 	for _, n := range stored {
@@ -184,8 +184,8 @@ func checkCrash(ctx context.Context, s *harness.Server, sent *crashSent, begin t
 	return c, nil
 }
 
-// itemCounts returns the page views of each item since begin.
-func itemCounts(ctx context.Context, s *harness.Server, begin time.Time) (map[string]int, error) {
+// itemCounts returns the page views since begin of each item with a prefix.
+func itemCounts(ctx context.Context, s *harness.Server, prefix string, begin time.Time) (map[string]int, error) {
 	counts := map[string]int{}
 	from, to := stamp(begin.Add(-time.Second).UnixMilli()), stamp(time.Now().Add(time.Minute).UnixMilli())
 	for offset := 0; ; offset += 10_000 {
@@ -194,7 +194,9 @@ func itemCounts(ctx context.Context, s *harness.Server, begin time.Time) (map[st
 			return nil, err
 		}
 		for _, row := range res.Results {
-			counts[row.Dimensions[0]] += int(*row.Metrics[0])
+			if item := row.Dimensions[0]; strings.HasPrefix(item, prefix) {
+				counts[item] += int(*row.Metrics[0])
+			}
 		}
 		if len(res.Results) < 10_000 {
 			return counts, nil

@@ -120,12 +120,16 @@ func fillLog(ctx context.Context, s *harness.Server, dir string, size int64) err
 	}
 	urls, titles := pool(2000, 1900), pool(2000, 500)
 	n := 0
-	for diskUsage(filepath.Join(dir, "log")) < size {
-		now := time.Now()
+	for {
+		left := size - diskUsage(filepath.Join(dir, "log"))
+		if left <= 0 {
+			return nil
+		}
+		now, events := time.Now(), max(1000, min(100_000, left/4400)) // an event takes about 4,400 bytes
 		pr, pw := io.Pipe()
 		go func() {
 			b := bufio.NewWriterSize(pw, 1<<20)
-			for range 100_000 {
+			for range events {
 				fmt.Fprintf(b, `{"type":"page_view","id":"fill-%d","time":%d,"device":"d%d","item":"a%d","url":"https://news.example/%s","referrer":"https://other.example/%s","title":%q}`+"\n",
 					n, now.Add(-time.Duration(r.IntN(3600*24*20))*time.Second).UnixMilli(), n%100_000, n%5000, urls[r.IntN(len(urls))], urls[r.IntN(len(urls))], titles[r.IntN(len(titles))])
 				n++
@@ -140,7 +144,6 @@ func fillLog(ctx context.Context, s *harness.Server, dir string, size int64) err
 			return fmt.Errorf("fill the log: rejected %+v", v.Rejected[:1])
 		}
 	}
-	return nil
 }
 
 // wholeAnswer asks for page views, visitors and visits of the window's middle
