@@ -15,6 +15,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -42,7 +43,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		n, err := start(ctx, &cfg, poison)
 		if err == nil {
 			err = n.serve(ctx)
-			err = errors.Join(err, n.drain(), n.stops.unwind())
+			err = errors.Join(err, n.drain(), unwind(&n.stops))
 		}
 		var failed *engineFailed
 		switch {
@@ -60,6 +61,24 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		default:
 			return err
 		}
+	}
+}
+
+// stopTime is how long the parts may take to stop, the last checkpoint
+// included. What was acknowledged is in the log whatever they do.
+const stopTime = 2 * time.Minute
+
+// unwind stops the parts; it gives up on one that does not stop.
+func unwind(s *stack) error {
+	done := make(chan error, 1)
+	go func() { done <- s.unwind() }()
+	timer := time.NewTimer(stopTime)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("stopping took longer than %s", stopTime)
 	}
 }
 

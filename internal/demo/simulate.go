@@ -32,6 +32,10 @@ type Simulator struct {
 	weighed  int64      // when the sums were made
 	regulars []reader
 	often    *rand.Zipf
+
+	moodDay      int     // day that the following is about
+	moodOf       float64 // how many come on it, 1 being usual
+	newsAt, news float64 // local hour of something big, -1 for none; how big
 }
 
 // New makes a simulator whose first event comes after start. Zone is the
@@ -113,8 +117,28 @@ func (s *Simulator) Next(e *event.Event) (published []*Article) {
 // pause draws the time to the next visit after ms: a Poisson process whose rate
 // follows the hour and the day of the week.
 func (s *Simulator) pause(ms int64) int64 {
-	perMilli := visitsPerDay * intensity(time.UnixMilli(ms).In(s.zone)) / (24 * 3600_000)
+	at := time.UnixMilli(ms).In(s.zone)
+	perMilli := visitsPerDay * intensity(at) * s.mood(at) / (24 * 3600_000)
 	return 1 + int64(s.rng.ExpFloat64()/perMilli)
+}
+
+// mood makes no day quite like another, and once in a while something happens
+// that brings many readers for some hours.
+func (s *Simulator) mood(t time.Time) float64 {
+	day := numberAt(t, s.zone) / perDay
+	if s.moodDay != day {
+		rng := rand.New(rand.NewPCG(s.seed+2, uint64(day)))
+		s.moodDay, s.moodOf = day, math.Exp(0.07*rng.NormFloat64())
+		s.newsAt, s.news = -1, 0
+		if rng.Float64() < 0.13 {
+			s.newsAt, s.news = 7+12*rng.Float64(), 0.6+1.2*rng.Float64()
+		}
+	}
+	factor := s.moodOf
+	if hour := float64(t.Hour()) + float64(t.Minute())/60 - s.newsAt; s.newsAt >= 0 && hour >= 0 {
+		factor *= 1 + s.news*math.Exp(-hour/2)
+	}
+	return factor
 }
 
 // byHour is the day of a newspaper's readers, its mean being 1.

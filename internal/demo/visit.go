@@ -80,7 +80,11 @@ func (s *Simulator) open(v *visit, e *event.Event) {
 		median = 11
 	}
 	v.seconds = median * math.Exp(0.95*s.rng.NormFloat64())
-	if s.rng.Float64() < 0.16 {
+	hurry := 0.12
+	if first && !v.reader.loyal {
+		hurry = 0.38
+	}
+	if s.rng.Float64() < hurry {
 		v.seconds = 1 + 5*s.rng.Float64() // looked and left
 	}
 	v.seconds = min(v.seconds, 900)
