@@ -55,13 +55,20 @@ func (b *buckets) of(t int64) int {
 	return sort.Search(len(b.starts), func(i int) bool { return b.starts[i] > t }) - 1
 }
 
+// dayTable holds the bucket of each 5 minutes of a day. It has 512 places, so
+// that a masked index needs no check.
+type dayTable [512]uint32
+
+// at returns the bucket of a time in milliseconds of the day.
+func (d *dayTable) at(t uint32) uint32 { return d[t/block.BucketMillis&511] }
+
 // day fills table with the bucket of each 5 minutes of a UTC day; what lies
 // outside the range gets the nearest bucket.
-func (b *buckets) day(day int, table *[block.Buckets]uint32) {
+func (b *buckets) day(day int, table *dayTable) {
 	start := int64(day) * block.DayMillis
 	i := max(b.of(start), 0)
 	last := len(b.starts) - 1
-	for k := range table {
+	for k := range block.Buckets {
 		t := start + int64(k)*block.BucketMillis
 		for i < last && b.starts[i+1] <= t {
 			i++

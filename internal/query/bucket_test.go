@@ -88,7 +88,7 @@ func TestBucketOfEveryTime(t *testing.T) {
 		for range 50 {
 			at := rapid.Int64Range(from, to-1).Draw(t, "t")
 			i := b.of(at)
-			var table [block.Buckets]uint32
+			var table dayTable
 			day := int(at / block.DayMillis)
 			b.day(day, &table)
 			if got := table[at%block.DayMillis/block.BucketMillis]; int(got) != i {

@@ -51,6 +51,15 @@ func (d *distinct) addRows(group uint32, subjects []uint32, rows []uint16) {
 	}
 }
 
+// addTimes adds readers to the groups of their times.
+func (d *distinct) addTimes(subjects, time []uint32, table *dayTable) {
+	words, set := d.words, d.bits
+	time = time[:len(subjects)]
+	for k, s := range subjects {
+		set[int(table.at(time[k]))*words+int(s>>6)] |= 1 << (s & 63)
+	}
+}
+
 // count returns the number of readers of a bitmap.
 func (d *distinct) count(group int) uint32 {
 	n := 0

@@ -131,7 +131,7 @@ func (x *execution) groups(p, whole period) (*merged, []uint32, error) {
 	}
 	later := x.readersLater(r)
 	if later {
-		r.need &^= needDistinct
+		r.need = r.need&^needDistinct | needPeople
 	}
 	if err := r.execute(x.ctx); err != nil {
 		return nil, nil, err
@@ -213,7 +213,8 @@ func (x *execution) fill(m *merged, shown []uint32) {
 	dims, metrics := len(q.Dimensions), len(q.Metrics)
 	texts, values := make([]string, dims*len(shown)), make([]float64, metrics*len(shown))
 	numbers := make([]uint32, dims)
-	stamp := stamper{loc: x.frame.loc}
+	stamp := stamper{loc: x.frame.loc, out: make([]byte, 0, btoi(m.run.time >= 0)*len(shown)*len(time.RFC3339))}
+	ends := make([]int, 0, btoi(m.run.time >= 0)*len(shown))
 	x.result.Rows = make([]Row, len(shown))
 	for k, id := range shown {
 		row := &x.result.Rows[k]
@@ -225,11 +226,18 @@ func (x *execution) fill(m *merged, shown []uint32) {
 		m.group.split(id, numbers)
 		for i, n := range numbers {
 			if i == m.run.time {
-				row.Dimensions[i] = stamp.format(m.run.buckets.starts[n])
+				stamp.append(m.run.buckets.starts[n])
+				ends = append(ends, len(stamp.out))
 			} else {
 				row.Dimensions[i] = m.name(i, n)
 			}
 		}
+	}
+	// The labels share one string.
+	labels, from := string(stamp.out), 0
+	for k, to := range ends {
+		x.result.Rows[k].Dimensions[m.run.time] = labels[from:to]
+		from = to
 	}
 }
 
@@ -309,7 +317,9 @@ func (x *execution) timeLabels() error {
 	stamp := stamper{loc: x.frame.loc}
 	res.TimeLabels = make([]string, b.n())
 	for i, t := range b.starts {
-		res.TimeLabels[i] = stamp.format(t)
+		stamp.out = stamp.out[:0]
+		stamp.append(t)
+		res.TimeLabels[i] = string(stamp.out)
 	}
 	return nil
 }

@@ -220,7 +220,7 @@ func (c *counters) grow(n int, need needs) {
 	}
 	u32(needEvents, &c.events)
 	u32(needPeople, &c.people)
-	u32(needPeople, &c.visitors)
+	u32(needDistinct|needPeople, &c.visitors)
 	u32(needNew, &c.fresh)
 	u32(needViews, &c.views)
 	u32(needQuality, &c.quality)
@@ -267,14 +267,4 @@ func addTo[T uint32 | uint64 | int64](dst, src []T, groups, to []uint32) {
 	for k, g := range groups {
 		dst[to[k]] += src[g]
 	}
-}
-
-// exists says whether the group holds anything that was asked for.
-func (c *counters) exists(n uint32) bool {
-	for _, s := range [...][]uint32{c.views, c.events, c.people, c.visits, c.conversions} {
-		if s != nil && s[n] != 0 {
-			return true
-		}
-	}
-	return false
 }

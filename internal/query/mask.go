@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // A mask has one byte a row, 1 where the row is kept. Its length is a multiple
@@ -98,18 +99,56 @@ func equal[T codeWidth](m mask, src []T, code T) {
 	}
 }
 
+// equal8 is equal for codes of a byte, eight at a time.
+func equal8(m mask, src []uint8, code uint8) {
+	const low = 0x7f7f7f7f7f7f7f7f
+	pattern := ones * uint64(code)
+	i := 0
+	for ; i+8 <= len(src); i += 8 {
+		x := binary.LittleEndian.Uint64(src[i:]) ^ pattern
+		// A byte of x is 0 where neither it nor its low bits carry over.
+		m.setWord(i, ^((x&low+low)|x|low)>>7)
+	}
+	equal(m[i:], src[i:], code)
+}
+
+// equal16 is equal for codes of two bytes, four at a time; it is fast where
+// few rows have the code.
+func equal16(m mask, src []uint16, code uint16) {
+	const low = 0x7fff7fff7fff7fff
+	pattern := 0x0001000100010001 * uint64(code)
+	words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(src))), len(src)/4)
+	if uintptr(unsafe.Pointer(unsafe.SliceData(src)))%8 != 0 {
+		words = nil // only a column cut in the middle is not aligned
+	}
+	for i, w := range words {
+		x := w ^ pattern
+		hit := ^((x&low + low) | x | low)
+		out := m[4*i : 4*i+4 : 4*i+4]
+		if hit == 0 {
+			binary.LittleEndian.PutUint32(out, 0)
+			continue
+		}
+		hit >>= 15
+		hit |= hit >> 8
+		binary.LittleEndian.PutUint32(out, uint32(hit&0xffff|hit>>16&0xffff0000))
+	}
+	rest := 4 * len(words)
+	equal(m[rest:], src[rest:], code)
+}
+
 // keep fills a mask of n rows from a column: the rows whose code passes. If
 // only is not 0 it is the one code that does.
 func (m mask) keep(c *cells, n int, passes []uint8, only uint32) {
 	whole := min(c.n, n)
 	switch {
 	case c.width == 1 && only != 0:
-		equal(m, c.c8[:whole], uint8(min(only, 255)))
+		equal8(m, c.c8[:whole], uint8(min(only, 255)))
 		if only > 255 {
 			clear(m[:whole])
 		}
 	case c.width == 2 && only != 0:
-		equal(m, c.c16[:whole], uint16(min(only, 65535)))
+		equal16(m, c.c16[:whole], uint16(min(only, 65535)))
 		if only > 65535 {
 			clear(m[:whole])
 		}

@@ -117,8 +117,8 @@ func (s *shard) existing() []uint32 {
 // existing lists the groups that hold anything that was asked for.
 func existing(c *counters, size int) []uint32 {
 	var ids []uint32
-	lists := make([][]uint32, 0, 5)
-	for _, l := range [...][]uint32{c.views, c.events, c.people, c.visits, c.conversions} {
+	lists := make([][]uint32, 0, 6)
+	for _, l := range [...][]uint32{c.views, c.events, c.people, c.visitors, c.visits, c.conversions} {
 		if l != nil {
 			lists = append(lists, l)
 		}

@@ -62,16 +62,16 @@ const (
 	needNew
 	needRecirculation
 	needVisits // all sums of visits
-	needPeople // rows that are no robots': a group that has some exists
+	needPeople // rows that are no robots', where readers are counted later: a group that has some exists
 )
 
 var metricNeeds = [numMetrics]needs{
-	PageViews: needViews, Visitors: needVisitors | needPeople, Visits: needVisits, BounceRate: needVisits,
+	PageViews: needViews, Visitors: needVisitors, Visits: needVisits, BounceRate: needVisits,
 	VisitSeconds: needVisits, ViewsPerVisit: needVisits, EngagedSeconds: needViews | needEngaged,
 	EngagedSecondsPerView: needViews | needEngaged, QualityViews: needViews | needQuality,
 	ScrollPercent: needViews | needScroll, Events: needEvents, Conversions: needConversions,
 	ConversionRate: needVisits, Revenue: needConversions | needRevenue,
-	NewVisitors: needVisitors | needNew | needPeople, RecirculationRate: needViews | needRecirculation,
+	NewVisitors: needVisitors | needNew, RecirculationRate: needViews | needRecirculation,
 }
 
 // needDistinct are the counters that need sets of readers.

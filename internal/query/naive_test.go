@@ -11,7 +11,7 @@ import (
 	"github.com/readership/readership/internal/event"
 )
 
-// fact is a row as the naive executor sees it.
+// nrow is a row as the naive executor sees it.
 type nrow struct {
 	event.Event
 	view    uint64
@@ -269,14 +269,11 @@ func (n *naive) answer(q *Query, p period) (rows []Row, totals []float64) {
 	groups := map[string]*ngroup{}
 	total := &ngroup{visits: map[*nvisit]bool{}}
 	time := q.timeDimension()
-	label := func(t int64) string {
-		if time < 0 {
-			return ""
-		}
-		r := q.Dimensions[time].Resolution
-		b := newBuckets(r, f.loc, f.weekStart, p.from, p.to, 1<<30)
-		return b.label(b.of(t))
+	b := &buckets{}
+	if time >= 0 {
+		b = newBuckets(q.Dimensions[time].Resolution, f.loc, f.weekStart, p.from, p.to, 1<<30)
 	}
+	label := func(t int64) string { return b.label(b.of(t)) }
 	// each calls fn with each combination of keys.
 	var each func(i int, keys []string, pick func(i int) []string, fn func(keys []string))
 	each = func(i int, keys []string, pick func(i int) []string, fn func([]string)) {
@@ -351,7 +348,6 @@ func (n *naive) answer(q *Query, p period) (rows []Row, totals []float64) {
 		if time < 0 || keys == nil {
 			return p
 		}
-		b := newBuckets(q.Dimensions[time].Resolution, f.loc, f.weekStart, p.from, p.to, 1<<30)
 		for i := range b.n() {
 			if b.label(i) == keys[time] {
 				out := period{max(b.starts[i], p.from), p.to}

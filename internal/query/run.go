@@ -126,7 +126,7 @@ type shard struct {
 	gids  []uint32
 	lists [][]uint32
 	types map[*block.Block]typeCodes
-	table [block.Buckets]uint32
+	table dayTable
 }
 
 func newRun(v *engine.View, cache *Cache, f *frame, threads int) *run {

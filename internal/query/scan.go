@@ -64,7 +64,7 @@ type blockScan struct {
 
 	cells  []cells // by dimension, but for time
 	listed int     // dimensions that are lists
-	table  *[block.Buckets]uint32
+	table  *dayTable
 	single bool   // all rows are in one bucket
 	bucket uint32 // with single
 }
@@ -111,8 +111,8 @@ func (bs *blockScan) times() {
 	bs.table = &bs.s.table
 	r.buckets.day(bs.b.Day, bs.table)
 	first, last := max(bs.b.MinTime, bs.lo), min(bs.b.MaxTime, bs.hi-1)
-	bs.bucket = bs.table[first/block.BucketMillis]
-	bs.single = bs.bucket == bs.table[last/block.BucketMillis]
+	bs.bucket = bs.table.at(first)
+	bs.single = bs.bucket == bs.table.at(last)
 }
 
 // counted takes events and page views from the block's own counts where the
@@ -137,7 +137,7 @@ func (bs *blockScan) counted() {
 		add(sums.events, b.Events)
 		bs.need &^= needEvents
 	}
-	if bs.need&needOfViews == needViews {
+	if bs.need&needOfViews == needViews && (b.Robots == 0 || !bs.s.run.robots) {
 		add(sums.views, b.Views)
 		bs.need &^= needViews
 	}
@@ -294,6 +294,9 @@ func (bs *blockScan) count(first, last int, rows []uint16, need needs) error {
 		n = len(rows)
 	}
 	group, one := bs.constant()
+	if !one && bs.fused(first, last, rows, need) {
+		return nil
+	}
 	if !one {
 		if bs.listed > 0 {
 			rows = bs.expand(first, last, rows)
@@ -318,6 +321,49 @@ func (bs *blockScan) count(first, last int, rows []uint16, need needs) error {
 		return bs.readers(group, one, first, last, n, rows, need)
 	}
 	return nil
+}
+
+// fused counts the commonest questions in one loop a chunk: readers by time,
+// and one counter by one column. It reports whether it has.
+func (bs *blockScan) fused(first, last int, rows []uint16, need needs) bool {
+	s, r := bs.s, bs.s.run
+	if rows != nil || len(r.dims) != 1 || bs.listed > 0 {
+		return false
+	}
+	if need&^needDistinct == 0 && r.time == 0 && s.sets.bits != nil && s.sets.only == nil {
+		s.sets.addTimes(bs.b.Subject[first:last], bs.b.Time[first:last], bs.table)
+		return true
+	}
+	var counts []uint32
+	switch need {
+	case needViews, needViews | needPeople:
+		counts = s.sums.views
+	case needEvents:
+		counts = s.sums.events
+	default:
+		return false
+	}
+	c := &bs.cells[0]
+	if r.time == 0 || c.table != nil || c.n < last || s.group.dense() == 0 {
+		return false
+	}
+	switch c.width {
+	case 1:
+		histogram(counts, c.c8[first:last])
+	case 2:
+		histogram(counts, c.c16[first:last])
+	case 4:
+		histogram(counts, c.c32[first:last])
+	default:
+		return false
+	}
+	return true
+}
+
+func histogram[T codeWidth](counts []uint32, src []T) {
+	for _, v := range src {
+		counts[v]++
+	}
 }
 
 // constant returns the group of all rows of the block, if it is one.
@@ -397,13 +443,13 @@ func (bs *blockScan) timeAdd(dst []uint32, mul uint32, first int, rows []uint16)
 	table := bs.table
 	if rows == nil {
 		for k, t := range bs.b.Time[first : first+len(dst)] {
-			dst[k] = dst[k]*mul + table[t/block.BucketMillis%block.Buckets]
+			dst[k] = dst[k]*mul + table.at(t)
 		}
 		return
 	}
 	time := bs.b.Time
 	for k, row := range rows[:len(dst)] {
-		dst[k] = dst[k]*mul + table[time[row]/block.BucketMillis%block.Buckets]
+		dst[k] = dst[k]*mul + table.at(time[row])
 	}
 }
 

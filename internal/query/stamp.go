@@ -11,11 +11,14 @@ type stamper struct {
 	suffix     string
 	day        int64
 	date       string
+	out        []byte
 }
 
-func (s *stamper) format(t int64) string {
+// append writes a time to s.out.
+func (s *stamper) append(t int64) {
 	if t%1000 != 0 {
-		return formatTime(t, s.loc)
+		s.out = append(s.out, formatTime(t, s.loc)...)
+		return
 	}
 	if s.end <= t || t < s.begin || s.end == 0 {
 		s.move(t)
@@ -26,12 +29,11 @@ func (s *stamper) format(t int64) string {
 		s.day, s.date = day, time.UnixMilli(day).UTC().Format(time.DateOnly)
 	}
 	seconds := int((local - day) / 1000)
-	out := make([]byte, 0, len("2006-01-02T15:04:05+07:00"))
-	out = append(append(out, s.date...), 'T')
+	out := append(append(s.out, s.date...), 'T')
 	out = append(two(out, seconds/3600), ':')
 	out = append(two(out, seconds/60%60), ':')
 	out = two(out, seconds%60)
-	return string(append(out, s.suffix...))
+	s.out = append(out, s.suffix...)
 }
 
 func two(out []byte, n int) []byte { return append(out, byte('0'+n/10), byte('0'+n%10)) }

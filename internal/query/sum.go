@@ -49,9 +49,29 @@ func (bs *blockScan) sum(gids []uint32, first int, rows []uint16, need needs) {
 	bs.sumRare(first, first+len(gids), rows, need, func(k int) uint32 { return gids[k] })
 }
 
+// countGroups counts in two halves where groups are few: the next row of the
+// same group need not wait for the last.
 func countGroups(counts, gids []uint32) {
-	for _, g := range gids {
-		counts[g]++
+	const few = 256
+	if len(counts) > few || len(gids) < 4*len(counts) {
+		for _, g := range gids {
+			counts[g]++
+		}
+		return
+	}
+	var parts [4][few]uint32
+	k := 0
+	for ; k+4 <= len(gids); k += 4 {
+		parts[0][gids[k]&(few-1)]++
+		parts[1][gids[k+1]&(few-1)]++
+		parts[2][gids[k+2]&(few-1)]++
+		parts[3][gids[k+3]&(few-1)]++
+	}
+	for ; k < len(gids); k++ {
+		counts[gids[k]]++
+	}
+	for g := range counts {
+		counts[g] += parts[0][g] + parts[1][g] + parts[2][g] + parts[3][g]
 	}
 }
 

@@ -109,11 +109,11 @@ func (s *shard) loyalty() *loyaltyOf {
 	subjects := s.view.Subjects.Len()
 	l.words = (l.days.n() + 63) / 64
 	l.active = make([]uint64, subjects*l.words)
-	var table [block.Buckets]uint32
+	var table dayTable
 	for _, b := range s.blocks {
 		l.days.day(b.Day, &table)
 		for row, t := range b.Time[:b.N] {
-			day := table[t/block.BucketMillis]
+			day := table.at(t)
 			l.active[int(b.Subject[row])*l.words+int(day>>6)] |= 1 << (day & 63)
 		}
 	}

@@ -36,21 +36,65 @@ func (s *shard) visits(ctx context.Context) error {
 	return failed
 }
 
-// visitsByTime counts all visits by bucket, without looking at rows.
+// visitsByTime counts all visits by bucket, without looking at rows. Visits of
+// a chunk lie near each other in time, so it sums up runs of one bucket.
 func (s *shard) visitsByTime(ctx context.Context) error {
-	r, c := s.run, &s.sums
-	table, day := &s.table, -1<<30
-	return s.eachVisit(ctx, r.period, r.robots, func(v *visit.Visit, _ int64, d int) {
-		bucket := uint32(0)
-		if r.time >= 0 {
-			if d != day {
-				r.buckets.day(d, table)
-				day = d
-			}
-			bucket = table[v.Start/block.BucketMillis%block.Buckets]
+	r, table, day := s.run, &s.table, -1<<30
+	skip := visit.Dead | visit.Robot
+	if r.robots {
+		skip = visit.Dead
+	}
+	for _, c := range s.view.Visits {
+		base := int64(c.Day) * block.DayMillis
+		from, to := max(r.period.from-base, 0), min(r.period.to-base, block.DayMillis)
+		if from >= to {
+			continue
 		}
-		c.addVisit(bucket, v)
-	})
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if r.time >= 0 && c.Day != day {
+			day = c.Day
+			r.buckets.day(day, table)
+		}
+		s.sums.addChunk(c.Visits, uint32(from), uint32(to-from), skip, r.time >= 0, table)
+	}
+	return nil
+}
+
+// addChunk adds the visits with from ≤ Start < from+span and none of the flags
+// of skip.
+func (c *counters) addChunk(visits []visit.Visit, from, span uint32, skip uint8, byTime bool, table *dayTable) {
+	var n, bounces, converted, bucket uint32
+	var stayed, views uint64
+	flush := func() {
+		c.visits[bucket] += n
+		c.bounces[bucket] += bounces
+		c.converted[bucket] += converted
+		c.stayed[bucket] += stayed
+		c.visitViews[bucket] += views
+		n, bounces, converted, stayed, views = 0, 0, 0, 0, 0
+	}
+	for i := range visits {
+		v := &visits[i]
+		if v.Start-from >= span || v.Flags&skip != 0 || v.Row == visit.NoRow {
+			continue
+		}
+		if byTime {
+			if b := table.at(v.Start); b != bucket {
+				flush()
+				bucket = b
+			}
+		}
+		n++
+		if v.Bounce() {
+			bounces++
+		}
+		converted += uint32(v.Flags & visit.Conversion / visit.Conversion)
+		stayed += uint64(v.Duration)
+		views += uint64(v.Views)
+	}
+	flush()
 }
 
 func (c *counters) addVisit(group uint32, v *visit.Visit) {
