@@ -109,32 +109,18 @@ func (l *memoryLog) release(t *testing.T) {
 type scripted struct {
 	mu    sync.Mutex
 	query func(context.Context, Question) (Result, error)
-	live  func(context.Context, Question) (*Live, error)
 }
 
-// onQuery and onLive replace the answers.
+// onQuery replaces the answers.
 func (s *scripted) onQuery(f func(context.Context, Question) (Result, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.query = f
 }
 
-func (s *scripted) onLive(f func(context.Context, Question) (*Live, error)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.live = f
-}
-
 func (s *scripted) Query(ctx context.Context, q Question) (Result, error) {
 	s.mu.Lock()
 	f := s.query
-	s.mu.Unlock()
-	return f(ctx, q)
-}
-
-func (s *scripted) Live(ctx context.Context, q Question) (*Live, error) {
-	s.mu.Lock()
-	f := s.live
 	s.mu.Unlock()
 	return f(ctx, q)
 }
@@ -218,9 +204,6 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 	s.queries = &scripted{
 		query: func(_ context.Context, q Question) (Result, error) {
 			return fixed{q.At, `{"results":[],"meta":{}}`}, nil
-		},
-		live: func(_ context.Context, q Question) (*Live, error) {
-			return &Live{AsOf: s.clock(), Readers: 3, At: q.At}, nil
 		},
 	}
 	d := Deps{

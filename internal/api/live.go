@@ -142,15 +142,12 @@ func (a *API) liveAt(ctx context.Context) (liveEntry, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.QueryTime)
 	defer cancel()
-	live, err := a.Queries.Live(ctx, a.question(ctx, nil))
+	view, err := a.Engine.View(ctx, c.site.ID, c.at)
 	if err != nil {
 		return liveEntry{}, err
 	}
+	live := board(view, a.Engine.SiteNow(c.site.ID, now.UnixMilli()))
 	live.Position = live.At.String()
-	live.Items = append([]LiveItem{}, live.Items...) // an empty list is [], not null
-	for _, list := range []*[]LiveCount{&live.Channels, &live.Countries, &live.Referrers} {
-		*list = append([]LiveCount{}, *list...)
-	}
 	data, err := json.Marshal(live)
 	if err != nil {
 		return liveEntry{}, err

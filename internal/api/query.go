@@ -38,7 +38,6 @@ type Result interface {
 // *problem.Problem.
 type Queries interface {
 	Query(ctx context.Context, q Question) (Result, error)
-	Live(ctx context.Context, q Question) (*Live, error)
 }
 
 // QueryRequest describes a question; the query package reads it.

@@ -364,27 +364,31 @@ func TestQueryStream(t *testing.T) {
 
 func TestLiveStream(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *server) {
-		var readers, looks atomic.Int64
-		readers.Store(3)
-		s.queries.onLive(func(_ context.Context, q Question) (*Live, error) {
-			looks.Add(1)
-			return &Live{AsOf: time.Now(), Readers: int(readers.Load()), At: q.At}, nil
-		})
+		read := func(device, item string) {
+			s.log.event(t, "news", event.Event{Device: device, Columns: [event.NumColumns]string{event.ColType: "page_view", event.ColItem: item}})
+		}
+		read("d1", "a")
 		a := s.listen(t, "GET", "/v1/sites/news/live", "")
 		b := s.listen(t, "GET", "/v1/sites/news/live", "")
-		for _, l := range []*listener{a, b} {
-			if got := l.next(); len(got) != 1 || !strings.Contains(got[0], `"readers":3`) || !strings.Contains(got[0], `"items":[]`) {
-				t.Fatalf("%q", got)
+		both := func(want string) {
+			t.Helper()
+			for _, l := range []*listener{a, b} {
+				if got := l.next(); len(got) == 0 || !strings.Contains(got[len(got)-1], want) {
+					t.Fatalf("%s is not in %q", want, got)
+				}
 			}
 		}
-		if looks.Load() != 1 {
-			t.Errorf("%d looks for two readers", looks.Load())
-		}
-		readers.Store(4)
+		both(`"readers":1,"idle":0,"page_views":1,"items":[{"item":"a","readers":1,"idle":0}]`)
+		read("d2", "b")
 		time.Sleep(999 * time.Millisecond)
+		both(`"readers":2,"idle":0,"page_views":2`)
+		time.Sleep(10 * time.Second)
+		a.want()
+		b.want()
+		time.Sleep(50 * time.Second) // nobody did anything since
 		for _, l := range []*listener{a, b} {
-			if got := l.next(); len(got) != 1 || !strings.Contains(got[0], `"readers":4`) {
-				t.Fatalf("not within a second: %q", got)
+			if got := strings.Join(l.next(), ""); strings.Count(got, "result") != 1 || !strings.Contains(got, `"readers":0,"idle":2,"page_views":0`) {
+				t.Fatalf("after a minute: %q", got)
 			}
 		}
 		s.api.Drain()
@@ -444,10 +448,9 @@ func TestStreamsAreBounded(t *testing.T) {
 		if !l.ended() {
 			t.Fatal("the stream goes on")
 		}
-		s.queries.onLive(func(context.Context, Question) (*Live, error) { return nil, errTest })
-		time.Sleep(time.Second) // what was seen last is not shared any more
+		s.queries.onQuery(func(context.Context, Question) (Result, error) { return nil, errTest })
 		for range 3 {
-			s.want(500, "GET", "/v1/sites/news/live", "", "Accept: text/event-stream") // gives its slot back
+			s.want(500, "POST", "/v1/sites/news/query/stream", `{}`) // gives its slot back
 		}
 	})
 }
