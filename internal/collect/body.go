@@ -114,6 +114,7 @@ var gzipMagic = []byte{0x1f, 0x8b, 0x08}
 // readBody reads the whole body into x.body, decompressed.
 func (x *exchange) readBody(coding coding) (*problem.Problem, string) {
 	c, q := x.c, x.q
+	x.body = x.body[:0]
 	limit := c.limits.Body
 	need := q.Length
 	if q.Length > limit {

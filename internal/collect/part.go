@@ -73,6 +73,7 @@ func (p *part) reset(r *request) {
 	p.request = r
 	p.arena.reset()
 	p.n, p.total, p.err = 0, 0, nil
+	p.sub.Done, p.sub.Position = 0, 0
 	p.events, p.index = p.events[:0], p.index[:0]
 	clear(p.rejected)
 	p.rejected = p.rejected[:0]

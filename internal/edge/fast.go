@@ -43,8 +43,6 @@ type Config struct {
 	Version string
 	// Random makes request ids. nil: the system's.
 	Random io.Reader
-	// Now is the clock of time-outs. nil: time.Now.
-	Now    func() time.Time
 	Logger *slog.Logger // nil: none
 	Limits Limits
 }
@@ -89,9 +87,6 @@ type Server struct {
 // NewServer makes a fast listener.
 func NewServer(cfg Config) *Server {
 	cfg.Limits = cfg.Limits.withDefaults()
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -115,7 +110,7 @@ func NewServer(cfg Config) *Server {
 }
 
 // Serve answers the connections of l until Shutdown; nil then.
-func (s *Server) Serve(l net.Listener) error { return s.server.Serve(l) }
+func (s *Server) Serve(l net.Listener) error { return s.server.Serve(lingering{l}) }
 
 // Shutdown stops accepting, answers what is in flight and returns, with ctx's
 // error if that takes too long.
@@ -159,7 +154,7 @@ func (c *fastCall) Get(name string) string {
 // Read implements io.Reader for the request's body.
 func (c *fastCall) Read(p []byte) (int, error) {
 	if c.patient {
-		_ = c.ctx.SetReadDeadline(c.server.cfg.Now().Add(c.server.cfg.Limits.BodyTime))
+		_ = c.ctx.SetReadDeadline(time.Now().Add(c.server.cfg.Limits.BodyTime))
 	}
 	return c.stream.Read(p)
 }
@@ -247,6 +242,9 @@ func (c *fastCall) write() {
 	}
 	if c.out.Close {
 		c.ctx.SetConnectionClose()
+		if conn, ok := c.ctx.Conn().(*lingeringConn); ok {
+			conn.unread.Store(true)
+		}
 	}
 }
 

@@ -23,9 +23,6 @@ type Handler struct {
 // NewHandler makes a Handler. It needs Collect, and of Limits BodyTime only.
 func NewHandler(cfg Config) *Handler {
 	cfg.Limits = cfg.Limits.withDefaults()
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	return &Handler{cfg: cfg, ids: newIDs(cfg.Random), calls: sync.Pool{New: func() any { return new(httpCall) }}}
 }
 
@@ -60,7 +57,7 @@ func (c *httpCall) Get(name string) string {
 // Read implements io.Reader for the request's body.
 func (c *httpCall) Read(p []byte) (int, error) {
 	if c.patient {
-		_ = http.NewResponseController(c.w).SetReadDeadline(c.handler.cfg.Now().Add(c.handler.cfg.Limits.BodyTime))
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(c.handler.cfg.Limits.BodyTime))
 	}
 	return c.r.Body.Read(p)
 }
@@ -86,7 +83,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.q.Length = 0
 	}
 	if !c.patient && c.q.Body != nil {
-		_ = http.NewResponseController(w).SetReadDeadline(h.cfg.Now().Add(h.cfg.Limits.BodyTime))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.cfg.Limits.BodyTime))
 	}
 	// A sender that is gone does not undo what it has sent.
 	h.cfg.Collect(context.WithoutCancel(r.Context()), &c.q, &c.out)
