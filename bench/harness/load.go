@@ -43,9 +43,10 @@ type Answer struct {
 
 // LoadReport sums up a Load. Durations are sorted.
 type LoadReport struct {
-	Offered  uint64 // requests that were due
-	Accepted []time.Duration
-	Refused  []time.Duration
+	Offered  uint64          // requests that were due
+	Accepted []time.Duration // from when they were sent
+	Due      []time.Duration // the same, from when they were due: more where all connections were busy
+	Refused  []time.Duration // from when they were sent
 	// RefusedBare counts refusals without Retry-After, Others answers that are
 	// neither 200 nor 429 nor 503, Broken requests without an answer.
 	RefusedBare, Others, Broken int
@@ -74,6 +75,7 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	for i := range reports {
 		r := &reports[i]
 		sum.Accepted = append(sum.Accepted, r.Accepted...)
+		sum.Due = append(sum.Due, r.Due...)
 		sum.Refused = append(sum.Refused, r.Refused...)
 		sum.RefusedBare += r.RefusedBare
 		sum.Others += r.Others
@@ -81,6 +83,7 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	}
 	sum.Offered = next.Load()
 	slices.Sort(sum.Accepted)
+	slices.Sort(sum.Due)
 	slices.Sort(sum.Refused)
 	return sum, errors.Join(errs...)
 }
@@ -142,7 +145,8 @@ func (l *Load) connection(ctx context.Context, next *atomic.Uint64, r *LoadRepor
 func (r *LoadReport) add(a Answer) {
 	switch a.Status {
 	case 200:
-		r.Accepted = append(r.Accepted, a.Waited)
+		r.Accepted = append(r.Accepted, a.Took)
+		r.Due = append(r.Due, a.Waited)
 	case 429, 503:
 		r.Refused = append(r.Refused, a.Took)
 		if !a.RetryAfter {

@@ -40,7 +40,7 @@ func Memory(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil || !*half {
 		return err
 	}
-	_, err = loadVisits(ctx, w, v, filepath.Join(dir, "half"), held/2)
+	_, err = loadVisits(ctx, w, v, filepath.Join(dir, "half"), max(held/2, 64<<20))
 	return err
 }
 
@@ -163,7 +163,7 @@ func engineBytes(ctx context.Context, s *harness.Server) (map[string]float64, er
 // the answer says from when it holds.
 func checkWindow(ctx context.Context, w io.Writer, s *harness.Server, v dataset.Visits, shortened bool) error {
 	res, err := s.Query(ctx, "news", fmt.Sprintf(`{"metrics":["page_views","visitors","engaged_seconds"],"dimensions":["time:day"],"date_range":[%q,%q],"limit":100}`,
-		stamp(v.Start), stamp(v.Start+int64(v.Days+1)*24*3600*1000)))
+		stamp(v.Start), stamp(time.Now().UnixMilli())))
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func checkWindow(ctx context.Context, w io.Writer, s *harness.Server, v dataset.
 	if !shortened && (exact != len(want) || short > 0) {
 		return fmt.Errorf("%d of %d days are answered exactly", exact, len(want))
 	}
-	if shortened && len(res.Meta.Warnings) == 0 {
+	if exact < len(want) && len(res.Meta.Warnings) == 0 {
 		return errors.New("the window is shorter and no warning says so")
 	}
 	fmt.Fprintf(w, "Page views, visitors and engaged seconds of %d of %d days equal the data set's; warnings: %s.\n\n", exact, len(want), res.Meta.Warnings)
