@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"net/http"
 	"runtime"
 	"sync"
 	"time"
 
 	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/engine"
-	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/query"
 )
 
@@ -33,9 +31,4 @@ func (q *queries) Query(ctx context.Context, question api.Question) (api.Result,
 		return nil, err
 	}
 	return result, nil
-}
-
-// Live implements api.Queries.
-func (q *queries) Live(context.Context, api.Question) (*api.Live, error) {
-	return nil, problem.New(http.StatusServiceUnavailable, "the live board is not available yet").WithRetryAfter(time.Minute)
 }
