@@ -50,10 +50,6 @@ const (
 	AllScopes Scopes = 1<<iota - 1
 )
 
-// reads are the bits of all read scopes.
-const reads = SitesRead | EventsRead | QueryRead | SegmentsRead | ReadersRead | ProgramRead |
-	CatalogRead | DecisionsRead | RecommendationsRead | CollectorsRead | AdminRead
-
 const importName = "events:import"
 
 // ParseScope reads "area:read", "area:write" (which includes reading) or

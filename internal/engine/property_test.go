@@ -18,18 +18,15 @@ import (
 // The model: what a plain program makes of the same events.
 
 type modelRow struct {
-	Time          int64
-	Device        string
-	Columns       string // "name=kind:value" in order of the event
-	Engaged       uint32
-	Scroll        uint8
-	Value         int64
-	HasValue      bool
-	Copy          bool
-	view          uint64
-	class         string
-	interactive   bool
-	engagedEvents []int64
+	Time     int64
+	Device   string
+	Columns  string // "name=kind:value" in order of the event
+	Engaged  uint32
+	Scroll   uint8
+	Value    int64
+	HasValue bool
+	Copy     bool
+	class    string
 }
 
 type modelVisit struct {

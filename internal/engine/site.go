@@ -47,12 +47,11 @@ type siteShard struct {
 	dropped    []uint16 // blocks gone since the last checkpoint
 	idSequence uint64   // of the checkpoint's next list of ids
 
-	lost     [numLosses]uint64 // since the engine last took them
-	view     *ShardView
-	changed  bool
-	rows     uint64
-	copies   uint64
-	rowBytes int64 // estimate of blocks, refreshed by measure
+	lost    [numLosses]uint64 // since the engine last took them
+	view    *ShardView
+	changed bool
+	rows    uint64
+	copies  uint64
 }
 
 type openKey struct {

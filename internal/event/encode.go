@@ -96,9 +96,7 @@ func (e *Encoder) Reset(stamp int64) {
 	clear(e.strings)
 	e.strings = e.strings[:0]
 	e.order = e.order[:0]
-	for _, s := range e.sites {
-		e.spare = append(e.spare, s)
-	}
+	e.spare = append(e.spare, e.sites...)
 	e.sites = e.sites[:0]
 	clear(e.facts)
 	e.facts = e.facts[:0]

@@ -73,7 +73,7 @@ func (p *Parser) Parse(line []byte, e *Entry) error {
 		e.Host = dash(host)
 	}
 	e.IP = dash(c.word("address"))
-	if p.Format == VHost && bytes.IndexAny(e.IP, ".:") < 0 {
+	if p.Format == VHost && !bytes.ContainsAny(e.IP, ".:") {
 		c.fail("an address after the virtual host")
 	}
 	c.word("identity")

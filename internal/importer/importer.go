@@ -121,7 +121,6 @@ type run struct {
 	progress progress
 	sum      Summary
 	shown    map[string]int // rejected lines printed, by reason
-	bytes    int64          // of files already sent
 }
 
 // input is one file with what the first pass found.

@@ -129,7 +129,7 @@ func TestLineIDs(t *testing.T) {
 		}
 		var tail lineIDs
 		for _, line := range lines[cut:] {
-			if id := string(tail.append(nil, []byte(line))); !seen[id] {
+			if !seen[string(tail.append(nil, []byte(line)))] {
 				t.Fatalf("a line of the cut file's rest is new")
 			}
 		}

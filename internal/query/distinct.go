@@ -12,8 +12,6 @@ type distinct struct {
 	// those that are wanted share the last.
 	only   []uint32
 	wanted int
-
-	visitors []uint32 // by group, with pairs
 }
 
 // newDistinct chooses by cost, in nanoseconds: a bitmap takes 1 a word and 1.5

@@ -255,7 +255,6 @@ func (n *naive) passes(f *Filter, r *nrow, loc *time.Location) bool {
 // ngroup gathers what belongs to one group.
 type ngroup struct {
 	keys   []string
-	bucket int
 	rows   []*nrow
 	visits map[*nvisit]bool
 }
@@ -418,13 +417,12 @@ func (n *naive) sort(q *Query, rows []Row, f frame) {
 }
 
 func (n *naive) metrics(q *Query, g *ngroup, p period, robots, currencies bool) (values []float64, exists bool) {
-	var views, people, conversions []*nrow
+	var views, conversions []*nrow
 	devices, fresh := map[string]bool{}, map[string]bool{}
 	for _, r := range g.rows {
 		if isRobot(r) && !robots {
 			continue
 		}
-		people = append(people, r)
 		devices[r.Device] = true
 		if s := n.seen[r.Device]; s >= p.from && s < p.to {
 			fresh[r.Device] = true

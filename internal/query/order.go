@@ -13,7 +13,6 @@ type ranker struct {
 	metrics []Metric
 	order   []Order
 	dims    int
-	first   []float64 // by id: the first key, ascending; nil unless it is a metric
 	a, b    []uint32
 }
 
