@@ -71,7 +71,8 @@ describe('instants', () => {
 
 it('splits long texts so that the end shows', () => {
   expect(splitForClip('short')).toEqual(['short', ''])
-  const [head, tail] = splitForClip('https://news.example/a/very/long/path/to-the-story-42')
+  const [head, tail] = splitForClip('https://news.example/a/very/long/path/to-the-story-42', 10)
   expect(head + tail).toBe('https://news.example/a/very/long/path/to-the-story-42')
-  expect(tail).toBe('e-story-42')
+  expect(tail).toBe('-story-42')
+  expect(splitForClip('Opposition calls the tram extension', 12)).toEqual(['Opposition calls the tram', ' extension'])
 })

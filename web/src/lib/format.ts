@@ -95,9 +95,15 @@ export function changeOf(now: number | null, before: number | null): number | nu
   return (now - before) / Math.abs(before)
 }
 
-/** Splits a text so that its middle can be clipped: the tail always shows. */
-export function splitForClip(text: string, tail = 10): [head: string, tail: string] {
+/**
+ * Splits a text so that its middle can be clipped: the tail, of that many
+ * letters at most, always shows. It begins at a word where there is one.
+ */
+export function splitForClip(text: string, tail = 14): [head: string, tail: string] {
   const letters = Array.from(text)
-  if (letters.length <= tail * 3) return [text, '']
-  return [letters.slice(0, -tail).join(''), letters.slice(-tail).join('')]
+  if (letters.length <= tail * 2) return [text, '']
+  const end = letters.slice(-tail)
+  const word = end.findIndex((l, i) => i < tail - 2 && /[\s/\-–_]/.test(l))
+  const cut = letters.length - tail + Math.max(0, word)
+  return [letters.slice(0, cut).join(''), letters.slice(cut).join('')]
 }

@@ -47,5 +47,5 @@ describe('shrink', () => {
 })
 
 it('rounds the top of an axis up', () => {
-  expect([0, 1, 1.2, 7, 11, 99, 1445].map(niceCeiling)).toEqual([1, 1, 1.5, 8, 15, 100, 1500])
+  expect([0, 1, 1.2, 7, 11, 99, 1445].map(niceCeiling)).toEqual([1, 1, 1.2, 8, 12, 100, 1500])
 })

@@ -96,9 +96,11 @@ export function SeriesChart(props: SeriesChartProps) {
           space: 72,
           grid: { show: false },
           ticks: { show: false },
-          values: (_, splits, __, ___, step) => {
+          values: (u, splits, __, ___, step) => {
             const whole = step >= 86_400
             return splits.map((s) => {
+              // A label that the edge would cut is left out.
+              if (u.valToPos(s, 'x') > u.over.clientWidth - 24) return ''
               const i = s * 1000
               if (whole) return step >= 86_400 * 6 || splits.length > 9 ? f.date(i, zone) : f.day(i, zone)
               const time = f.time(i, zone)
@@ -118,7 +120,7 @@ export function SeriesChart(props: SeriesChartProps) {
             u.ctx.restore()
             return Math.ceil(widest) + 12
           },
-          space: 56,
+          space: (latest.current.height ?? 264) < 200 ? 30 : 48,
           grid: { stroke: colours.grid, width: 1 },
           ticks: { show: false },
           values: (_, splits) => splits.map((s) => latest.current.axis(s)),
@@ -129,7 +131,7 @@ export function SeriesChart(props: SeriesChartProps) {
         kind === 'count'
           ? { paths: barsOrShape, fill: colours.now, width: 0, points: { show: false } }
           : { stroke: colours.now, width: 2, spanGaps: false, points: { show: false } },
-        { stroke: colours.before, width: 1.25, ...(kind === 'count' ? { paths: steps } : {}), alpha: 0.75, spanGaps: false, points: { show: false } },
+        { stroke: colours.before, width: 1, ...(kind === 'count' ? { paths: steps } : {}), alpha: 0.75, spanGaps: false, points: { show: false } },
       ],
       cursor: {
         sync: { key: sync.key, scales: ['x', null] },

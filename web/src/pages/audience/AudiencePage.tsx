@@ -15,7 +15,7 @@ export function AudiencePage() {
     <div className="page">
       <PageControls title={t('nav.audience')} site={site} view={view} period={period} onChange={change} withFilters withCompare />
       <ImpressionsPanel {...shared} />
-      <div className="columns">
+      <div className="columns columns-wide-first">
         <RankingPanel
           {...shared}
           title={t('audience.articles')}
@@ -25,7 +25,7 @@ export function AudiencePage() {
             { id: 'path', name: t('audience.paths') },
           ]}
         />
-        <RankingPanel {...shared} title={t('audience.referrers')} columns={[{ id: 'referrer_host', name: t('audience.referrers') }]} />
+        <RankingPanel {...shared} title={t('audience.referrers')} columns={[{ id: 'referrer_host', name: t('audience.referrers') }]} narrow />
       </div>
     </div>
   )

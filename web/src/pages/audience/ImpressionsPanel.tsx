@@ -60,6 +60,11 @@ export function ImpressionsPanel({ site, view, period, onChange }: AudienceProps
   const rangeText = f.range(whole.from, whole.to, zone)
   const beforeText = wholeBefore && f.range(wholeBefore.from, wholeBefore.to, zone)
 
+  const ahead = whole.to > period.range.to
+  const gap = whole.from >= windowFrom ? (ahead ? 'chart.to_come' : null) : ahead ? 'chart.not_kept_or_to_come' : 'chart.not_kept'
+  // The hatching says already what the server says of the span's ends.
+  const warnings = (now.data?.meta.warnings ?? []).filter((w) => !w.startsWith('date_range'))
+
   const chart = useMemo(() => {
     if (!series) return null
     return {
@@ -105,10 +110,10 @@ export function ImpressionsPanel({ site, view, period, onChange }: AudienceProps
                   </span>
                 )}
                 {view.compare !== 'off' && !wholeBefore && <span>{t('compare.nothing')}</span>}
-                {(period.open || whole.from < windowFrom) && (
+                {gap && (
                   <span>
                     <i className="gap" />
-                    {whole.from < windowFrom ? t('chart.not_kept') : t('chart.to_come')}
+                    {t(gap)}
                   </span>
                 )}
               </div>
@@ -147,10 +152,10 @@ export function ImpressionsPanel({ site, view, period, onChange }: AudienceProps
               <span>
                 {t('panel.true_for', { time: f.clock(Date.parse(data.meta.as_of), zone) })} · {t('panel.zone', { zone })}
               </span>
-              {data.meta.warnings.length > 0 && <span>{data.meta.warnings.join(' ')}</span>}
-              <span>
-                <StaleMark query={now} /> {chart && metric.kind === 'count' && t('chart.buckets', { n: f.number(chart.starts.length), resolution: t(`resolution.${resolution}`) })}
-              </span>
+              {warnings.map((w) => (
+                <span key={w}>{w}</span>
+              ))}
+              <StaleMark query={now} />
             </div>
           </div>
         )}

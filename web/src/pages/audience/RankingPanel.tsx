@@ -17,10 +17,12 @@ const steps = [10, 50, 250]
 interface RankingPanelProps extends AudienceProps {
   title: string
   columns: { id: string; name: string }[]
+  /** Whether there is room for two numbers only. */
+  narrow?: boolean
 }
 
 /** The values of a column that lead, with a click that filters by one. */
-export function RankingPanel({ site, view, period, onChange, title, columns }: RankingPanelProps) {
+export function RankingPanel({ site, view, period, onChange, title, columns, narrow = false }: RankingPanelProps) {
   const t = useText()
   const f = useFormat()
   const [chosen, setChosen] = useState(columns[0]?.id ?? '')
@@ -108,7 +110,7 @@ export function RankingPanel({ site, view, period, onChange, title, columns }: R
                 columns={[
                   { id: 'page_views', name: t('metric.page_views') },
                   { id: 'visitors', name: t('metric.visitors'), secondary: true },
-                  { id: 'engaged_seconds_per_view', name: t('metric.engaged_short'), secondary: true },
+                  ...(narrow ? [] : [{ id: 'engaged_seconds_per_view', name: t('metric.engaged_short'), secondary: true }]),
                 ]}
                 order={order}
                 onOrder={(id) => setOrder({ by: id, direction: order.by === id && order.direction === 'desc' ? 'asc' : 'desc' })}
@@ -128,7 +130,7 @@ export function RankingPanel({ site, view, period, onChange, title, columns }: R
                         {period.before && <Change change={changeOf(views, before.get(value) ?? null)} />}
                       </span>,
                       f.number(visitors),
-                      f.seconds(engaged),
+                      ...(narrow ? [] : [f.seconds(engaged)]),
                     ],
                   }
                 })}

@@ -9,7 +9,7 @@ import { Ranking } from '../../components/Ranking'
 import { SiteSnippet } from '../../components/SiteSnippet'
 import { SeriesChart } from '../../components/chart/SeriesChart'
 import { useFormat, useText } from '../../i18n'
-import { type Kind, groupLedger, kindOf, ledgerSeries } from '../../lib/ledger'
+import { type Kind, groupLedger, ledgerSeries } from '../../lib/ledger'
 import { useReasonText } from '../../lib/reason'
 import { usePeriod, useSite, useView } from '../../state/view'
 
@@ -148,13 +148,12 @@ function Reasons({ ledger }: { ledger: Ledger }) {
       columns={[
         { id: 'count', name: t('health.count') },
         { id: 'share', name: t('health.share'), secondary: true },
-        { id: 'kind', name: t('health.kind'), secondary: true },
       ]}
       rows={lines.map((l) => ({
         id: `${l.verdict}/${l.reason}`,
         name: reasonText(l.verdict, l.reason),
         share: l.count / most,
-        cells: [f.number(l.count), f.share(l.count / ledger.total), t(`health.${kindOf(l.verdict)}`)],
+        cells: [f.number(l.count), f.share(l.count / ledger.total)],
       }))}
     />
   )

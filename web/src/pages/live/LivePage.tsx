@@ -49,7 +49,9 @@ export function LivePage() {
       </div>
       <div className="columns columns-wide-first" {...hold}>
         <Panel title={t('live.articles')} flush foot={held && <span>{t('live.held')}</span>}>
-          {shown === null ? (
+          {shown === null && feed.state === 'stale' ? (
+            <Failing error={null} retry={feed.retry} />
+          ) : shown === null ? (
             <div className="skeleton">
               <RowBones rows={10} />
             </div>
@@ -90,7 +92,7 @@ function Pulse({ feed, zone }: { feed: LiveFeed; zone: string }) {
   return (
     <span className="live-head small muted digits" role="status">
       <span className="dot" data-state={feed.state} />
-      {feed.state === 'open' ? `${t('live.open')} · ${t('panel.zone', { zone })}` : feed.state === 'stale' ? t('live.stale', { time }) : t('live.connecting')}
+      {feed.state === 'open' ? `${t('live.open')} · ${t('panel.zone', { zone })}` : feed.state === 'stale' ? (feed.live ? t('live.stale', { time }) : t('live.lost')) : t('live.connecting')}
     </span>
   )
 }

@@ -15,6 +15,11 @@ export interface LiveFeed {
   past: readonly { at: number; readers: Map<string, number> }[]
 }
 
+interface Following extends LiveFeed {
+  /** Connects anew, now. */
+  retry: () => void
+}
+
 const kept = 300
 const nothing: LiveFeed = { live: null, state: 'connecting', refused: 0, history: [], past: [] }
 
@@ -33,9 +38,10 @@ export function trendOf(live: Live, past: LiveFeed['past']): Map<string, number>
 }
 
 /** Follows who reads a site now. */
-export function useLive(site: string): LiveFeed {
+export function useLive(site: string): Following {
   const client = useQueryClient()
   const [feed, setFeed] = useState(nothing)
+  const [tries, setTries] = useState(0)
   useEffect(() => {
     setFeed(nothing)
     const stop = follow({
@@ -59,6 +65,6 @@ export function useLive(site: string): LiveFeed {
       clearInterval(tick)
       stop()
     }
-  }, [site, client])
-  return feed
+  }, [site, client, tries])
+  return { ...feed, retry: () => setTries((n) => n + 1) }
 }
