@@ -135,6 +135,7 @@ func (x *exchange) readBody(coding coding) (*problem.Problem, string) {
 	if err != nil {
 		return bodyProblem(err, limit)
 	}
+	x.taken = true
 	if coding == codingNone && bytes.HasPrefix(x.body, gzipMagic) {
 		coding = codingGzip
 	}

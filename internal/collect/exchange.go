@@ -28,6 +28,7 @@ type exchange struct {
 	source   bytes.Reader
 	reserved int64
 	single   bool // the body is one event, not a list
+	taken    bool // the body has been read to its end
 	debugged debugged
 }
 
@@ -53,7 +54,8 @@ func (x *exchange) release() {
 	x.tally.reset()
 	x.debugged.reset()
 	x.request = request{}
-	x.q, x.out, x.reserved, x.single = nil, nil, 0, false
+	x.q, x.out, x.reserved = nil, nil, 0
+	x.single, x.taken = false, false
 }
 
 // serve answers the request.
@@ -150,9 +152,9 @@ func (x *exchange) refuse(p *problem.Problem, reason string) {
 	x.unread(p)
 }
 
-// unread answers without the rest of the body.
+// unread answers without what is left of the body.
 func (x *exchange) unread(p *problem.Problem) {
-	x.out.Close = x.q.Length > smallBody || x.q.Length < 0 && x.q.Body != nil
+	x.out.Close = !x.taken && (x.q.Length > smallBody || x.q.Length < 0 && x.q.Body != nil)
 	if x.tally.seen > 0 {
 		p.Extra = x.tally.extra()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
@@ -12,7 +13,9 @@ import (
 // gif is a transparent picture of one pixel.
 const gif = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x01D\x00;"
 
-// pixel answers GET /v1/pixel.gif: one event, its fields as parameters.
+// pixel answers GET /v1/pixel.gif: one event, its fields as parameters. A
+// picture in a page without script can name neither type nor page: then it is a
+// page view of the page that the browser says it stands in.
 func (x *exchange) pixel(ctx context.Context) {
 	x.out.Set("Cache-Control", "no-store")
 	if p := x.authorize(ctx); p != nil {
@@ -36,6 +39,12 @@ func (x *exchange) pixel(ctx context.Context) {
 		p.events = p.events[:0]
 		x.refuse(problem.New(http.StatusBadRequest, "the query cannot be read", *fault), "malformed_query")
 		return
+	}
+	if f := &p.fields; f.text[fieldType] == "" {
+		f.text[fieldType] = event.TypePageView
+		if referer := x.q.Header.Get("Referer"); f.text[fieldURL] == "" && !x.request.api && utf8.ValidString(referer) {
+			f.text[fieldURL] = referer
+		}
 	}
 	p.finish(ev)
 	if problem, reason := x.commit(ctx); problem != nil {

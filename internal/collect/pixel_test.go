@@ -49,8 +49,7 @@ func TestPixelFaults(t *testing.T) {
 		query, code, location string
 		status                int
 	}{
-		{"", "missing_field", "body.type", 400},
-		{"&type=", "missing_field", "body.type", 400},
+		{"&type=engagement", "missing_field", "body.view", 400},
 		{"&type=a&color=red", "unknown_field", "body.color", 400},
 		{"&type=a&color.x=red", "unknown_field", "body.color.x", 400},
 		{"&type=a&value=x", "wrong_type", "body.value", 400},
@@ -79,6 +78,31 @@ func TestPixelFaults(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	if a := w.do(call{method: "HEAD", path: PathPixel, query: "key=w-news&type=a"}); a.Status != 200 || len(w.memory.events) != 1 {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}
+
+// TestPlainPixel is a page view of the page that the picture stands in.
+func TestPlainPixel(t *testing.T) {
+	w := newWorld(t)
+	plain := func(query, referer string) *answer {
+		return w.do(call{method: "GET", path: PathPixel, query: query, headers: headers{"Referer": referer}})
+	}
+	for _, c := range []struct{ query, referer, eventType, url string }{
+		{"key=w-news", "https://news.example/x?y=1", "page_view", "https://news.example/x?y=1"},
+		{"key=w-news", "", "page_view", ""},
+		{"key=w-news&url=https://news.example/z", "https://news.example/x", "page_view", "https://news.example/z"},
+		{"key=w-news&type=click", "https://news.example/x", "click", ""},
+		{"key=import&site=news", "https://news.example/x", "page_view", ""},
+	} {
+		if a := plain(c.query, c.referer); a.Status != 200 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		if ev := w.stored(); ev.Type() != c.eventType || ev.Columns[event.ColURL] != c.url {
+			t.Errorf("%s in %s: %+v", c.query, c.referer, ev)
+		}
+	}
+	if a := plain("key=w-news", "https://evil.example/"); a.Status != 400 || a.verdict.Rejected[0]["code"] != "host_not_allowed" {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }

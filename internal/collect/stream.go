@@ -75,6 +75,7 @@ func (x *exchange) stream(ctx context.Context, coding coding) {
 	im := newImporter(ctx, x)
 	err := im.read(coding, limit)
 	im.finish()
+	x.taken = err == nil && im.failure == nil
 	switch {
 	case im.failure != nil:
 		x.refuse(commitProblem(im.failure))

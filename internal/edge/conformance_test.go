@@ -197,7 +197,7 @@ func table() []one {
 		{"consent", "POST", "/v1/events?key=write", map[string]string{"X-Forwarded-Proto": "https"}, `{"type":"a","id":"10","consent":{"analytics":true}}`, false, 200},
 		{"pixel", "GET", "/v1/pixel.gif?key=write&type=a&id=11&url=https%3A%2F%2Fnews.example%2F%3Fa%3D1", nil, "", false, 200},
 		{"HEAD of the pixel", "HEAD", "/v1/pixel.gif?key=write&type=a&id=12", nil, "", false, 200},
-		{"bad pixel", "GET", "/v1/pixel.gif?key=write", nil, "", false, 400},
+		{"bad pixel", "GET", "/v1/pixel.gif?key=write&color=red", nil, "", false, 400},
 		{"POST of the pixel", "POST", "/v1/pixel.gif?key=write&type=a", nil, "x", false, 405},
 		{"elsewhere", "GET", "/v1/other", nil, "", false, 404},
 	}
