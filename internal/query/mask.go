@@ -1,7 +1,6 @@
 package query
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"unsafe"
 )
@@ -12,59 +11,91 @@ type mask []uint8
 
 const ones = 0x0101010101010101
 
-func (m mask) word(i int) uint64       { return binary.LittleEndian.Uint64(m[i:]) }
-func (m mask) setWord(i int, v uint64) { binary.LittleEndian.PutUint64(m[i:], v) }
+// words returns the mask eight rows a word. On machines of either byte order
+// bit 8·k of a word, counted as littleEndian does, is row k.
+func (m mask) words() []uint64 { return words8(m) }
+
+// words8 returns the bytes of s as words, but for a rest of less than one.
+func words8(s []uint8) []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(s))), len(s)/8)
+}
 
 func (m mask) and(o mask) {
-	for i := 0; i+8 <= len(m) && i+8 <= len(o); i += 8 {
-		m.setWord(i, m.word(i)&o.word(i))
+	a, b := m.words(), o.words()
+	b = b[:len(a)]
+	for i := range a {
+		a[i] &= b[i]
 	}
 }
 
 func (m mask) or(o mask) {
-	for i := 0; i+8 <= len(m) && i+8 <= len(o); i += 8 {
-		m.setWord(i, m.word(i)|o.word(i))
+	a, b := m.words(), o.words()
+	b = b[:len(a)]
+	for i := range a {
+		a[i] |= b[i]
 	}
 }
 
 // not turns a mask of n rows around.
 func (m mask) not(n int) {
-	for i := 0; i+8 <= len(m); i += 8 {
-		m.setWord(i, m.word(i)^ones)
+	w := m.words()
+	for i := range w {
+		w[i] ^= ones
 	}
 	clear(m[n:])
 }
 
+// slack is the room that appendRows wants past the rows it writes.
+const slack = 8
+
 // appendRows appends the kept rows of first ≤ row < last; first is a multiple
-// of 8. dst has room for last-first rows.
+// of 8. dst has room for last-first rows and slack.
 func (m mask) appendRows(dst []uint16, first, last int) []uint16 {
 	n := len(dst)
-	dst = dst[:n+last-first]
-	for i := first; i < last; i += 8 {
-		w := m.word(i)
-		if w == 0 {
-			continue
-		}
-		if bits.OnesCount64(w) > 3 {
-			// Write all eight, advance over the kept.
-			if n+8 <= len(dst) {
-				d := dst[n : n+8 : n+8]
-				k := 0
-				for j := range 8 {
-					d[k&7] = uint16(i + j)
-					k += int(w >> (8 * j) & 1)
-				}
-				n += k
-				continue
+	dst = dst[:cap(dst)]
+	w := m[first : (last+7)&^7].words()
+	base := uint64(first) * lanes
+	for _, v := range w {
+		if v != 0 {
+			// Bit k of the index is row k: its rows are in the table.
+			if bigEndian {
+				v = bits.ReverseBytes64(v)
 			}
+			picked := &places[v*0x0102040810204080>>56]
+			out := (*[2]uint64)(unsafe.Pointer(&dst[n : n+8][0]))
+			out[0], out[1] = picked[0]+base, picked[1]+base
+			n += bits.OnesCount64(v)
 		}
-		for ; w != 0; w &= w - 1 {
-			dst[n] = uint16(i + bits.TrailingZeros64(w)>>3)
-			n++
-		}
+		base += 8 * lanes
 	}
 	return dst[:n]
 }
+
+// lanes repeats a number in the four 16-bit parts of a word.
+const lanes = 0x0001000100010001
+
+// bigEndian tells the byte order of the machine.
+var bigEndian = func() bool {
+	w := uint16(1)
+	return *(*uint8)(unsafe.Pointer(&w)) == 0
+}()
+
+// places holds the numbers of the set bits of each byte, ascending, as eight
+// 16-bit numbers.
+var places = func() (table [256][2]uint64) {
+	for b := range table {
+		var list [8]uint16
+		n := 0
+		for k := range 8 {
+			if b>>k&1 != 0 {
+				list[n] = uint16(k)
+				n++
+			}
+		}
+		table[b] = *(*[2]uint64)(unsafe.Pointer(&list))
+	}
+	return table
+}()
 
 // inRange keeps the rows with lo ≤ time < hi.
 func (m mask) inRange(time []uint32, lo, hi uint32) {
@@ -103,13 +134,15 @@ func equal[T codeWidth](m mask, src []T, code T) {
 func equal8(m mask, src []uint8, code uint8) {
 	const low = 0x7f7f7f7f7f7f7f7f
 	pattern := ones * uint64(code)
-	i := 0
-	for ; i+8 <= len(src); i += 8 {
-		x := binary.LittleEndian.Uint64(src[i:]) ^ pattern
+	from := words8(src)
+	to := words8(m[:len(src)])[:len(from)]
+	for i, w := range from {
+		x := w ^ pattern
 		// A byte of x is 0 where neither it nor its low bits carry over.
-		m.setWord(i, ^((x&low+low)|x|low)>>7)
+		to[i] = ^((x&low + low) | x | low) >> 7
 	}
-	equal(m[i:], src[i:], code)
+	rest := 8 * len(from)
+	equal(m[rest:], src[rest:], code)
 }
 
 // equal16 is equal for codes of two bytes, four at a time; it is fast where
@@ -118,20 +151,20 @@ func equal16(m mask, src []uint16, code uint16) {
 	const low = 0x7fff7fff7fff7fff
 	pattern := 0x0001000100010001 * uint64(code)
 	words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(src))), len(src)/4)
-	if uintptr(unsafe.Pointer(unsafe.SliceData(src)))%8 != 0 {
-		words = nil // only a column cut in the middle is not aligned
+	if bigEndian {
+		words = nil
 	}
+	out := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(m[:len(src)]))), len(words))
 	for i, w := range words {
 		x := w ^ pattern
 		hit := ^((x&low + low) | x | low)
-		out := m[4*i : 4*i+4 : 4*i+4]
 		if hit == 0 {
-			binary.LittleEndian.PutUint32(out, 0)
+			out[i] = 0
 			continue
 		}
 		hit >>= 15
 		hit |= hit >> 8
-		binary.LittleEndian.PutUint32(out, uint32(hit&0xffff|hit>>16&0xffff0000))
+		out[i] = uint32(hit&0xffff | hit>>16&0xffff0000)
 	}
 	rest := 4 * len(words)
 	equal(m[rest:], src[rest:], code)

@@ -84,6 +84,9 @@ func drawEvents(t *rapid.T) []generated {
 			}
 			g.Columns[event.ColCurrency] = rapid.SampledFrom([]string{"", "EUR", "USD"}).Draw(t, "currency")
 		}
+		if g.view != 0 && t0-g.Time > 29*24*3600_000 {
+			g.view = 0 // attention for a view that has left is the engine's concern
+		}
 		if key := fmt.Sprint(g.Device, g.Time); used[key] {
 			g.Time++
 			if used[fmt.Sprint(g.Device, g.Time)] || g.Time > t0 {

@@ -132,7 +132,7 @@ type shard struct {
 func newRun(v *engine.View, cache *Cache, f *frame, threads int) *run {
 	r := &run{view: v, site: v.Site.ID, catalog: v.Items, cache: cache, frame: f, threads: threads, time: -1}
 	for i, sv := range v.Shards {
-		s := &shard{run: r, number: i, view: sv, rows: make([]uint16, 0, chunk), gids: make([]uint32, chunk)}
+		s := &shard{run: r, number: i, view: sv, rows: make([]uint16, 0, chunk+slack), gids: make([]uint32, chunk)}
 		for _, b := range sv.Blocks {
 			if !b.Copies && b.N > 0 {
 				s.blocks = append(s.blocks, b)

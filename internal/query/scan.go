@@ -327,24 +327,22 @@ func (bs *blockScan) count(first, last int, rows []uint16, need needs) error {
 // and one counter by one column. It reports whether it has.
 func (bs *blockScan) fused(first, last int, rows []uint16, need needs) bool {
 	s, r := bs.s, bs.s.run
-	if rows != nil || len(r.dims) != 1 || bs.listed > 0 {
+	if rows != nil || bs.listed > 0 {
+		return false
+	}
+	if len(r.dims) == 2 {
+		return bs.fusedPair(first, last, need)
+	}
+	if len(r.dims) != 1 {
 		return false
 	}
 	if need&^needDistinct == 0 && r.time == 0 && s.sets.bits != nil && s.sets.only == nil {
 		s.sets.addTimes(bs.b.Subject[first:last], bs.b.Time[first:last], bs.table)
 		return true
 	}
-	var counts []uint32
-	switch need {
-	case needViews, needViews | needPeople:
-		counts = s.sums.views
-	case needEvents:
-		counts = s.sums.events
-	default:
-		return false
-	}
+	counts := bs.only(need)
 	c := &bs.cells[0]
-	if r.time == 0 || c.table != nil || c.n < last || s.group.dense() == 0 {
+	if counts == nil || r.time == 0 || c.table != nil || c.n < last || s.group.dense() == 0 {
 		return false
 	}
 	switch c.width {
@@ -356,6 +354,47 @@ func (bs *blockScan) fused(first, last int, rows []uint16, need needs) bool {
 		histogram(counts, c.c32[first:last])
 	default:
 		return false
+	}
+	return true
+}
+
+// only returns the counter that need asks for, nil if there are more.
+func (bs *blockScan) only(need needs) []uint32 {
+	switch need {
+	case needViews, needViews | needPeople:
+		return bs.s.sums.views
+	case needEvents:
+		return bs.s.sums.events
+	}
+	return nil
+}
+
+// fusedPair counts by two columns of a byte.
+func (bs *blockScan) fusedPair(first, last int, need needs) bool {
+	const few = 1 << 10
+	counts, groups := bs.only(need), bs.s.group.dense()
+	a, b := &bs.cells[0], &bs.cells[1]
+	if counts == nil || bs.s.run.time >= 0 || groups == 0 || groups > few || last-first < groups {
+		return false
+	}
+	if a.width != 1 || b.width != 1 || a.table != nil || b.table != nil || a.n < last || b.n < last {
+		return false
+	}
+	// Two halves, so that the next row of a group need not wait for the last.
+	var parts [2][few]uint32
+	mul := bs.s.group.levels[1].card
+	codes, others := a.c8[first:last], b.c8[first:last]
+	others = others[:len(codes)]
+	k := 0
+	for ; k+2 <= len(codes); k += 2 {
+		parts[0][(uint32(codes[k])*mul+uint32(others[k]))&(few-1)]++
+		parts[1][(uint32(codes[k+1])*mul+uint32(others[k+1]))&(few-1)]++
+	}
+	for ; k < len(codes); k++ {
+		parts[0][(uint32(codes[k])*mul+uint32(others[k]))&(few-1)]++
+	}
+	for g := range counts[:groups] {
+		counts[g] += parts[0][g] + parts[1][g]
 	}
 	return true
 }
@@ -440,16 +479,24 @@ func (bs *blockScan) timeAdd(dst []uint32, mul uint32, first int, rows []uint16)
 		mulAddConst(dst, mul, bs.bucket)
 		return
 	}
-	table := bs.table
+	// Rows near each other are mostly of the same 5 minutes.
+	table, start, bucket := bs.table, uint32(1)<<31, uint32(0)
 	if rows == nil {
 		for k, t := range bs.b.Time[first : first+len(dst)] {
-			dst[k] = dst[k]*mul + table.at(t)
+			if t-start >= block.BucketMillis {
+				start, bucket = t/block.BucketMillis*block.BucketMillis, table.at(t)
+			}
+			dst[k] = dst[k]*mul + bucket
 		}
 		return
 	}
 	time := bs.b.Time
 	for k, row := range rows[:len(dst)] {
-		dst[k] = dst[k]*mul + table.at(time[row])
+		t := time[row]
+		if t-start >= block.BucketMillis {
+			start, bucket = t/block.BucketMillis*block.BucketMillis, table.at(t)
+		}
+		dst[k] = dst[k]*mul + bucket
 	}
 }
 
