@@ -1,8 +1,8 @@
 // Package demo is a newspaper with simulated readers, so that every screen
 // lives at once: a catalogue that grows by the day, people who come back,
 // searchers and passers-by, a day and a week of a newspaper's readers. Its
-// past is written when it starts, oldest first, and its present as it happens,
-// both through the committer as if it had been collected.
+// past is written when it starts, oldest first, and beside it its present as it
+// happens, both through the committer as if they had been collected.
 package demo
 
 import (
@@ -13,7 +13,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
@@ -46,14 +49,23 @@ func Site() event.Site {
 	return event.Site{ID: SiteID, Name: siteName, Domains: []string{domain}, Timezone: "Europe/Berlin", Window: "30d", Clock: event.ClockWall}.WithDefaults()
 }
 
-// state is what the file remembers.
+// state is what the file remembers, in Unix milliseconds: the past was written
+// up to Past and will be up to PastEnd, the present up to Present.
 type state struct {
-	// Until is the time of the newest event written, Unix milliseconds.
-	Until int64 `json:"until"`
+	Past    int64 `json:"past"`
+	PastEnd int64 `json:"past_end"`
+	Present int64 `json:"present"`
 }
 
-// batch is how many events of the past go into one submission.
-const batch = 4000
+const (
+	// batch is how many events go into one submission.
+	batch = 4000
+	// recent is written first, so that the live board lives while the past is
+	// still being written.
+	recent = 15 * time.Minute
+	// saveEvery is how much is forgotten at most when the process is killed.
+	saveEvery = time.Minute
+)
 
 // Run writes the newspaper until ctx ends. The site must exist. It returns nil
 // when ctx ended it.
@@ -63,46 +75,160 @@ func Run(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	now := cfg.Now()
-	from := now.AddDate(0, 0, -cfg.Days).Add(10 * time.Minute) // well inside the window
-	var last state
-	if text, err := os.ReadFile(cfg.State); err == nil && json.Unmarshal(text, &last) == nil && last.Until > from.UnixMilli() {
-		from = time.UnixMilli(last.Until)
-		if from.After(now) {
-			from = now
-		}
-	}
-	p := &paper{cfg: cfg, sim: New(cfg.Seed, from, zone), until: from.UnixMilli()}
-	err = p.run(ctx, now)
-	if ctx.Err() != nil {
-		err = nil
+	p := &paper{cfg: cfg, zone: zone, state: plan(cfg, now)}
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.present(both, now) })
+	group.Go(func() error { return p.past(both, now) })
+	if err = group.Wait(); ctx.Err() != nil {
+		err = nil // whoever was stopped, it was meant
 	}
 	return errors.Join(err, p.save())
 }
 
-// paper is a newspaper being written.
-type paper struct {
-	cfg   Config
-	sim   *Simulator
-	until int64 // of the newest event that is durable
-	saved int64
+// plan goes on with what the file remembers, or begins anew.
+func plan(cfg Config, now time.Time) state {
+	// A little inside the window, so that nothing has left it when it arrives.
+	first := now.AddDate(0, 0, -cfg.Days).Add(10 * time.Minute).UnixMilli()
+	var s state
+	if text, err := os.ReadFile(cfg.State); err == nil && json.Unmarshal(text, &s) == nil && s.Present > first {
+		s.Present = min(s.Present, now.UnixMilli())
+		s.Past = max(s.Past, min(first, s.PastEnd))
+		return s
+	}
+	border := now.Add(-recent).UnixMilli()
+	return state{Past: first, PastEnd: border, Present: border}
 }
 
-func (p *paper) run(ctx context.Context, now time.Time) error {
-	if err := p.publish(ctx, append([]*Article{nil}, p.sim.Articles()...)); err != nil {
-		return err
+// paper is a newspaper being written, by one goroutine for the past and one
+// for the present.
+type paper struct {
+	cfg  Config
+	zone *time.Location
+
+	mu    sync.Mutex // over state and its file
+	state state
+}
+
+// writer is what writes one of the two.
+type writer struct {
+	*paper
+	sim *Simulator
+	sub eventlog.Submission
+}
+
+func (p *paper) writer(ctx context.Context, from int64, size int) (*writer, error) {
+	w := &writer{paper: p, sim: New(p.cfg.Seed, time.UnixMilli(from), p.zone)}
+	w.sub.Events = make([]event.Event, size)
+	return w, w.publish(ctx, append([]*Article{nil}, w.sim.Articles()...))
+}
+
+// past writes, oldest first, what a new newspaper would have had.
+func (p *paper) past(ctx context.Context, now time.Time) error {
+	if p.state.Past >= p.state.PastEnd {
+		return nil
 	}
-	begin := p.cfg.Now()
-	events, err := p.past(ctx, now)
+	w, err := p.writer(ctx, p.state.Past, batch)
 	if err != nil {
 		return err
 	}
-	if err := p.save(); err != nil {
+	w.sim.Close(time.UnixMilli(p.state.PastEnd))
+	begin := p.cfg.Now()
+	events, err := w.fill(ctx, now.UnixMilli(), func(s *state, t int64) { s.Past = min(t, s.PastEnd) })
+	if err != nil {
 		return err
 	}
+	p.mu.Lock()
+	p.state.Past = p.state.PastEnd
+	p.mu.Unlock()
 	if p.cfg.Past != nil {
 		p.cfg.Past(events, p.cfg.Now().Sub(begin))
 	}
-	return p.present(ctx)
+	return p.save()
+}
+
+// present catches up with now, then writes each event when it happens.
+func (p *paper) present(ctx context.Context, now time.Time) error {
+	w, err := p.writer(ctx, p.state.Present, batch)
+	if err != nil {
+		return err
+	}
+	wrote := func(s *state, t int64) { s.Present = t }
+	if _, err := w.fill(ctx, now.UnixMilli(), wrote); err != nil {
+		return err
+	}
+	saved := now
+	w.sub.Import = false
+	e := &w.sub.Events[0]
+	for {
+		// fill has left the first event after now in its place.
+		if d := time.UnixMilli(e.Time).Sub(p.cfg.Now()); d > 0 && !wait(ctx, d) {
+			return context.Cause(ctx)
+		}
+		if err := w.commit(ctx, 1, wrote); err != nil {
+			return err
+		}
+		if now := p.cfg.Now(); now.Sub(saved) > saveEvery {
+			saved = now
+			if err := p.save(); err != nil {
+				p.cfg.Logger.Warn("demo: how far the newspaper was written is not remembered", "error", err)
+			}
+		}
+		published, _ := w.sim.Next(e)
+		if err := w.publish(ctx, published); err != nil {
+			return err
+		}
+	}
+}
+
+// fill writes the events up to end as an import and returns how many. The one
+// after end, if the simulator is not closed, is left in place 0.
+func (w *writer) fill(ctx context.Context, end int64, wrote func(*state, int64)) (int, error) {
+	w.sub.Import = true
+	for total := 0; ; {
+		n, done := 0, false
+		var published []*Article
+		for n < batch && !done {
+			news, ok := w.sim.Next(&w.sub.Events[n])
+			published = append(published, news...)
+			if done = !ok || w.sub.Events[n].Time > end; !done {
+				n++
+			}
+		}
+		if err := w.publish(ctx, published); err != nil {
+			return total, err
+		}
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		if n > 0 {
+			if err := w.commit(ctx, n, wrote); err != nil {
+				return total, err
+			}
+		}
+		total += n
+		if done {
+			w.sub.Events[0] = w.sub.Events[n]
+			return total, nil
+		}
+	}
+}
+
+// commit writes the first n events.
+func (w *writer) commit(ctx context.Context, n int, wrote func(*state, int64)) error {
+	site, ok := w.cfg.Site()
+	if !ok {
+		return fmt.Errorf("demo: site %q is gone", SiteID)
+	}
+	whole := w.sub.Events
+	defer func() { w.sub.Events = whole }()
+	w.sub.Site, w.sub.Events = site, whole[:n]
+	if err := again(ctx, func() error { return w.cfg.Committer.Commit(ctx, &w.sub) }); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wrote(&w.state, whole[n-1].Time)
+	return nil
 }
 
 // publish writes entries of the catalogue; nil stands for the front page.
@@ -122,7 +248,7 @@ func (p *paper) publish(ctx context.Context, articles []*Article) error {
 		}
 		facts = append(facts, event.Fact{Kind: event.FactItem, Site: SiteID, Key: item.ID, Value: value})
 	}
-	return p.again(ctx, func() error {
+	return again(ctx, func() error {
 		_, err := p.cfg.Committer.CommitFacts(ctx, facts...)
 		return err
 	})
@@ -130,7 +256,7 @@ func (p *paper) publish(ctx context.Context, articles []*Article) error {
 
 // again repeats what the committer refuses for a while: too much work at once,
 // a full disk.
-func (p *paper) again(ctx context.Context, do func() error) error {
+func again(ctx context.Context, do func() error) error {
 	for {
 		err := do()
 		if err == nil || !errors.Is(err, eventlog.ErrOverloaded) && !errors.Is(err, eventlog.ErrDiskFull) && !errors.Is(err, eventlog.ErrUnavailable) {
@@ -142,73 +268,11 @@ func (p *paper) again(ctx context.Context, do func() error) error {
 	}
 }
 
-// past writes the events up to now as an import.
-func (p *paper) past(ctx context.Context, now time.Time) (int, error) {
-	sub := &eventlog.Submission{Import: true, Events: make([]event.Event, batch)}
-	total, end := 0, now.UnixMilli()
-	for done := false; !done; {
-		n := 0
-		var published []*Article
-		for n < batch && !done {
-			published = append(published, p.sim.Next(&sub.Events[n])...)
-			done = sub.Events[n].Time > end
-			n++
-		}
-		if err := p.publish(ctx, published); err != nil {
-			return total, err
-		}
-		if err := p.commit(ctx, sub, n); err != nil {
-			return total, err
-		}
-		total += n
-	}
-	return total, nil
-}
-
-// commit writes the first n events of sub.
-func (p *paper) commit(ctx context.Context, sub *eventlog.Submission, n int) error {
-	site, ok := p.cfg.Site()
-	if !ok {
-		return fmt.Errorf("demo: site %q is gone", SiteID)
-	}
-	whole := sub.Events
-	defer func() { sub.Events = whole }()
-	sub.Site, sub.Events = site, whole[:n]
-	err := p.again(ctx, func() error { return p.cfg.Committer.Commit(ctx, sub) })
-	if err != nil {
-		return err
-	}
-	p.until = max(p.until, whole[n-1].Time)
-	return nil
-}
-
-// present writes each event when it happens.
-func (p *paper) present(ctx context.Context) error {
-	sub := &eventlog.Submission{Events: make([]event.Event, 1)}
-	e := &sub.Events[0]
-	for {
-		published := p.sim.Next(e)
-		if d := time.UnixMilli(e.Time).Sub(p.cfg.Now()); d > 0 && !wait(ctx, d) {
-			return nil
-		}
-		if err := p.publish(ctx, published); err != nil {
-			return err
-		}
-		if err := p.commit(ctx, sub, 1); err != nil {
-			return err
-		}
-		if e.Time-p.saved > time.Minute.Milliseconds() {
-			if err := p.save(); err != nil {
-				p.cfg.Logger.Warn("demo: how far the newspaper was written is not remembered", "error", err)
-			}
-		}
-	}
-}
-
 // save remembers how far the newspaper was written.
 func (p *paper) save() error {
-	p.saved = p.until
-	text, err := json.Marshal(state{Until: p.until})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text, err := json.Marshal(p.state)
 	if err != nil {
 		return err
 	}

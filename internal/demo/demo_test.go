@@ -120,11 +120,15 @@ func TestIntensityOfAWeek(t *testing.T) {
 // written keeps what a newspaper writes.
 type written struct {
 	mu     sync.Mutex
+	ids    map[string]bool
+	doubts int // ids that came twice, events in the future
 	items  map[string]bool
 	events int
 	newest int64
 	live   int
 	refuse int
+	stopAt int // events after which stop is called
+	stop   func()
 }
 
 func (w *written) Commit(_ context.Context, s *eventlog.Submission) error {
@@ -135,8 +139,16 @@ func (w *written) Commit(_ context.Context, s *eventlog.Submission) error {
 		return eventlog.ErrOverloaded
 	}
 	w.events += len(s.Events)
+	if w.stop != nil && w.events >= w.stopAt {
+		w.stop()
+	}
 	for i := range s.Events {
-		w.newest = max(w.newest, s.Events[i].Time)
+		e := &s.Events[i]
+		w.newest = max(w.newest, e.Time)
+		if w.ids[e.ID] || e.Time > time.Now().UnixMilli() {
+			w.doubts++
+		}
+		w.ids[e.ID] = true
 	}
 	if !s.Import {
 		w.live += len(s.Events)
@@ -155,7 +167,7 @@ func (w *written) CommitFacts(_ context.Context, facts ...event.Fact) (event.Pos
 
 func TestRunWritesPastAndPresentAndGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &written{items: map[string]bool{}, refuse: 2}
+		w := &written{items: map[string]bool{}, ids: map[string]bool{}, refuse: 2}
 		site := Site()
 		past := 0
 		cfg := Config{Committer: w, Site: func() (*event.Site, bool) { return &site, true }, State: filepath.Join(t.TempDir(), "demo.json"),
@@ -174,10 +186,39 @@ func TestRunWritesPastAndPresentAndGoesOn(t *testing.T) {
 		if w.live < 100 || time.Since(time.UnixMilli(w.newest)) > 10*time.Minute {
 			t.Errorf("%d live events, the newest %s old", w.live, time.Since(time.UnixMilli(w.newest)))
 		}
+		if w.doubts > 0 {
+			t.Errorf("%d events twice or in the future", w.doubts)
+		}
 		time.Sleep(2 * time.Hour)
+		past, before := 0, w.events
 		run(time.Minute)
-		if past > 20_000 {
-			t.Errorf("after a break of 2 h it wrote %d events", past)
+		if more := w.events - before; past != 0 || more < 300 || more > 20_000 {
+			t.Errorf("after a break of 2 h it wrote %d events and %d of the past", more, past)
+		}
+	})
+}
+
+func TestAnInterruptedPastIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := Site()
+		w := &written{items: map[string]bool{}, ids: map[string]bool{}}
+		cfg := Config{Committer: w, Site: func() (*event.Site, bool) { return &site, true }, State: filepath.Join(t.TempDir(), "demo.json"),
+			Days: 2, Seed: 1, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		w.stopAt, w.stop = 30_000, cancel
+		if err := Run(ctx, cfg); err != nil {
+			t.Fatal(err)
+		}
+		finished := 0
+		w.stop = nil
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cfg.Past = func(n int, _ time.Duration) { finished = n }
+		if err := Run(ctx, cfg); err != nil {
+			t.Fatal(err)
+		}
+		if finished == 0 || finished > w.events-20_000 || w.doubts > 0 {
+			t.Errorf("the second run wrote %d of %d events of the past, %d doubtful", finished, w.events, w.doubts)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 const visitsPerDay = 15_000
 
 // Simulator makes the events of the newspaper's readers in the order of time,
-// without end. What it makes follows from its seed and start. Not safe for
+// without end unless it is closed. What it makes follows from its seed and start. Not safe for
 // concurrent use.
 type Simulator struct {
 	seed    uint64
@@ -24,6 +24,7 @@ type Simulator struct {
 	prefix  string // of ids
 	made    uint64
 	arrival int64 // of the next visit, Unix milliseconds
+	close   int64 // no visit begins from here on, Unix milliseconds
 	active  agenda
 
 	articles []*Article // by number, the ones in the catalogue
@@ -42,7 +43,7 @@ type Simulator struct {
 // newspaper's.
 func New(seed uint64, start time.Time, zone *time.Location) *Simulator {
 	ms := start.UnixMilli()
-	s := &Simulator{seed: seed, zone: zone, prefix: "d" + strconv.FormatInt(ms, 36) + "-", arrival: ms,
+	s := &Simulator{seed: seed, zone: zone, prefix: "d" + strconv.FormatInt(ms, 36) + "-", arrival: ms, close: math.MaxInt64,
 		rng: rand.New(rand.NewPCG(seed, uint64(ms)))}
 	s.often = rand.NewZipf(s.rng, 1.02, 600, regulars-1)
 	s.regulars = make([]reader, regulars)
@@ -95,11 +96,18 @@ func (s *Simulator) weigh(t time.Time) {
 	}
 }
 
+// Close lets no visit begin at t or later. Those under way go on.
+func (s *Simulator) Close(t time.Time) { s.close = t.UnixMilli() }
+
 // Next fills e with the next event and returns the articles that appeared
-// before it. The strings of e stay valid.
-func (s *Simulator) Next(e *event.Event) (published []*Article) {
-	for len(s.active) == 0 || s.active[0].at > s.arrival {
+// before it. The strings of e stay valid. ok is false, and e not filled, when
+// the last visit of a closed simulator has ended.
+func (s *Simulator) Next(e *event.Event) (published []*Article, ok bool) {
+	for s.arrival < s.close && (len(s.active) == 0 || s.active[0].at > s.arrival) {
 		s.arrive()
+	}
+	if len(s.active) == 0 {
+		return nil, false
 	}
 	v := s.active[0]
 	if v.at-s.weighed > (10 * time.Minute).Milliseconds() {
@@ -111,7 +119,7 @@ func (s *Simulator) Next(e *event.Event) (published []*Article) {
 	} else {
 		heap.Fix(&s.active, 0)
 	}
-	return published
+	return published, true
 }
 
 // pause draws the time to the next visit after ms: a Poisson process whose rate
