@@ -54,6 +54,7 @@ func (u *upkeep) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		u.step(ctx, "daily work", u.daily)
+		tuneGarbage()
 		select {
 		case <-ctx.Done():
 			return
