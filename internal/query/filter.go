@@ -35,11 +35,7 @@ func (s *shard) compile(f *Filter) *node {
 		n.test = newCodeTest(s.itemTable(f))
 	default:
 		n.column = s.column(d)
-		if n.column >= 0 {
-			n.test = newCodeTest(f.table(s.view.Columns[n.column].Dict.Texts))
-		} else {
-			n.test = newCodeTest(f.table(nil))
-		}
+		n.test = newCodeTest(f.table(s.dict(n.column).Texts))
 	}
 	return n
 }

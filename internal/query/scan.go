@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/event"
@@ -279,9 +280,37 @@ func (bs *blockScan) stream(m mask, kept outcome, need needs) error {
 				continue
 			}
 		}
+		if bs.listed > 1 {
+			if err := bs.countLists(first, last, rows, need); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := bs.count(first, last, rows, need); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// countLists is count in small steps: several lists multiply a row.
+func (bs *blockScan) countLists(first, last int, rows []uint16, need needs) error {
+	const step = 64
+	if rows == nil {
+		for ; first < last; first += step {
+			if err := bs.count(first, min(first+step, last), nil, need); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rows = slices.Clone(rows) // expand writes to the scratch they lie in
+	for len(rows) > 0 {
+		n := min(step, len(rows))
+		if err := bs.count(first, last, rows[:n:n], need); err != nil {
+			return err
+		}
+		rows = rows[n:]
 	}
 	return nil
 }
