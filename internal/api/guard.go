@@ -115,6 +115,7 @@ func (a *API) guard(ctx huma.Context, next func(huma.Context)) {
 // the body (413, 415, 400).
 func (a *API) admit(ru rule, w http.ResponseWriter, r *http.Request) error {
 	c := callOf(r.Context())
+	c.scope = ru.scope
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !ru.open {
 		cookie, err := a.authenticate(c, r)
@@ -185,10 +186,29 @@ func (a *API) authenticate(c *call, r *http.Request) (cookie bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("check session: %w", err)
 		}
-		c.principal, c.secret = p, k.Value
+		c.principal, c.secret, c.cookie = p, k.Value, true
 		return true, nil
 	}
 	return false, denied("a key is needed: Authorization: Bearer KEY")
+}
+
+// still says whether a call that lasts may go on: the key or session, its
+// scopes and the site may have changed since it began.
+func (a *API) still(ctx context.Context, c *call) bool {
+	var p *auth.Principal
+	if c.cookie {
+		var err error
+		if p, err = a.Sessions.Check(ctx, c.secret); err != nil {
+			return false
+		}
+	} else if p, _ = a.Keys.APIKey(c.secret); p == nil {
+		return false
+	}
+	if c.site == nil {
+		return p.Scopes.Has(c.scope)
+	}
+	_, ok := a.Engine.Site(c.site.ID)
+	return ok && p.Has(c.scope, c.site.ID)
 }
 
 // sameOrigin refuses a browser's request that another origin caused.

@@ -20,8 +20,12 @@ import (
 	"github.com/readership/readership/internal/store"
 )
 
-// replyTime is how long an answer is remembered.
-const replyTime = 24 * time.Hour
+// An answer is remembered for replyTime. A request that has not ended within
+// claimTime is taken for lost with its process; no request runs so long.
+const (
+	replyTime = 24 * time.Hour
+	claimTime = 5 * time.Minute
+)
 
 // reply is a remembered answer.
 type reply struct {
@@ -46,7 +50,7 @@ func (a *API) idempotently(ctx huma.Context, w http.ResponseWriter, r *http.Requ
 	claim := store.Reply{
 		Key:         digest(c.principal.Kind.String(), c.principal.ID, name),
 		Fingerprint: digest(r.Method, r.URL.RequestURI(), string(body)),
-		CreatedAt:   now.UnixMilli(), ExpiresAt: now.Add(replyTime).UnixMilli(),
+		CreatedAt:   now.UnixMilli(), ExpiresAt: now.Add(claimTime).UnixMilli(),
 	}
 	seal := digest("seal", c.secret, name)
 	earlier, err := a.Store.BeginReply(r.Context(), claim)
@@ -81,7 +85,7 @@ func (a *API) idempotently(ctx huma.Context, w http.ResponseWriter, r *http.Requ
 		}
 		sealed, err := sealReply(a.Random, seal, kept)
 		if err == nil {
-			err = a.Store.EndReply(lasting, claim.Key, sealed)
+			err = a.Store.EndReply(lasting, claim.Key, sealed, now.Add(replyTime).UnixMilli())
 		}
 		if err != nil {
 			a.Logger.Error("answer not kept for its idempotency key", "request", c.id, "error", err)

@@ -119,7 +119,7 @@ type queryInput struct {
 }
 
 func (a *API) registerQuery() {
-	ru := rule{scope: auth.QueryRead, maxBody: 64 << 10}
+	ru := rule{scope: auth.QueryRead, maxBody: 1 << 20}
 	answers := map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[QueryAnswer](a)}, mediaCSV: {Schema: text()}, mediaNDJSON: {Schema: text()}}
 	register(a, with(huma.Operation{
 		OperationID: "query", Method: http.MethodPost, Path: "/v1/sites/{site}/query", SkipValidateBody: true,

@@ -31,6 +31,8 @@ type call struct {
 	principal *auth.Principal
 	secret    string // the credential as sent, to seal what only its owner may read again
 	site      *event.Site
+	scope     auth.Scope // that the operation needs
+	cookie    bool       // secret is a session's
 	route     string
 	unknown   []problem.Fault // query parameters that the operation does not have
 }

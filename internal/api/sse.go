@@ -31,7 +31,8 @@ type snapshot struct {
 
 // stream answers with server-sent events: the state at once, and again when it
 // has changed, looked at once an interval. It ends with the request, when the
-// server drains, or when state says so. An error of state later than the
+// server drains, when state says so, and within commentEvery when the caller
+// may not read it any more. An error of state later than the
 // first is left out; the next look may do better.
 func (a *API) stream(ctx context.Context, every time.Duration, state func(context.Context) (snapshot, error)) (*huma.StreamResponse, error) {
 	select {
@@ -79,7 +80,7 @@ func (a *API) tell(ctx context.Context, s *sender, now snapshot, every time.Dura
 		case <-a.draining:
 			return
 		case <-comment.C:
-			if s.comment() != nil {
+			if !a.still(ctx, callOf(ctx)) || s.comment() != nil {
 				return
 			}
 		case <-look.C:

@@ -175,13 +175,11 @@ type Replies interface {
 	// BeginReply claims r.Key. Where it is claimed already and has not expired
 	// at r.CreatedAt it returns the earlier claim and ErrExists.
 	BeginReply(ctx context.Context, r Reply) (Reply, error)
-	// EndReply stores the answer.
-	EndReply(ctx context.Context, key Hash, sealed []byte) error
+	// EndReply stores the answer and until when it is kept. A claim without an
+	// answer lapses at the ExpiresAt it began with: its process may be gone.
+	EndReply(ctx context.Context, key Hash, sealed []byte, expires int64) error
 	// DropReply gives the claim up, so that the request can be tried again.
 	DropReply(ctx context.Context, key Hash) error
-	// DropUnfinished gives all claims up that have no answer: the process that
-	// made them is gone.
-	DropUnfinished(ctx context.Context) error
 }
 
 // Setup stores the token of the first run. There is one at most.

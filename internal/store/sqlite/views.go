@@ -89,16 +89,11 @@ func (d *DB) BeginReply(ctx context.Context, r store.Reply) (store.Reply, error)
 }
 
 // EndReply implements store.Replies.
-func (d *DB) EndReply(ctx context.Context, key store.Hash, sealed []byte) error {
-	return d.exec(ctx, "end reply", `UPDATE replies SET done = 1, sealed = ? WHERE key = ?`, sealed, key[:])
+func (d *DB) EndReply(ctx context.Context, key store.Hash, sealed []byte, expires int64) error {
+	return d.exec(ctx, "end reply", `UPDATE replies SET done = 1, sealed = ?, expires_at = ? WHERE key = ?`, sealed, expires, key[:])
 }
 
 // DropReply implements store.Replies.
 func (d *DB) DropReply(ctx context.Context, key store.Hash) error {
 	return d.exec(ctx, "drop reply", `DELETE FROM replies WHERE key = ?`, key[:])
-}
-
-// DropUnfinished implements store.Replies.
-func (d *DB) DropUnfinished(ctx context.Context) error {
-	return d.exec(ctx, "drop unfinished replies", `DELETE FROM replies WHERE done = 0`)
 }

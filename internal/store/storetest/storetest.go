@@ -245,19 +245,18 @@ func replies(t *testing.T, ctx context.Context, s store.Store) {
 	earlier, err := s.BeginReply(ctx, store.Reply{Key: r.Key, Fingerprint: hash("other"), CreatedAt: 11, ExpiresAt: 21})
 	is(t, err, store.ErrExists)
 	same(t, earlier, r)
-	ok(t, s.EndReply(ctx, r.Key, []byte("sealed")))
-	r.Done, r.Sealed = true, []byte("sealed")
-	earlier, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 19, ExpiresAt: 29})
+	ok(t, s.EndReply(ctx, r.Key, []byte("sealed"), 50))
+	r.Done, r.Sealed, r.ExpiresAt = true, []byte("sealed"), 50
+	earlier, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 49, ExpiresAt: 59})
 	is(t, err, store.ErrExists)
 	same(t, earlier, r)
 
-	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 20, ExpiresAt: 30}) // expired: free again
+	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 50, ExpiresAt: 60}) // expired: free again
 	ok(t, err)
 	ok(t, s.DropReply(ctx, r.Key))
-	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 21, ExpiresAt: 31})
+	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 51, ExpiresAt: 61})
 	ok(t, err)
-	ok(t, s.DropUnfinished(ctx))
-	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 22, ExpiresAt: 32})
+	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 61, ExpiresAt: 71}) // never ended: lapsed
 	ok(t, err)
 }
 
