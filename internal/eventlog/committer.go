@@ -275,7 +275,7 @@ func (c *Committer) Commit(ctx context.Context, s *Submission) error {
 	}
 	w := c.waiters.Get().(*waiter)
 	w.sub, w.bulk = s, s.Import
-	w.size = 64 * len(s.Refused)
+	w.size, w.head = 64*len(s.Refused), 0
 	w.hashes = w.hashes[:0]
 	for i := range s.Events {
 		ev := &s.Events[i]
@@ -284,6 +284,9 @@ func (c *Committer) Commit(ctx context.Context, s *Submission) error {
 		if size > maxItem {
 			c.put(w)
 			return fmt.Errorf("%w: event %d has %d bytes", ErrTooLarge, i, size)
+		}
+		if i == 0 {
+			w.head = size
 		}
 		w.size += size
 		var id, view uint64
@@ -312,6 +315,7 @@ func (c *Committer) CommitFacts(ctx context.Context, facts ...event.Fact) (event
 	}
 	w := c.waiters.Get().(*waiter)
 	w.facts, w.bulk, w.size = facts, false, 0
+	w.head = factSize(&facts[0])
 	for i := range facts {
 		size := factSize(&facts[i])
 		if size > maxItem {

@@ -192,11 +192,13 @@ func (g *gatherer) took(n int) {
 	g.items++
 }
 
-// nextSize is the size of the next event or fact of w.
+// nextSize is the size of the next event or fact of w. Before w is taken, only
+// w itself may be read: what it points to belongs to its caller again once it
+// is withdrawn.
 func (w *waiter) nextSize() int {
 	switch {
-	case w.next == w.len():
-		return 0
+	case w.next == 0:
+		return w.head
 	case w.sub != nil:
 		return eventSize(&w.sub.Events[w.next])
 	}

@@ -75,6 +75,7 @@ type waiter struct {
 	state  atomic.Int32
 	bulk   bool
 	size   int      // bytes, estimated from above
+	head   int      // those of the first event or fact
 	hashes []uint64 // id and view of each event
 	next   int      // first event or fact that is in no commit yet
 	marked bool     // scratch of the gatherer
