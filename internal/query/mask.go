@@ -17,6 +17,9 @@ func (m mask) words() []uint64 { return words8(m) }
 
 // words8 returns the bytes of s as words, but for a rest of less than one.
 func words8(s []uint8) []uint64 {
+	if len(s) < 8 {
+		return nil
+	}
 	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(s))), len(s)/8)
 }
 
@@ -150,10 +153,11 @@ func equal8(m mask, src []uint8, code uint8) {
 func equal16(m mask, src []uint16, code uint16) {
 	const low = 0x7fff7fff7fff7fff
 	pattern := 0x0001000100010001 * uint64(code)
-	words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(src))), len(src)/4)
-	if bigEndian {
-		words = nil
+	if len(src) < 4 || bigEndian {
+		equal(m, src, code)
+		return
 	}
+	words := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(src))), len(src)/4)
 	out := unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(m[:len(src)]))), len(words))
 	for i, w := range words {
 		x := w ^ pattern
