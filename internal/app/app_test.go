@@ -53,6 +53,7 @@ func TestValidate(t *testing.T) {
 // running is Run in a goroutine.
 type running struct {
 	address net.Addr
+	collect net.Addr // of the fast listener, nil without
 	out     bytes.Buffer
 	stop    context.CancelFunc
 	done    chan error
@@ -62,12 +63,15 @@ func begin(t *testing.T, cfg Config) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{stop: cancel, done: make(chan error, 1)}
-	started := make(chan net.Addr, 1)
+	started := make(chan struct{})
 	cfg.Listen, cfg.Random, cfg.Now, cfg.Out = "127.0.0.1:0", rand.Reader, time.Now, &r.out
-	cfg.Started = func(a, _ net.Addr) { started <- a }
+	cfg.Started = func(a, b net.Addr) {
+		r.address, r.collect = a, b
+		close(started)
+	}
 	go func() { r.done <- Run(ctx, cfg) }()
 	select {
-	case r.address = <-started:
+	case <-started:
 	case err := <-r.done:
 		t.Fatalf("did not start: %v", err)
 	}
@@ -133,6 +137,34 @@ func TestRunKeepsWhatItWasTold(t *testing.T) {
 	}
 	if status, answer := r.call(t, "GET", "/metrics", "", ""); status != 200 || !strings.Contains(answer, `readership_site_rows_total{site="news"} 1`) {
 		t.Fatal(status, answer)
+	}
+	r.end(t)
+}
+
+func TestBothListenersCollect(t *testing.T) {
+	r := begin(t, Config{Data: t.TempDir(), RootKey: rootKey, CollectListen: "127.0.0.1:0"})
+	if status, answer := r.call(t, "POST", "/v1/sites", rootKey, `{"id":"news"}`); status != 201 {
+		t.Fatal(status, answer)
+	}
+	if !strings.Contains(r.out.String(), "fast listener: http://"+r.collect.String()) {
+		t.Errorf("printed %s", r.out.String())
+	}
+	body := `{"type":"page_view","id":"1","device":"d1","item":"a"}`
+	main := r.address
+	r.address = r.collect
+	if status, answer := r.call(t, "POST", "/v1/events?site=news", rootKey, body); status != 200 || !strings.Contains(answer, `"accepted":1`) {
+		t.Error(status, answer)
+	}
+	if status, _ := r.call(t, "GET", "/v1/sites", rootKey, ""); status != 404 {
+		t.Errorf("the fast listener answers %d to what is not collection", status)
+	}
+	r.address = main
+	if status, answer := r.call(t, "POST", "/v1/events?site=news", rootKey, body); status != 200 || !strings.Contains(answer, `"duplicates":1`) {
+		t.Error(status, answer)
+	}
+	question := `{"metrics":["page_views","visitors"],"date_range":"1h"}`
+	if status, answer := r.call(t, "POST", "/v1/sites/news/query", rootKey, question); status != 200 || !strings.Contains(answer, `"metrics":[1,1]`) {
+		t.Error(status, answer)
 	}
 	r.end(t)
 }

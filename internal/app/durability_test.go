@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -64,15 +65,10 @@ func TestNoAcknowledgedEventIsLostOrDoubled(t *testing.T) {
 		mix.Numbers, mix.Engaged, mix.Items = true, 0, 200
 		ctx, cancel := context.WithCancel(t.Context())
 		enough := make(chan struct{})
+		var once sync.Once
 		o := load.Options{Server: p.server, Key: key, Connections: 16, Pipeline: 4, Batch: 1 + 9*(round%2), Seed: uint64(round), Mix: mix,
 			Keep: true, Now: time.Now, Steps: []load.Step{{Rate: 0, Duration: time.Minute}},
-			OnSecond: func(load.Progress) {
-				select {
-				case <-enough:
-				default:
-					close(enough)
-				}
-			}}
+			OnSecond: func(load.Progress) { once.Do(func() { close(enough) }) }}
 		done := make(chan *load.Report, 1)
 		go func() {
 			report, err := load.Run(ctx, o)
@@ -124,16 +120,17 @@ func TestTermAnswersWhatIsInFlight(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
+	var once sync.Once
 	report, err := load.Run(ctx, load.Options{Server: p.server, Key: key, Connections: 8, Pipeline: 1, Batch: 1, Mix: mix, Keep: true,
 		Now: time.Now, Steps: []load.Step{{Rate: 0, Duration: time.Minute}},
-		OnSecond: func(progress load.Progress) {
-			if progress.Elapsed < 2*time.Second {
+		OnSecond: func(load.Progress) {
+			once.Do(func() {
 				go func() {
 					_ = p.cmd.Process.Signal(syscall.SIGTERM)
 					ended <- p.cmd.Wait()
 					cancel()
 				}()
-			}
+			})
 		}})
 	if err != nil {
 		t.Fatal(err)
