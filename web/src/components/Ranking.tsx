@@ -8,6 +8,8 @@ export interface RankingColumn {
   name: string
   /** Left out where the page is narrow. */
   secondary?: boolean
+  /** Pixels; 104 by default. */
+  width?: number
 }
 
 export interface RankingRow {
@@ -43,7 +45,7 @@ export function Ranking({ label, nameOf, columns, rows, order, onOrder, picked, 
           {columns.map((c) => {
             const sorted = order?.by === c.id
             return (
-              <th key={c.id} scope="col" className={c.secondary ? 'secondary' : undefined} aria-sort={sorted ? (order.direction === 'desc' ? 'descending' : 'ascending') : undefined}>
+              <th key={c.id} scope="col" style={{ width: c.width }} className={c.secondary ? 'secondary' : undefined} aria-sort={sorted ? (order.direction === 'desc' ? 'descending' : 'ascending') : undefined}>
                 {onOrder ? (
                   <button type="button" onClick={() => onOrder(c.id)}>
                     {c.name}

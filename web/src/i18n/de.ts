@@ -93,7 +93,7 @@ export const de: Record<Key, string> = {
   'resolution.day': 'Tag',
   'resolution.too_fine': 'Zu fein für diesen Zeitraum',
 
-  'filter.search': 'Artikel oder Herkunft filtern',
+  'filter.search': 'Artikel oder Herkunft',
   'filter.label': 'Filter',
   'filter.is': 'ist',
   'filter.is_not': 'ist nicht',
@@ -111,6 +111,17 @@ export const de: Record<Key, string> = {
   'column.entry_item': 'Erster Artikel',
   'column.channel': 'Kanal',
   'column.country': 'Land',
+
+  'channel.direct': 'Direkt',
+  'channel.internal': 'Eigene Seiten',
+  'channel.search': 'Suche',
+  'channel.social': 'Soziale Netze',
+  'channel.ai': 'KI-Assistenten',
+  'channel.ai_assistant': 'KI-Assistenten',
+  'channel.newsletter': 'Newsletter',
+  'channel.paid': 'Bezahlt',
+  'channel.referral': 'Andere Seiten',
+  'channel.campaign': 'Kampagnen',
 
   'value.none': 'Unbekannt',
   'value.direct': 'Direkt oder unbekannt',

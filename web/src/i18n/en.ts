@@ -111,6 +111,17 @@ export const en = {
   'column.channel': 'Channel',
   'column.country': 'Country',
 
+  'channel.direct': 'Direct',
+  'channel.internal': 'Own pages',
+  'channel.search': 'Search',
+  'channel.social': 'Social media',
+  'channel.ai': 'AI assistants',
+  'channel.ai_assistant': 'AI assistants',
+  'channel.newsletter': 'Newsletter',
+  'channel.paid': 'Paid',
+  'channel.referral': 'Other sites',
+  'channel.campaign': 'Campaigns',
+
   'value.none': 'Not known',
   'value.direct': 'Direct or unknown',
 

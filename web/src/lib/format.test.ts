@@ -26,6 +26,10 @@ describe('numbers', () => {
   })
 })
 
+it('names countries', () => {
+  expect([de.country('FR'), en.country('FR'), en.country('(none)')]).toEqual(['Frankreich', 'France', '(none)'])
+})
+
 describe('lengths of time', () => {
   it.each([
     [0, '0 s'],

@@ -19,7 +19,8 @@ export interface Format {
   month(instant: number, zone: string): string
   range(from: number, to: number, zone: string): string
   list(items: string[]): string
-  compare(a: string, b: string): number
+  /** The name of a country by its two letters. */
+  country(code: string): string
 }
 
 const nothing = '–'
@@ -32,7 +33,7 @@ export function formats(locale: string): Format {
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1 })
   const signed = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' })
   const list = new Intl.ListFormat(locale, { type: 'disjunction' })
-  const collator = new Intl.Collator(locale, { numeric: true })
+  const regions = new Intl.DisplayNames(locale, { type: 'region' })
   const dates = new Map<string, Intl.DateTimeFormat>()
   const dated = (zone: string, options: Intl.DateTimeFormatOptions) => {
     const key = zone + JSON.stringify(options)
@@ -74,7 +75,7 @@ export function formats(locale: string): Format {
       return dated(zone, { ...date, ...time }).formatRange(from, to)
     },
     list: (items) => list.format(items),
-    compare: (a, b) => collator.compare(a, b),
+    country: (code) => (/^[A-Z]{2}$/.test(code) ? (regions.of(code) ?? code) : code),
   }
   return f
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { column, niceCeiling, seriesOf, shrink } from './series'
+import { column, seriesOf, shrink } from './series'
 
 const at = (text: string) => Date.parse(text)
 const hour = 3_600_000
@@ -44,8 +44,4 @@ describe('shrink', () => {
     expect(shrink([1, null, 3, null, null, null], 2, 'mean')).toEqual([2, null])
     expect(shrink([1, null], 5, 'sum')).toEqual([1, null])
   })
-})
-
-it('rounds the top of an axis up', () => {
-  expect([0, 1, 1.2, 7, 11, 99, 1445].map(niceCeiling)).toEqual([1, 1, 1.2, 8, 12, 100, 1500])
 })

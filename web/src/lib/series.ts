@@ -60,11 +60,3 @@ export function shrink(values: readonly (number | null)[], size: number, how: 's
     return how === 'sum' ? sum : sum / part.length
   })
 }
-
-/** A round number at or above n, for the top of an axis. */
-export function niceCeiling(n: number): number {
-  if (n <= 0) return 1
-  const unit = 10 ** Math.floor(Math.log10(n))
-  const step = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((s) => s * unit >= n) ?? 10
-  return step * unit
-}

@@ -3,7 +3,6 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import { useFormat, useText } from '../../i18n'
 import { changeOf } from '../../lib/format'
-import { niceCeiling } from '../../lib/series'
 import type { Range } from '../../lib/span'
 import { useDark, usePreferences } from '../../state/preferences'
 import { barsOrShape, coloursOf, hatch, steps } from './paint'
@@ -21,6 +20,8 @@ export interface SeriesChartProps {
   /** Whether buckets are whole days, which are told without a time. */
   days: boolean
   height?: number
+  /** Until when something can be known; what comes after is hatched. */
+  until?: number
   text: (n: number | null) => string
   axis: (n: number | null) => string
   onZoom?: (range: Range) => void
@@ -85,12 +86,15 @@ export function SeriesChart(props: SeriesChartProps) {
       legend: { show: false },
       scales: {
         x: { range: (u) => [u.data[0][0] ?? 0, u.data[0].at(-1) ?? 1] },
-        y: { range: (_, __, max) => [0, niceCeiling(max)] },
+        y: { range: (_, __, max) => [0, max > 0 ? max * 1.06 : 1] },
       },
       axes: [
         {
           stroke: colours.ink,
           font,
+          // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- a const enum that cannot be imported
+          align: 1, // begins at its instant
+          ...(days ? { incrs: [1, 2, 3, 7, 14, 28].map((n) => n * 86_400) } : {}),
           gap: 4,
           size: 28,
           space: 72,
@@ -100,7 +104,7 @@ export function SeriesChart(props: SeriesChartProps) {
             const whole = step >= 86_400
             return splits.map((s) => {
               // A label that the edge would cut is left out.
-              if (u.valToPos(s, 'x') > u.over.clientWidth - 24) return ''
+              if (u.valToPos(s, 'x') > u.over.clientWidth - 40) return ''
               const i = s * 1000
               if (whole) return step >= 86_400 * 6 || splits.length > 9 ? f.date(i, zone) : f.day(i, zone)
               const time = f.time(i, zone)
@@ -144,8 +148,8 @@ export function SeriesChart(props: SeriesChartProps) {
       hooks: {
         drawClear: [
           (u) => {
-            const { starts, ends, values } = latest.current
-            hatch(u, gapsOf(starts, ends, values), colours.hatch)
+            const { starts, ends, values, until } = latest.current
+            hatch(u, gapsOf(starts, ends, values, until ?? Infinity), colours.hatch)
           },
         ],
         setCursor: [
@@ -184,7 +188,7 @@ export function SeriesChart(props: SeriesChartProps) {
     }
     // Data come by setData below; what is listed needs a new chart.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [kind, zone, dark, language, height, onZoom === undefined])
+  }, [kind, zone, days, dark, language, height, onZoom === undefined])
 
   useEffect(() => chart.current?.setData(data), [data])
 
@@ -250,12 +254,12 @@ export function SeriesChart(props: SeriesChartProps) {
 }
 
 /** The stretches without a value, in seconds. */
-function gapsOf(starts: readonly number[], ends: readonly number[], values: readonly (number | null)[]): [number, number][] {
+function gapsOf(starts: readonly number[], ends: readonly number[], values: readonly (number | null)[], until: number): [number, number][] {
   const gaps: [number, number][] = []
   values.forEach((v, i) => {
-    if (v !== null) return
-    const from = (starts[i] ?? 0) / 1000
+    const from = v === null ? (starts[i] ?? 0) / 1000 : until / 1000
     const to = (ends[i] ?? 0) / 1000
+    if (to <= from) return
     const last = gaps.at(-1)
     if (last && last[1] === from) last[1] = to
     else gaps.push([from, to])

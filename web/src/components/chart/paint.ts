@@ -17,7 +17,7 @@ export function coloursOf(element: Element): Colours {
 }
 
 const stepped = uPlot.paths.stepped?.({ align: 1 })
-const bars = uPlot.paths.bars?.({ align: 1, size: [0.82, 64], radius: [0.08, 0] })
+const bars = uPlot.paths.bars?.({ align: 1, size: [0.82, Infinity], radius: [0.04, 0] })
 
 /** Bars where each has room for a gap, else their outline as one shape. */
 export const barsOrShape: uPlot.Series.PathBuilder = (u, series, from, to) => {

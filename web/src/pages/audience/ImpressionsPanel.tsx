@@ -76,10 +76,11 @@ export function ImpressionsPanel({ site, view, period, onChange }: AudienceProps
       kind: metric.kind,
       zone,
       days: resolution === 'day',
+      until: range.to < whole.to ? range.to : Infinity,
       text: (n: number | null) => metric.text(n, f),
       axis: (n: number | null) => metric.axis(n, f),
     }
-  }, [series, seriesBefore, metric, zone, resolution, t, f])
+  }, [series, seriesBefore, metric, zone, resolution, range.to, whole.to, t, f])
 
   return (
     <section className="panel" aria-label={t('audience.impressions')}>

@@ -108,8 +108,8 @@ export function RankingPanel({ site, view, period, onChange, title, columns, nar
                 label={title}
                 nameOf={columns.find((c) => c.id === column)?.name ?? ''}
                 columns={[
-                  { id: 'page_views', name: t('metric.page_views') },
-                  { id: 'visitors', name: t('metric.visitors'), secondary: true },
+                  { id: 'page_views', name: t('metric.page_views'), width: period.before ? 156 : 112 },
+                  { id: 'visitors', name: t('metric.visitors'), secondary: true, width: 88 },
                   ...(narrow ? [] : [{ id: 'engaged_seconds_per_view', name: t('metric.engaged_short'), secondary: true }]),
                 ]}
                 order={order}

@@ -13,6 +13,7 @@ import { SeriesTable } from '../../components/chart/SeriesTable'
 import { useFormat, useText } from '../../i18n'
 import { webAddress } from '../../lib/address'
 import { changeOf } from '../../lib/format'
+import { useChannelText } from '../../lib/reason'
 import { column, seriesOf } from '../../lib/series'
 import { rangeBefore, resolveSpan, soFar } from '../../lib/span'
 import { useNow, useSite, windowMillis } from '../../state/view'
@@ -22,6 +23,8 @@ import { type LiveFeed, trendOf, useLive } from './useLive'
 export function LivePage() {
   const t = useText()
   const site = useSite()
+  const f = useFormat()
+  const channelText = useChannelText()
   const feed = useLive(site.id)
   // While a pointer reads the tables they stand still.
   const [held, setHeld] = useState<Live | null>(null)
@@ -55,7 +58,7 @@ export function LivePage() {
             <div className="skeleton">
               <RowBones rows={10} />
             </div>
-          ) : shown.items.length === 0 ? (
+          ) : shown.items.every((i) => i.readers === 0) ? (
             <Empty title={t('live.empty')}>
               <p>{t('live.empty_about')}</p>
               <SiteSnippet site={site.id} />
@@ -74,8 +77,8 @@ export function LivePage() {
           ) : (
             <>
               <Counts title={t('live.referrers')} nameOf={t('column.referrer_host')} counts={shown.referrers} none={t('value.direct')} always />
-              <Counts title={t('live.channels')} nameOf={t('column.channel')} counts={shown.channels} none={t('value.none')} />
-              <Counts title={t('live.countries')} nameOf={t('column.country')} counts={shown.countries} none={t('value.none')} />
+              <Counts title={t('live.channels')} nameOf={t('column.channel')} counts={shown.channels.map((c) => ({ ...c, name: channelText(c.name) }))} none={t('value.none')} />
+              <Counts title={t('live.countries')} nameOf={t('column.country')} counts={shown.countries.map((c) => ({ ...c, name: f.country(c.name) }))} none={t('value.none')} />
             </>
           )}
         </div>
@@ -208,9 +211,9 @@ function Articles({ live, trend }: { live: Live; trend: Map<string, number> }) {
       nameOf={t('column.item')}
       columns={[
         { id: 'readers', name: t('live.readers_column') },
-        { id: 'trend', name: t('live.trend'), secondary: true },
+        { id: 'trend', name: t('live.trend'), secondary: true, width: 120 },
       ]}
-      rows={live.items.slice(0, articlesShown).map((item) => {
+      rows={live.items.filter((i) => i.readers > 0).slice(0, articlesShown).map((item) => {
         const change = trend.get(item.item) ?? 0
         return {
           id: item.item,

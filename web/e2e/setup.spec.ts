@@ -1,0 +1,60 @@
+import { expect, test } from '@playwright/test'
+import { type Server, start } from './server'
+
+let server: Server
+
+test.beforeAll(async () => {
+  server = await start(/setup\?token=/)
+})
+test.afterAll(() => server.stop())
+
+test('from an empty folder to the first page view', async ({ page, context }) => {
+  const link = /(\/setup\?token=\S+)/.exec(server.output())?.[1] ?? ''
+
+  await test.step('a wrong link says so', async () => {
+    await page.goto(`${server.url}/setup?token=wrong`)
+    await expect(page.getByRole('heading', { name: 'This link no longer works' })).toBeVisible()
+  })
+
+  await test.step('faults stand at their fields', async () => {
+    await page.goto(server.url + link)
+    await page.getByLabel('Your name').fill('Ada Byron')
+    await page.getByLabel('E-mail').fill('ada@news.example')
+    await page.getByLabel('Password').fill('long enough, and then some')
+    await page.getByLabel('Hosts').fill('not a host!')
+    await page.getByLabel('Short name').fill('news')
+    await page.getByRole('button', { name: 'Create account and site' }).click()
+    await expect(page.getByRole('alert').filter({ hasText: 'host name' })).toBeVisible()
+  })
+
+  await test.step('a person and a site', async () => {
+    await page.getByLabel('Hosts').fill('https://news.example/')
+    await page.getByLabel('Time zone').selectOption('America/Sao_Paulo')
+    await page.getByRole('button', { name: 'Create account and site' }).click()
+    await expect(page.getByRole('heading', { name: 'Put this into your pages' })).toBeVisible()
+    await expect(page.getByText('Waiting for the first page view')).toBeVisible()
+  })
+
+  await test.step('the snippet, in a page of the site, makes the page wait no longer', async () => {
+    const snippet = (await page.getByLabel('Snippet for your pages').textContent()) ?? ''
+    const reader = await context.newPage()
+    await reader.route('http://news.example/**', (route) =>
+      route.fulfill({ contentType: 'text/html', body: `<html><head><title>Ships are late</title>${snippet}</head><body>Story</body></html>` }),
+    )
+    await reader.goto('http://news.example/harbour/ships-are-late')
+    await expect(page.getByRole('heading', { name: 'The first page view is here' })).toBeVisible()
+    await expect(page.getByText('http://news.example/harbour/ships-are-late')).toBeVisible()
+    await expect(page.getByText('(America/Sao_Paulo)')).toBeVisible()
+  })
+
+  await test.step('and it is read on Live', async () => {
+    await page.getByRole('link', { name: 'See who is reading now' }).click()
+    await expect(page.locator('[data-live=readers]')).toHaveText('1')
+    await expect(page.getByRole('table', { name: 'Being read now' })).toContainText('Ships are late')
+  })
+
+  await test.step('the link works once', async () => {
+    await page.goto(server.url + link)
+    await expect(page.getByRole('heading', { name: 'Set up already' })).toBeVisible()
+  })
+})
