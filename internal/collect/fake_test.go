@@ -108,7 +108,6 @@ func clone(ev *event.Event) event.Event {
 		p := &out.Properties[i]
 		p.Name, p.Value = strings.Clone(p.Name), strings.Clone(p.Value)
 	}
-	out.Traits = nil
 	return out
 }
 

@@ -63,6 +63,8 @@ func (p *part) judge(ev *event.Event) (stored bool) {
 	ev.View = f.text[fieldView]
 	if ev.ID = f.text[fieldID]; ev.ID == "" {
 		ev.ID = p.makeID()
+	} else if ev.View == "" && ev.Type() == event.TypePageView {
+		ev.View = ev.ID // engagement may refer to the page view by its id
 	}
 	return true
 }

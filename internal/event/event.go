@@ -90,8 +90,9 @@ type Event struct {
 	// Columns are the built-in string columns, "" where missing. ColType is
 	// always set; ColAccount names the account.
 	Columns    [NumColumns]string
+	// Properties are the sender's; the claims of identify are properties
+	// named "traits.NAME".
 	Properties []Property
-	Traits     []Property // claims of identify
 }
 
 // Type returns the event's type.
@@ -99,6 +100,5 @@ func (e *Event) Type() string { return e.Columns[ColType] }
 
 // Reset empties e and keeps the capacity of its slices.
 func (e *Event) Reset() {
-	p, t := e.Properties[:0], e.Traits[:0]
-	*e = Event{Properties: p, Traits: t}
+	*e = Event{Properties: e.Properties[:0]}
 }
