@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -241,11 +242,33 @@ func (l *slowLog) CommitFacts(ctx context.Context, facts ...event.Fact) (event.P
 	return l.memoryLog.CommitFacts(ctx, facts...)
 }
 
+// tape is a response writer that can be read while it is written.
+type tape struct {
+	mu     sync.Mutex
+	header http.Header
+	text   strings.Builder
+}
+
+func (w *tape) Header() http.Header { return w.header }
+func (w *tape) WriteHeader(int)     {}
+func (w *tape) Flush()              {}
+func (w *tape) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(b)
+}
+
+func (w *tape) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
 // listener reads a stream of events in a bubble.
 type listener struct {
 	t      *testing.T
 	cancel context.CancelFunc
-	writer *httptest.ResponseRecorder
+	writer *tape
 	done   chan struct{}
 	read   int
 }
@@ -264,7 +287,7 @@ func (s *server) listen(t *testing.T, method, target, body string, headers ...st
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Set(name, value)
 	}
-	l := &listener{t: t, cancel: cancel, writer: httptest.NewRecorder(), done: make(chan struct{})}
+	l := &listener{t: t, cancel: cancel, writer: &tape{header: http.Header{}}, done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
 		s.api.ServeHTTP(l.writer, r)
@@ -278,7 +301,7 @@ func (s *server) listen(t *testing.T, method, target, body string, headers ...st
 func (l *listener) next() []string {
 	synctest.Wait()
 	var out []string
-	text := l.writer.Body.String()[l.read:]
+	text := l.writer.String()[l.read:]
 	l.read += len(text)
 	name := ""
 	lines := bufio.NewScanner(strings.NewReader(text))
@@ -333,8 +356,8 @@ func TestQueryStream(t *testing.T) {
 		if len(first) != 1 || !strings.HasPrefix(first[0], `result {"results":[0]`) {
 			t.Fatalf("%q", first)
 		}
-		if !strings.HasPrefix(l.writer.Body.String(), "id: "+s.log.Acked().String()+"\n") || l.writer.Header().Get("Content-Type") != "text/event-stream" {
-			t.Errorf("%v %s", l.writer.Header(), l.writer.Body)
+		if !strings.HasPrefix(l.writer.String(), "id: "+s.log.Acked().String()+"\n") || l.writer.Header().Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%v %s", l.writer.Header(), l.writer)
 		}
 		time.Sleep(5 * time.Second)
 		l.want() // only the time it took has changed
