@@ -12,10 +12,9 @@ type distinct struct {
 	words int      // of a bitmap
 	bits  []uint64 // bitmaps, one after another
 	pairs *pairSet
-	// only, if set, maps groups to the bitmap that counts them; groups beyond
-	// those that are wanted share the last.
-	only   []uint32
-	wanted int
+	// only, if set, maps groups to the bitmap that counts them; groups that
+	// nobody asks about share the last.
+	only []uint32
 }
 
 // newDistinct chooses by cost, in nanoseconds: a bitmap takes 1 a word and 1.5

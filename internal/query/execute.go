@@ -77,7 +77,7 @@ func (x *execution) run() error {
 	if err := x.timeLabels(); err != nil {
 		return err
 	}
-	main, shown, err := x.groups(clipped, res.from)
+	main, shown, err := x.groups(clipped)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (x *execution) run() error {
 }
 
 // newRun prepares a pass over a period. dims are grouped by.
-func (x *execution) newRun(p, whole period, dims []Dimension) (*run, error) {
+func (x *execution) newRun(p period, dims []Dimension) (*run, error) {
 	q := x.query
 	r := newRun(x.view, x.options.Cache, &x.frame, max(x.options.Threads, 1))
 	r.period, r.need, r.dims, r.filter = p, needsOf(q.Metrics), dims, q.Filter
@@ -124,8 +124,8 @@ func tooManyBuckets(location string) error {
 }
 
 // groups counts the groups of a period and chooses those that are shown.
-func (x *execution) groups(p, whole period) (*merged, []uint32, error) {
-	r, err := x.newRun(p, whole, x.query.Dimensions)
+func (x *execution) groups(p period) (*merged, []uint32, error) {
+	r, err := x.newRun(p, x.query.Dimensions)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -188,7 +188,7 @@ func (x *execution) readersLater(r *run) bool {
 
 // totals counts all rows that match as one group.
 func (x *execution) totals(p period) ([]float64, error) {
-	r, err := x.newRun(p, p, nil)
+	r, err := x.newRun(p, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +246,7 @@ func (x *execution) compare(main *merged, shown []uint32) error {
 	q, res := x.query, x.result
 	res.prev = x.frame.compared(q.Compare, &q.Range, res.from)
 	clipped := x.frame.clip(res.prev, x.view.From, x.view.Cut, "the period compared with", &res.Warnings)
-	r, err := x.newRun(clipped, res.prev, q.Dimensions)
+	r, err := x.newRun(clipped, q.Dimensions)
 	if err != nil {
 		return err
 	}

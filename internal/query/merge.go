@@ -221,7 +221,7 @@ func (m *merged) countReaders(ctx context.Context, ids []uint32) error {
 	}
 	err := r.each(func(s *shard) error {
 		sg := &m.shards[place[s]]
-		d := &distinct{words: (s.view.Subjects.Len() + 63) / 64, wanted: len(ids)}
+		d := &distinct{words: (s.view.Subjects.Len() + 63) / 64}
 		d.only = make([]uint32, s.group.size())
 		for g := range d.only {
 			d.only[g] = uint32(len(ids))
