@@ -35,13 +35,15 @@ type CollectAnswer struct {
 	Accepted      int               `json:"accepted"`
 	Duplicates    int               `json:"duplicates"`
 	Rejected      []CollectRejected `json:"rejected" doc:"The first 1,000"`
-	RejectedTotal int               `json:"rejected_total,omitempty"`
+	RejectedTotal int               `json:"rejected_total"`
+	NoConsent     int               `json:"no_consent,omitempty" doc:"Counted in the ledger, not stored"`
+	Cut           []map[string]any  `json:"cut,omitempty" doc:"Texts that were cut, by event and path"`
 }
 
 // CollectRejected is an event that was not taken.
 type CollectRejected struct {
 	Index   int    `json:"index" doc:"Of the event in the body, from 0"`
-	Code    string `json:"code" enum:"missing_field,wrong_type,unknown_field,too_long,too_many,bad_time,time_too_old,time_in_future,time_jump,outside_window,host_not_allowed,forbidden"`
+	Code    string `json:"code" enum:"missing_field,wrong_type,unknown_field,too_long,too_many,bad_time,time_too_old,time_in_future,time_jump,outside_window,host_not_allowed,forbidden,malformed_json"`
 	Path    string `json:"path"`
 	Message string `json:"message"`
 }
@@ -49,7 +51,7 @@ type CollectRejected struct {
 // registerCollect mounts the collector and describes it.
 func (a *API) registerCollect() {
 	if a.Collect != nil {
-		for _, pattern := range []string{"POST /v1/events", "OPTIONS /v1/events", "GET /v1/pixel.gif"} {
+		for _, pattern := range []string{"POST /v1/events", "OPTIONS /v1/events", "GET /v1/pixel.gif", "OPTIONS /v1/pixel.gif"} {
 			a.mux.Handle(pattern, a.Collect)
 		}
 	}
