@@ -116,8 +116,8 @@ func (j *journal) list() ([]int64, error) {
 // load passes the blocks of the next file to learn, as long as each begins
 // where the one before ended, and leaves the file open behind them. before is
 // the hour of the file that came before this; whole says that no bytes were
-// left over. A file that does not follow the last one fails with
-// errJournalHeader.
+// left over. A file that does not follow the last one, or begins with damage,
+// fails with errJournalHeader.
 func (j *journal) load(hour int64, learn func(int64, *journalBlock)) (before int64, whole bool, err error) {
 	data, err := os.ReadFile(j.path(hour))
 	if err != nil {
@@ -130,11 +130,16 @@ func (j *journal) load(hour int64, learn func(int64, *journalBlock)) (before int
 	if named != hour || (j.file != nil && before != j.hour) {
 		return 0, false, fmt.Errorf("%w: it does not follow hour %d", errJournalHeader, j.hour)
 	}
+	anywhere := j.file == nil && before >= 0
+	var first journalBlock
+	if _, err := readBlock(data[journalHeader:], &first); err != nil || (first.from != j.to && !anywhere) {
+		// Without its first block a file lacks the clocks of those before it.
+		return 0, false, fmt.Errorf("%w: its first block is missing", errJournalHeader)
+	}
 	file, err := os.OpenFile(j.path(hour), os.O_RDWR, 0o600)
 	if err != nil {
 		return 0, false, fmt.Errorf("open id journal: %w", err)
 	}
-	anywhere := j.file == nil && before >= 0
 	offset := journalHeader
 	var b journalBlock
 	for offset < len(data) {

@@ -137,3 +137,42 @@ func TestJournalFull(t *testing.T) {
 	}
 	_ = readOnly.Close()
 }
+
+// TestJournalCutAtHeader cuts a file to its header: what is written into it
+// afterwards must hold the clocks of the files before it, which are dropped.
+func TestJournalCutAtHeader(t *testing.T) {
+	dir := t.TempDir()
+	clocks := map[string]int64{}
+	open := func(last event.Position) *journal {
+		clear(clocks)
+		j, err := openJournal(dir, last, quiet, func(_ int64, b *journalBlock) {
+			for _, c := range b.clocks {
+				clocks[c.site] = c.now
+			}
+		}, func() { clear(clocks) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	const hour = 498670
+	j := open(0)
+	j.add(1, hour*hourMillis, []uint64{1}, []siteClock{{"replay", 7}})
+	j.add(2, (hour+1)*hourMillis, []uint64{2}, nil)
+	j.close()
+	if err := os.Truncate(j.path(hour+1), int64(journalHeader)); err != nil {
+		t.Fatal(err)
+	}
+	j = open(2)
+	if j.to != 1 {
+		t.Fatalf("the journal ends at %s", j.to)
+	}
+	j.add(2, (hour+1)*hourMillis, []uint64{2}, nil)
+	j.add(3, (hour+60)*hourMillis, []uint64{3}, nil)
+	j.close()
+	j = open(3)
+	defer j.close()
+	if j.to != 3 || clocks["replay"] != 7 {
+		t.Errorf("the journal ends at %s with clocks %v", j.to, clocks)
+	}
+}
