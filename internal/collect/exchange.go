@@ -27,6 +27,7 @@ type exchange struct {
 	packed   []byte // the compressed body of body
 	source   bytes.Reader
 	reserved int64
+	admitted int64
 	single   bool // the body is one event, not a list
 	taken    bool // the body has been read to its end
 	debugged debugged
@@ -38,6 +39,7 @@ const keepBody = 256 << 10
 // release gives back what the request held.
 func (x *exchange) release() {
 	x.c.unreserve(x.reserved)
+	x.c.active.Add(-x.admitted)
 	if x.part != nil {
 		x.part.request = nil
 		x.c.parts.Put(x.part)
@@ -54,7 +56,7 @@ func (x *exchange) release() {
 	x.tally.reset()
 	x.debugged.reset()
 	x.request = request{}
-	x.q, x.out, x.reserved = nil, nil, 0
+	x.q, x.out, x.reserved, x.admitted = nil, nil, 0, 0
 	x.single, x.taken = false, false
 }
 
@@ -130,6 +132,11 @@ func (x *exchange) events(ctx context.Context) {
 		x.stream(ctx, coding)
 		return
 	}
+	if !x.request.debug && !x.admit() {
+		p, reason := commitProblem(eventlog.ErrOverloaded)
+		x.refuse(p, reason)
+		return
+	}
 	if p, reason := x.readBody(coding); p != nil {
 		x.refuse(p, reason)
 		return
@@ -141,6 +148,33 @@ func (x *exchange) events(ctx context.Context) {
 		return
 	}
 	x.answer()
+}
+
+// Weights of bodies for admit, in bytes: what the least request costs, what a
+// body of unknown length is taken for, and the most that one counts.
+const (
+	minWeight     = 256
+	unknownWeight = 64 << 10
+	maxWeight     = 256 << 10
+)
+
+// admit takes a place among the requests that are worked on; false if there
+// is none. What is admitted shares the processors, so the wait of all is in
+// proportion to their bytes: who would wait too long is refused at once, before
+// anything of the body is taken.
+func (x *exchange) admit() bool {
+	weight := x.q.Length
+	if weight < 0 {
+		weight = unknownWeight
+	}
+	weight = min(max(weight, minWeight), maxWeight)
+	now := x.c.active.Add(weight)
+	if now > x.c.limits.Active && now > weight {
+		x.c.active.Add(-weight)
+		return false
+	}
+	x.admitted = weight
+	return true
 }
 
 // refuse answers for a body that was not taken, or not to its end, and counts

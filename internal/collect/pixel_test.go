@@ -138,7 +138,7 @@ func TestDebug(t *testing.T) {
 	if a.Status != 200 || *a.verdict.Accepted != 2 || a.verdict.RejectedTotal != 1 || len(a.verdict.Events) != 2 || len(w.memory.events) != 0 || len(w.memory.counts) != 0 || a.Get("Set-Cookie") != "" {
 		t.Fatalf("%d %s, ledger %v", a.Status, a.Body, w.memory.counts)
 	}
-	want := map[string]any{"index": 0.0, "id": "i1", "time": "2026-03-04T05:06:07.088Z", "device": "d1", "type": "page_view", "item": `news.example/x"y`, "url": `https://news.example/x"y`,
+	want := map[string]any{"index": 0.0, "id": "i1", "view": "i1", "time": "2026-03-04T05:06:07.088Z", "device": "d1", "type": "page_view", "item": `news.example/x"y`, "url": `https://news.example/x"y`,
 		"host": "news.example", "path": `/x"y`, "currency": "EUR", "value": 1.25, "properties": map[string]any{"s": "t", "n": 1.5, "b": true}, "marks": []any{"claimed_device", "item_from_url"}}
 	if d := cmp.Diff(want, a.verdict.Events[0]); d != "" {
 		t.Error(d)

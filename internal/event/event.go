@@ -89,7 +89,7 @@ type Event struct {
 
 	// Columns are the built-in string columns, "" where missing. ColType is
 	// always set; ColAccount names the account.
-	Columns    [NumColumns]string
+	Columns [NumColumns]string
 	// Properties are the sender's; the claims of identify are properties
 	// named "traits.NAME".
 	Properties []Property

@@ -33,7 +33,7 @@ type CommitterConfig struct {
 	// 0: 64 KB.
 	BulkBytes int
 	// QueueBytes and QueueCount bound the submissions that wait, apart from
-	// imports. 0: 4 MB, 8192.
+	// imports. 0: 1 MB, 4096.
 	QueueBytes, QueueCount int
 	// BulkQueueBytes and BulkQueueCount bound the imports that wait.
 	// 0: 32 MB, 256.
@@ -51,8 +51,8 @@ func (c CommitterConfig) WithDefaults() CommitterConfig {
 	}
 	set(&c.CommitBytes, 256<<10)
 	set(&c.BulkBytes, 64<<10)
-	set(&c.QueueBytes, 4<<20)
-	set(&c.QueueCount, 8192)
+	set(&c.QueueBytes, 1<<20)
+	set(&c.QueueCount, 4096)
 	set(&c.BulkQueueBytes, 32<<20)
 	set(&c.BulkQueueCount, 256)
 	if c.Now == nil {
