@@ -69,7 +69,7 @@ test('keys go to pages, search, list themselves and move in tables', async ({ si
   await page.keyboard.press('Escape')
   await expect(page.getByRole('dialog')).toBeHidden()
 
-  const rows = page.getByRole('table', { name: 'Articles' }).getByRole('button', { pressed: false })
+  const rows = page.getByRole('table', { name: 'Articles' }).locator('tbody').getByRole('button')
   await rows.first().focus()
   await page.keyboard.press('ArrowDown')
   await expect(rows.nth(1)).toBeFocused()

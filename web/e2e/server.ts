@@ -72,18 +72,19 @@ export interface Demo {
 
 export const test = base.extend<{ signedIn: Page }, { demo: Demo }>({
   demo: [
-    async ({}, use) => {
+    // eslint-disable-next-line no-empty-pattern -- Playwright reads what a fixture needs from the pattern
+    async ({}, provide) => {
       const server = await start(/past is written/, '--demo')
       const read = (name: string) => new RegExp(`${name}\\s+(\\S+)`).exec(server.output())?.[1] ?? ''
-      await use({ url: server.url, email: read('e-mail'), password: read('password') })
+      await provide({ url: server.url, email: read('e-mail'), password: read('password') })
       await server.stop()
     },
     { scope: 'worker', timeout: 100_000 },
   ],
-  signedIn: async ({ page, demo }, use) => {
+  signedIn: async ({ page, demo }, provide) => {
     const answer = await page.request.post(`${demo.url}/v1/sessions`, { data: { email: demo.email, password: demo.password } })
     if (!answer.ok()) throw new Error(`signing in: ${answer.status()}`)
-    await use(page)
+    await provide(page)
   },
 })
 
