@@ -153,6 +153,11 @@ func (b *Batch) addRows(parent *reader, body []byte) {
 	if r.err != nil && parent.err == nil {
 		parent.err = fmt.Errorf("rows: %w", r.err)
 	}
+	for _, n := range [...]int{len(s.ID), len(s.View), len(s.Engaged), len(s.Scroll), len(s.Value)} {
+		if n != 0 && n != s.N && parent.err == nil {
+			parent.fail("rows: a column has another number of rows")
+		}
+	}
 	if s.N == 0 {
 		return
 	}

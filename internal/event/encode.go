@@ -86,7 +86,7 @@ type siteRows struct {
 // Reset empties the encoder and sets the stamp of the message: Unix
 // milliseconds of log time.
 func (e *Encoder) Reset(stamp int64) {
-	if e.table == nil || len(e.table) > 4096 {
+	if e.table == nil || len(e.table) > 1<<15 {
 		e.table = make(map[string]uint32, 64)
 		e.shapes = make(map[string]uint32, 8)
 	} else {
