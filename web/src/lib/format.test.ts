@@ -47,6 +47,7 @@ describe('change', () => {
   it('has a sign, unless it is nothing', () => {
     expect(en.change(0.123)).toBe('+12%')
     expect(en.change(-0.5)).toBe('-50%')
+    expect(en.change(237.3)).toBe('×238')
     expect(en.change(0.001)).toBe('0%')
     expect(en.change(null)).toBe('')
   })

@@ -9,7 +9,7 @@ export interface Format {
   decimal(n: number | null): string
   share(n: number | null): string
   seconds(n: number | null): string
-  /** +12 %, with a sign; "" where there is nothing to compare with. */
+  /** +12 %, with a sign, or ×24; "" where there is nothing to compare with. */
   change(n: number | null): string
   time(instant: number, zone: string): string
   clock(instant: number, zone: string): string
@@ -58,7 +58,7 @@ export function formats(locale: string): Format {
     decimal: orNothing((n) => oneDigit.format(n)),
     share: orNothing((n) => percent.format(n)),
     seconds: orNothing(lengthOfTime),
-    change: (n) => (n === null || !Number.isFinite(n) ? '' : signed.format(n)),
+    change: (n) => (n === null || !Number.isFinite(n) ? '' : n >= 10 ? `×${whole.format(n + 1)}` : signed.format(n)),
     time: (i, zone) => dated(zone, time).format(i),
     clock: (i, zone) => dated(zone, { ...time, second: '2-digit' }).format(i),
     date: (i, zone) => dated(zone, date).format(i),

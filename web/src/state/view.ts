@@ -79,8 +79,8 @@ export function usePeriod(site: Site, view: View): Period {
     const wholeBefore = view.compare === 'off' ? null : rangeBefore(whole, view.compare, zone)
     const windowFrom = tick - windowMillis(site.window)
     const cut = soFar(whole, wholeBefore, tick)
-    // What lies before the window cannot be compared with.
-    const known = wholeBefore !== null && wholeBefore.to > windowFrom
+    // What lies mostly before the window cannot be compared with.
+    const known = wholeBefore !== null && (wholeBefore.from + wholeBefore.to) / 2 > windowFrom
     const fits = view.resolution !== null && isPossible(whole, view.resolution)
     return {
       now: tick,

@@ -34,6 +34,7 @@ interface Point {
 }
 
 const sync = uPlot.sync('page')
+const wholeSteps = Array.from({ length: 12 }, (_, n) => [1, 2, 2.5, 5].map((s) => s * 10 ** n)).flat().filter(Number.isInteger)
 
 /** Numbers over time: bars from zero for counts, a line for rates. */
 export function SeriesChart(props: SeriesChartProps) {
@@ -49,13 +50,10 @@ export function SeriesChart(props: SeriesChartProps) {
 
   const data = useMemo<uPlot.AlignedData>(() => {
     const end = (ends.at(-1) ?? 0) / 1000
-    // One more position than buckets, so that the last one has its width.
-    return [
-      [...starts.map((s) => s / 1000), end],
-      [...values, null],
-      [...starts.map((_, i) => before?.values[i] ?? null), null],
-    ]
-  }, [starts, ends, values, before])
+    // One more position than buckets, so that the last one has its width: steps go on to it.
+    const closed = (list: (number | null)[]) => [...list, kind === 'count' ? (list.at(-1) ?? null) : null]
+    return [[...starts.map((s) => s / 1000), end], closed([...values]), closed(starts.map((_, i) => before?.values[i] ?? null))]
+  }, [starts, ends, values, before, kind])
 
   // The chart's hooks read what is current through this.
   useEffect(() => {
@@ -115,6 +113,7 @@ export function SeriesChart(props: SeriesChartProps) {
         {
           stroke: colours.ink,
           font,
+          ...(kind === 'count' ? { incrs: wholeSteps } : {}), // there is no half of a page view
           gap: 8,
           size: (u, labels: string[] | null) => {
             if (!labels) return 40
@@ -226,7 +225,7 @@ export function SeriesChart(props: SeriesChartProps) {
       onBlur={() => chart.current?.setCursor({ left: -10, top: -10 })}
     >
       {told && kind === 'count' && (
-        <div className="chart-band" style={{ left: told.left, width: Math.max(1, told.right - told.left), bottom: 28, zIndex: 0 }} />
+        <div className="chart-band" style={{ left: told.left, width: Math.max(1, told.right - told.left), bottom: 28 }} />
       )}
       {told && (
         <div className="chart-tip" role="status" style={rightHalf ? { right: `calc(100% - ${told.left - 8}px)` } : { left: told.right + 8 }}>

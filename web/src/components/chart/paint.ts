@@ -7,13 +7,12 @@ export interface Colours {
   hatch: string
   now: string
   before: string
-  soft: string
 }
 
 export function coloursOf(element: Element): Colours {
   const style = getComputedStyle(element)
   const of = (name: string) => style.getPropertyValue(name).trim()
-  return { ink: of('--ink-3'), grid: of('--line'), hatch: of('--line-strong'), now: of('--chart'), before: of('--contrast'), soft: of('--chart-hover') }
+  return { ink: of('--ink-3'), grid: of('--line'), hatch: of('--line-strong'), now: of('--chart'), before: of('--contrast') }
 }
 
 const stepped = uPlot.paths.stepped?.({ align: 1 })
@@ -22,7 +21,7 @@ const bars = uPlot.paths.bars?.({ align: 1, size: [0.82, Infinity], radius: [0.0
 /** Bars where each has room for a gap, else their outline as one shape. */
 export const barsOrShape: uPlot.Series.PathBuilder = (u, series, from, to) => {
   const [first = 0, last = 1] = [u.scales.x?.min, u.scales.x?.max]
-  const shown = (u.data[0]).filter((x) => x >= first && x < last).length
+  const shown = u.data[0].filter((x) => x >= first && x < last).length
   const roomy = u.bbox.width / devicePixelRatio / Math.max(1, shown) >= 3
   return (roomy ? bars : stepped)?.(u, series, from, to) ?? null
 }
