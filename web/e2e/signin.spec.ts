@@ -23,6 +23,7 @@ test('asks to sign in, refuses a wrong password, goes on to where one wanted to 
 test('shows the sign-in when the session ends', async ({ signedIn: page, demo }) => {
   await page.goto(`${demo.url}/sites/demo/audience`)
   await expect(page.locator('[data-metric=page_views] .figure-value')).toHaveText(/\d/)
+  await page.waitForLoadState('networkidle') // nothing else may notice first
   await page.context().clearCookies()
   await page.getByRole('radio', { name: 'Day' }).click()
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible()

@@ -129,8 +129,7 @@ export const de: Record<Key, string> = {
   'metric.page_views': 'Seitenaufrufe',
   'metric.visitors': 'Leser',
   'metric.visits': 'Besuche',
-  'metric.engaged_seconds_per_view': 'Lesezeit je Aufruf',
-  'metric.engaged_short': 'Lesezeit',
+  'metric.engaged_seconds_per_view': 'Lesezeit',
   'metric.visit_seconds': 'Zeit je Besuch',
   'metric.bounce_rate': 'Gleich wieder weg',
 

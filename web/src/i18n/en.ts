@@ -128,8 +128,7 @@ export const en = {
   'metric.page_views': 'Page views',
   'metric.visitors': 'Readers',
   'metric.visits': 'Visits',
-  'metric.engaged_seconds_per_view': 'Reading time per view',
-  'metric.engaged_short': 'Reading time',
+  'metric.engaged_seconds_per_view': 'Reading time',
   'metric.visit_seconds': 'Time per visit',
   'metric.bounce_rate': 'Left at once',
 

@@ -110,7 +110,7 @@ export function RankingPanel({ site, view, period, onChange, title, columns, nar
                 columns={[
                   { id: 'page_views', name: t('metric.page_views'), width: period.before ? 156 : 112 },
                   { id: 'visitors', name: t('metric.visitors'), secondary: true, width: 88 },
-                  ...(narrow ? [] : [{ id: 'engaged_seconds_per_view', name: t('metric.engaged_short'), secondary: true }]),
+                  ...(narrow ? [] : [{ id: 'engaged_seconds_per_view', name: t('metric.engaged_seconds_per_view'), secondary: true }]),
                 ]}
                 order={order}
                 onOrder={(id) => setOrder({ by: id, direction: order.by === id && order.direction === 'desc' ? 'asc' : 'desc' })}

@@ -155,7 +155,7 @@ function DayPanel({ site }: { site: Site }) {
       kind: 'count' as const,
       zone,
       days: false,
-      height: 152,
+      height: 176,
       text: (n: number | null) => f.number(n),
       axis: (n: number | null) => f.short(n),
     }
