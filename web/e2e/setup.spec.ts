@@ -63,4 +63,12 @@ test('from an empty folder to the first page view', async ({ page, context }) =>
     await page.goto(server.url + link)
     await expect(page.getByRole('heading', { name: 'Set up already' })).toBeVisible()
   })
+
+  await test.step('Live says when its numbers are old', async () => {
+    await page.goto(`${server.url}/sites/news/live`)
+    await expect(page.locator('[data-live=readers]')).toHaveText('1')
+    await server.stop()
+    await expect(page.getByText(/No connection\. Numbers of \d\d:\d\d:\d\d/)).toBeVisible()
+    await expect(page.locator('[data-live=readers]')).toHaveText('1')
+  })
 })
