@@ -610,16 +610,25 @@ export interface components {
         CollectAnswer: {
             /** Format: int64 */
             accepted: number;
+            /** @description Texts that were cut, by event and path */
+            cut?: {
+                [key: string]: unknown;
+            }[];
             /** Format: int64 */
             duplicates: number;
+            /**
+             * Format: int64
+             * @description Counted in the ledger, not stored
+             */
+            no_consent?: number;
             /** @description The first 1,000 */
             rejected: components["schemas"]["CollectRejected"][];
             /** Format: int64 */
-            rejected_total?: number;
+            rejected_total: number;
         };
         CollectRejected: {
             /** @enum {string} */
-            code: "missing_field" | "wrong_type" | "unknown_field" | "too_long" | "too_many" | "bad_time" | "time_too_old" | "time_in_future" | "time_jump" | "outside_window" | "host_not_allowed" | "forbidden";
+            code: "missing_field" | "wrong_type" | "unknown_field" | "too_long" | "too_many" | "bad_time" | "time_too_old" | "time_in_future" | "time_jump" | "outside_window" | "host_not_allowed" | "forbidden" | "malformed_json";
             /**
              * Format: int64
              * @description Of the event in the body, from 0
