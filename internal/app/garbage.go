@@ -8,7 +8,7 @@ import (
 // spareBytes is about how much garbage may lie about before it is collected.
 // Most of the heap is rows and tables without pointers, which cost the collector
 // next to nothing, so a large heap need not double before it runs.
-const spareBytes = 96 << 20
+const spareBytes = 48 << 20
 
 // tuneGarbage sets how far the heap may grow over what lives: twice for a
 // small one, an eighth for a large one.

@@ -150,6 +150,7 @@ type Collector struct {
 	random    io.Reader    // guarded by randomMu
 	bodies    atomic.Int64 // bytes of bodies held
 	active    atomic.Int64 // bytes of bodies worked on; see exchange.admit
+	pressure  *pressure
 	imports   atomic.Int64 // imports being read
 	exchanges sync.Pool    // of *exchange
 	parts     sync.Pool    // of *part
@@ -184,6 +185,7 @@ func New(cfg Config) (*Collector, error) {
 		secret: append([]byte(nil), cfg.Secret...), now: cfg.Now, random: cfg.Random, logger: cfg.Logger,
 		limits: cfg.Limits.withDefaults(), signer: newSigner(cfg.Secret),
 	}
+	c.pressure = newPressure(c.limits.Active)
 	c.exchanges.New = func() any { return &exchange{c: c} }
 	c.parts.New = func() any { return &part{random: c.newRandom()} }
 	c.blocks.New = func() any { return newBlock(c.newRandom()) }

@@ -159,9 +159,8 @@ const (
 )
 
 // admit takes a place among the requests that are worked on; false if there
-// is none. What is admitted shares the processors, so the wait of all is in
-// proportion to their bytes: who would wait too long is refused at once, before
-// anything of the body is taken.
+// is none (pressure.go): the request is refused at once, before anything of
+// the body is taken.
 func (x *exchange) admit() bool {
 	weight := x.q.Length
 	if weight < 0 {
@@ -169,7 +168,7 @@ func (x *exchange) admit() bool {
 	}
 	weight = min(max(weight, minWeight), maxWeight)
 	now := x.c.active.Add(weight)
-	if now > x.c.limits.Active && now > weight {
+	if now > weight && now > x.c.pressure.bytes(x.c.now()) {
 		x.c.active.Add(-weight)
 		return false
 	}
