@@ -327,6 +327,10 @@ func (c *Committer) CommitFacts(ctx context.Context, facts ...event.Fact) (event
 	return c.wait(ctx, w)
 }
 
+// refuse makes every Commit answer err from now on. The error is the callee's
+// own copy: callers of Commit read it while the gatherer goes on.
+func (c *Committer) refuse(err error) { c.fault.Store(&err) }
+
 // wait queues w, waits for its end and gives it back to the pool.
 func (c *Committer) wait(ctx context.Context, w *waiter) (event.Position, error) {
 	if fault := c.fault.Load(); fault != nil {

@@ -157,7 +157,7 @@ func (g *gatherer) die(err error) {
 	err = fmt.Errorf("%w: %w", ErrClosed, err)
 	g.c.cfg.Logger.Error("committer stopped", "error", err)
 	g.dead = err
-	g.c.fault.Store(&err)
+	g.c.refuse(err)
 	b := new(commit)
 	g.fail(b, err)
 	g.failQueued(err)
@@ -178,7 +178,7 @@ func fault(err error) error {
 func (g *gatherer) recover(b *commit, err error) {
 	c := g.c
 	c.cfg.Logger.Error("event log broke down, it is being reopened", "error", b.err)
-	c.fault.Store(&err)
+	c.refuse(err)
 	g.fail(b, err)
 	before := c.learned
 	for {
@@ -204,7 +204,7 @@ func (g *gatherer) recover(b *commit, err error) {
 			c.cfg.Logger.Error("event log could not be reopened", "error", reopened)
 		}
 		err = fault(reopened)
-		c.fault.Store(&err)
+		c.refuse(err)
 		select {
 		case <-time.After(reopenEvery):
 		case <-c.stop:
