@@ -128,7 +128,7 @@ func (n *node) openEngine(_ context.Context, poison *poison) error {
 		return err
 	}
 	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
-		Address: collect.ItemAddress, Skip: poison.skip(), Seed: rand.Uint64(), Logger: n.cfg.Logger})
+		Address: collect.ItemAddress, Skip: poison.skip(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
 	}

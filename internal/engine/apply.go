@@ -174,10 +174,7 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint
 		at += width
 		flags := event.Flags(rows.Flags[r])
 		own := a.owns(hashes[r])
-		account := uint32(0)
-		if own || flags&event.FlagNoDevice != 0 || a.shards == 1 || hasAccount(b.Shapes[shape]) {
-			account = accountOf(b.Shapes[shape], cells)
-		}
+		account := accountOf(b.Shapes[shape], cells)
 		if !own && flags&event.FlagNoDevice == 0 && account == 0 {
 			continue
 		}
@@ -214,15 +211,6 @@ func (a *applier) touch(s *siteShard, rows *event.Rows, hashes []uint64, r int) 
 	}
 }
 
-func hasAccount(shape []uint32) bool {
-	for _, c := range shape {
-		if c >= uint32(event.ColAccount) {
-			return c == uint32(event.ColAccount)
-		}
-	}
-	return false
-}
-
 // accountOf returns the number of the row's account in Batch.Strings, 0 if it
 // has none. Built-in columns stand in a shape in ascending order.
 func accountOf(shape, cells []uint32) uint32 {
@@ -253,10 +241,7 @@ func (a *applier) copyRow(b *event.Batch, s *siteShard, rows *event.Rows, r int,
 // row appends one row and all that follows from it.
 func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, class typeClass, flags event.Flags, name string, hash uint64, columns []shapeColumn, cells []uint32) {
 	time := rows.Time[r]
-	day := int(time / block.DayMillis)
-	if time < 0 {
-		day = int((time - block.DayMillis + 1) / block.DayMillis)
-	}
+	day := block.DayOf(time)
 	copied := flags&event.FlagCopy != 0
 	robot := flags&event.FlagRobot != 0
 	ordinal, added := s.subjects.Get(name, hash, time)

@@ -29,9 +29,14 @@ const checkpointVersion = 1
 // its own: a batch counts once it is flushed. docs/format/checkpoint.md lists
 // the keys.
 type checkpointer struct {
-	db  *pebble.DB
-	mu  sync.Mutex // one checkpoint at a time
-	due chan struct{}
+	path   string
+	logger *slog.Logger
+	pause  func() // between tries of a write that failed
+	due    chan struct{}
+
+	mu    sync.Mutex // one checkpoint at a time; guards what follows
+	db    *pebble.DB
+	whole bool // the last one failed: what it took note of is not on disk
 }
 
 // checkpointBytes is how much log is applied before a checkpoint is due. Half
@@ -78,9 +83,8 @@ type waitingHead struct {
 }
 
 func openCheckpoint(dir string, e *Engine) (*checkpointer, error) {
-	path := filepath.Join(dir, "checkpoint")
-	c := &checkpointer{due: make(chan struct{}, 1)}
-	if err := c.open(path, e.cfg.Logger); err != nil {
+	c := &checkpointer{path: filepath.Join(dir, "checkpoint"), logger: e.cfg.Logger, pause: e.cfg.Pause, due: make(chan struct{}, 1)}
+	if err := c.open(); err != nil {
 		return nil, err
 	}
 	err := c.load(e)
@@ -90,26 +94,35 @@ func openCheckpoint(dir string, e *Engine) (*checkpointer, error) {
 	// A lost checkpoint only makes the replay longer.
 	e.cfg.Logger.Warn("checkpoint cannot be used, the log will be replayed", "error", err)
 	e.reset()
-	if err := c.db.Close(); err != nil {
-		return nil, fmt.Errorf("close checkpoint: %w", err)
-	}
-	if err := os.RemoveAll(path); err != nil {
-		return nil, fmt.Errorf("remove checkpoint: %w", err)
-	}
-	return c, c.open(path, e.cfg.Logger)
+	return c, c.renew()
 }
 
-func (c *checkpointer) open(path string, logger *slog.Logger) error {
+// renew begins an empty checkpoint in place of the one that is open.
+func (c *checkpointer) renew() error {
+	if err := c.close(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(c.path); err != nil {
+		return fmt.Errorf("remove checkpoint: %w", err)
+	}
+	return c.open()
+}
+
+func (c *checkpointer) open() error {
 	cache := pebble.NewCache(1 << 20)
 	defer cache.Unref()
-	opts := &pebble.Options{DisableWAL: true, Cache: cache, MemTableSize: 4 << 20, Logger: pebbleLogger{logger}}
-	db, err := pebble.Open(path, opts)
+	opts := &pebble.Options{DisableWAL: true, Cache: cache, MemTableSize: 4 << 20, Logger: pebbleLogger{c.logger}}
+	if c.pause != nil {
+		// Pebble tries a failed flush again at once, and again.
+		opts.EventListener = &pebble.EventListener{BackgroundError: func(error) { c.pause() }}
+	}
+	db, err := pebble.Open(c.path, opts)
 	if err != nil {
-		logger.Warn("checkpoint cannot be opened, the log will be replayed", "error", err)
-		if err := os.RemoveAll(path); err != nil {
+		c.logger.Warn("checkpoint cannot be opened, the log will be replayed", "error", err)
+		if err := os.RemoveAll(c.path); err != nil {
 			return fmt.Errorf("remove checkpoint: %w", err)
 		}
-		if db, err = pebble.Open(path, opts); err != nil {
+		if db, err = pebble.Open(c.path, opts); err != nil {
 			return fmt.Errorf("open checkpoint: %w", err)
 		}
 	}
@@ -118,7 +131,12 @@ func (c *checkpointer) open(path string, logger *slog.Logger) error {
 }
 
 func (c *checkpointer) close() error {
-	if err := c.db.Close(); err != nil {
+	if c.db == nil {
+		return nil
+	}
+	db := c.db
+	c.db = nil
+	if err := db.Close(); err != nil {
 		return fmt.Errorf("close checkpoint: %w", err)
 	}
 	return nil
@@ -158,13 +176,27 @@ func (e *Engine) CheckpointDue() <-chan struct{} {
 
 // Checkpoint writes what changed since the last one. The writers only note
 // which pages these are, at one border of the log; the rest happens beside
-// them. A crash leaves the one before.
+// them. A crash leaves the one before. After one that failed, the next begins
+// anew and writes everything.
 func (e *Engine) Checkpoint(ctx context.Context) error {
 	if e.ckpt == nil {
 		return nil
 	}
-	e.ckpt.mu.Lock()
-	defer e.ckpt.mu.Unlock()
+	c := e.ckpt
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.whole {
+		if err := c.renew(); err != nil {
+			return err
+		}
+	}
+	err := e.checkpoint(ctx, c.whole)
+	c.whole = err != nil
+	return err
+}
+
+// checkpoint takes note of what changed, or of everything, and writes it.
+func (e *Engine) checkpoint(ctx context.Context, whole bool) error {
 	h := head{Version: checkpointVersion, Shards: len(e.shards)}
 	var changed []event.Fact
 	var lines []ledgerSave // of the dispatcher's ledger
@@ -173,11 +205,18 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 	err := e.enqueue(item{
 		dispatch: func() {
 			h.Position, h.LogTime = e.received, e.LogTime()
+			if whole {
+				e.facts.markUnsaved()
+				e.ledger.markUnsaved()
+			}
 			changed, h.Clocks = e.facts.unsaved()
 			lines = e.ledger.unsaved()
 			e.sinceCheckpoint = 0
 		},
 		command: func(s *shard) {
+			if whole {
+				s.markUnsaved()
+			}
 			parts[s.number] = s.save()
 			ready <- struct{}{}
 		},
@@ -222,6 +261,22 @@ type siteSave struct {
 type dictSave struct {
 	column, from int
 	view         block.DictView
+}
+
+// markUnsaved makes the next save a whole one.
+func (s *shard) markUnsaved() {
+	s.ledger.markUnsaved()
+	for _, st := range s.applier.sites {
+		for _, b := range st.order {
+			b.Unsaved = true
+		}
+		st.visits.MarkUnsaved()
+		st.subjects.MarkUnsaved()
+		st.ids.MarkUnsaved()
+		for i := range st.columns {
+			st.columns[i].saved = 0
+		}
+	}
 }
 
 func (s *shard) save() *shardSave {

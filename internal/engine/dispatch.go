@@ -62,6 +62,11 @@ func (e *Engine) take(it item) (ok bool) {
 		m.Batch = event.Batch{}
 	}
 	if e.cfg.Skip[it.position] {
+		for i := range m.Sites {
+			if rows := &m.Sites[i]; rows.N > 0 {
+				e.ledger.add(m.Stamp, &event.Count{Site: rows.Site, Verdict: lossNames[lossQuarantined].verdict, Reason: lossNames[lossQuarantined].reason, N: uint64(rows.N)})
+			}
+		}
 		m.Sites, m.Facts = m.Sites[:0], m.Facts[:0]
 	}
 	if m.Stamp > e.logTime.Load() {

@@ -46,6 +46,9 @@ type Config struct {
 	// Skip names positions whose events are left out: messages that stopped
 	// the engine twice.
 	Skip map[event.Position]bool
+	// Pause waits a little before a write of the checkpoint that failed is tried
+	// again, as on a full disk; nil does not wait.
+	Pause func()
 	// Seed makes places in hash tables unguessable; a random number of the
 	// process. It has no effect on answers.
 	Seed   uint64

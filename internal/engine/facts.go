@@ -146,6 +146,15 @@ func (f *facts) list() []*event.Site {
 	return out
 }
 
+// markUnsaved makes unsaved return every fact.
+func (f *facts) markUnsaved() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k := range f.values {
+		f.changed[k] = true
+	}
+}
+
 // unsaved returns the facts that changed since it was last called, with an
 // empty value where they are gone, and the clocks.
 func (f *facts) unsaved() ([]event.Fact, map[string]int64) {

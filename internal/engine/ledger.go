@@ -28,6 +28,17 @@ type ledgerSave struct {
 	n uint64
 }
 
+// markUnsaved makes unsaved return every line.
+func (l *ledger) markUnsaved() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for site, m := range l.sites {
+		for k := range m {
+			l.dirty[ledgerSite{site, k}] = true
+		}
+	}
+}
+
 // unsaved returns the lines that changed since it was last called.
 func (l *ledger) unsaved() []ledgerSave {
 	l.mu.Lock()
@@ -86,12 +97,23 @@ type LedgerLine struct {
 
 // Ledger returns what arrived for a site between two instants of log time
 // (from ≤ t < to, Unix milliseconds, in buckets of 5 minutes that begin in
-// it), by time, verdict and reason.
+// it), by time, verdict and reason. It adds up to everything that arrived.
 func (e *Engine) Ledger(site string, from, to int64) []LedgerLine {
+	return e.lines(site, from, to, false)
+}
+
+// Losses returns what became of stored events later, as Ledger does: engagement
+// whose view never came, rows that left early for want of memory, rows of a
+// message that was skipped. They arrived, and are in Ledger too.
+func (e *Engine) Losses(site string, from, to int64) []LedgerLine {
+	return e.lines(site, from, to, true)
+}
+
+func (e *Engine) lines(site string, from, to int64, losses bool) []LedgerLine {
 	sums := map[ledgerKey]uint64{}
-	e.ledger.sum(site, from, to, sums)
+	e.ledger.sum(site, from, to, losses, sums)
 	for _, s := range e.shards {
-		s.ledger.sum(site, from, to, sums)
+		s.ledger.sum(site, from, to, losses, sums)
 	}
 	out := make([]LedgerLine, 0, len(sums))
 	for k, n := range sums {
@@ -103,11 +125,11 @@ func (e *Engine) Ledger(site string, from, to int64) []LedgerLine {
 	return out
 }
 
-func (l *ledger) sum(site string, from, to int64, into map[ledgerKey]uint64) {
+func (l *ledger) sum(site string, from, to int64, losses bool, into map[ledgerKey]uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k, n := range l.sites[site] {
-		if t := k.bucket * ledgerBucket; t+ledgerBucket > from && t < to {
+		if t := k.bucket * ledgerBucket; t+ledgerBucket > from && t < to && isLoss(k.verdict) == losses {
 			into[k] += n
 		}
 	}

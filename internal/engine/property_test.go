@@ -292,6 +292,12 @@ func TestStateEqualsFold(t *testing.T) {
 			}
 			f.send()
 			if i == restart {
+				if rapid.Bool().Draw(rt, "broken off") {
+					// What it took note of must be written by the next.
+					gone, cancel := context.WithCancel(context.Background())
+					cancel()
+					_ = f.e.Checkpoint(gone)
+				}
 				if rapid.Bool().Draw(rt, "twice") {
 					if err := f.e.Checkpoint(context.Background()); err != nil {
 						rt.Fatal(err)

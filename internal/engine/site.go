@@ -67,18 +67,31 @@ type column struct {
 	saved int  // values of dict that are in the checkpoint
 }
 
-// losses are what the ledger must say beside the collector's counts.
+// loss is something that became of a stored event later.
 type loss int
 
 const (
-	lossOrphan loss = iota // engagement whose view never came
-	lossLeft               // rows dropped before their time, for memory
+	lossOrphan      loss = iota // engagement whose view never came
+	lossLeft                    // rows dropped before their time, for memory
+	lossQuarantined             // rows of a message that was skipped
 	numLosses
 )
 
 var lossNames = [numLosses]struct{ verdict, reason string }{
-	lossOrphan: {"orphan", "view_unknown"},
-	lossLeft:   {"left", "memory"},
+	lossOrphan:      {"orphan", "view_unknown"},
+	lossLeft:        {"left", "memory"},
+	lossQuarantined: {"quarantined", "message"},
+}
+
+// isLoss says whether lines with a verdict are of events that are counted as
+// stored already.
+func isLoss(verdict string) bool {
+	for _, l := range lossNames {
+		if l.verdict == verdict {
+			return true
+		}
+	}
+	return false
 }
 
 func newSiteShard(id string, seed uint64) *siteShard {

@@ -111,13 +111,16 @@ func TestMemoryCutsTheWindow(t *testing.T) {
 		t.Errorf("engine takes %d bytes, the limit is %d", total, limit)
 	}
 	lost := uint64(0)
-	for _, l := range f.e.Ledger("news", 0, v.Now+day) {
+	for _, l := range f.e.Losses("news", 0, v.Now+day) {
 		if l.Verdict == "left" && l.Reason == "memory" {
 			lost += l.N
 		}
 	}
 	if lost == 0 {
 		t.Error("the ledger does not say what left early")
+	}
+	if got := f.e.Ledger("news", 0, v.Now+day); len(got) != 0 {
+		t.Errorf("what left early counts as arrived: %v", got)
 	}
 }
 

@@ -105,8 +105,8 @@ func ParseDuration(text string) (time.Duration, error) {
 	return 0, fmt.Errorf("duration %q is not a whole number with a unit (ms, s, m, h, d, w)", text)
 }
 
-// Fact is one thing that outlives the window: a site's settings, an item, the
-// traits of an account. A fact with the same kind, site and key replaces the
+// Fact is one thing that outlives the window: a site's settings, an item,
+// when readers were first seen. A fact with the same kind, site and key replaces the
 // one before; an empty Value removes it.
 type Fact struct {
 	Kind  string // FactSite, FactItem, …
@@ -119,8 +119,6 @@ type Fact struct {
 const (
 	FactSite   = "site"   // Key = site id, Value = Site
 	FactItem   = "item"   // Key = item id, Value = Item
-	FactTraits = "traits" // Key = account or "device:"+id, Value = object
-	FactLink   = "link"   // Key = device, Value = {"account","at"}
 	FactSeen   = "seen"   // Value = subjects with their first_seen (engine.AppendSeen)
 )
 

@@ -29,6 +29,15 @@ const BucketMillis = 5 * 60 * 1000
 // DayMillis is the length of a UTC day.
 const DayMillis = 24 * 60 * 60 * 1000
 
+// DayOf returns the UTC day of a time, Unix milliseconds.
+func DayOf(unix int64) int {
+	day := unix / DayMillis
+	if unix%DayMillis < 0 {
+		day--
+	}
+	return int(day)
+}
+
 // RowID names a row of a shard's site: block ID << 16 | row. It fits 32 bits.
 type RowID uint32
 

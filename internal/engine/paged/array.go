@@ -133,6 +133,13 @@ func (a *Array[T]) Dirty(fn func(page int)) int {
 	return count
 }
 
+// MarkDirty makes Dirty call with every page.
+func (a *Array[T]) MarkDirty() {
+	for p := range a.dirty {
+		a.dirty[p] = true
+	}
+}
+
 // Bytes returns the memory of the pages.
 func (a *Array[T]) Bytes() int64 {
 	var v T

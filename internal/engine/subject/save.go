@@ -59,6 +59,15 @@ func (t *Table) Unsaved() *Saver {
 	return s
 }
 
+// MarkUnsaved makes Unsaved return every page.
+func (t *Table) MarkUnsaved() {
+	t.subjects.MarkDirty()
+	t.chains.small.chunks.MarkDirty()
+	t.chains.medium.chunks.MarkDirty()
+	t.chains.large.chunks.MarkDirty()
+	t.names.savedPages = 0
+}
+
 // Each calls fn with the bytes of each changed page; they are valid until the
 // next call.
 func (s *Saver) Each(fn func(part Part, page int, data []byte) error) error {

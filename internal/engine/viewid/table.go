@@ -1,7 +1,12 @@
 // Package viewid finds the row of a page view by the hash of its view id, for as long as engagement may refer to it: 48 hours of log time.
 package viewid
 
-import "github.com/readership/readership/internal/engine/block"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/readership/readership/internal/engine/block"
+)
 
 // Hours is how long an id is known, in hours of log time.
 const Hours = 48
@@ -176,6 +181,20 @@ func (t *Table) Bytes() int64 {
 		n += 13 * int64(len(t.tables[i].keys))
 	}
 	return n
+}
+
+// MarkUnsaved makes TakeAdded return every id that is known, oldest first.
+func (t *Table) MarkUnsaved() {
+	t.added = t.added[:0]
+	for i := range t.tables {
+		s := &t.tables[i]
+		for j, k := range s.keys {
+			if k != 0 && !t.expired(s.hours[j]) {
+				t.added = append(t.added, Entry{k, s.rows[j], uint32(t.hour - int64(uint8(t.hour)-s.hours[j]))})
+			}
+		}
+	}
+	slices.SortFunc(t.added, func(a, b Entry) int { return cmp.Compare(a.Hour, b.Hour) })
 }
 
 // Restore puts entries of a checkpoint back, oldest first.

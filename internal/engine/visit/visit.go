@@ -124,7 +124,7 @@ func (t *Table) Bounds(id ID) (start, end int64, ok bool) {
 }
 
 func (t *Table) add(start int64, v Visit) ID {
-	day := int(floorDiv(start, block.DayMillis))
+	day := block.DayOf(start)
 	v.Start = uint32(start - int64(day)*block.DayMillis)
 	c := t.days[day]
 	if c == nil || c.visits.Len() == chunkSize {
@@ -272,7 +272,7 @@ func (t *Table) grow(head, next, cur ID, p *Point, rowTime RowTime) ID {
 // place writes a visit whose start may have moved to another day.
 func (t *Table) place(head, next, cur ID, start int64, v Visit) (moved, newHead ID) {
 	_, c := t.get(cur)
-	if day := int(floorDiv(start, block.DayMillis)); day == c.day {
+	if day := block.DayOf(start); day == c.day {
 		v.Start = uint32(start - int64(day)*block.DayMillis)
 		*t.mut(cur) = v
 		return cur, head
@@ -418,14 +418,6 @@ func (t *Table) Len() int {
 	return n
 }
 
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
 // Unsaved calls fn with the chunks that changed since it was last called, as
 // they are now, for a checkpoint.
 func (t *Table) Unsaved(fn func(*Chunk)) {
@@ -433,6 +425,15 @@ func (t *Table) Unsaved(fn func(*Chunk)) {
 		if w := t.chunks[c.Number]; !w.saved {
 			w.saved = true
 			fn(c)
+		}
+	}
+}
+
+// MarkUnsaved makes Unsaved call with every chunk.
+func (t *Table) MarkUnsaved() {
+	for _, c := range t.chunks {
+		if c != nil {
+			c.saved = false
 		}
 	}
 }
