@@ -41,6 +41,7 @@ type Engine interface {
 	Item(site, id string) (*event.Item, bool)
 	Items(site string) []*event.Item
 	Ledger(site string, from, to int64) []engine.LedgerLine
+	Losses(site string, from, to int64) []engine.LedgerLine
 	View(ctx context.Context, site string, at event.Position) (*engine.View, error)
 }
 

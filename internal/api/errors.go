@@ -13,6 +13,7 @@ import (
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/nearest"
 	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/store"
 )
@@ -176,7 +177,7 @@ func stale() *problem.Problem {
 // notFound names what is missing and the nearest that is there.
 func notFound(kind, id string, known []string) *problem.Problem {
 	p := problem.Newf(http.StatusNotFound, "there is no %s %q", kind, clip(id))
-	if near := nearest(id, known); near != "" {
+	if near := nearest.Closest(id, known); near != "" {
 		p.Detail += "; the nearest is " + quoted(near)
 	}
 	return p
@@ -187,40 +188,4 @@ func clip(id string) string {
 		return strings.ToValidUTF8(id[:100], "") + "…"
 	}
 	return id
-}
-
-// nearest returns the known name with the smallest edit distance, the first of
-// equals; "" if there is none.
-func nearest(name string, known []string) string {
-	if len(name) > 100 {
-		name = name[:100]
-	}
-	best, bestDistance := "", 1<<30
-	for _, k := range known {
-		if d := distance(name, k); d < bestDistance || d == bestDistance && k < best {
-			best, bestDistance = k, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of two names, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

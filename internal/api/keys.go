@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/nearest"
 	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/store"
 )
@@ -28,7 +29,7 @@ func (k *KeyInput) Resolve(_ huma.Context, prefix *huma.PathBuffer) []error {
 	f := &faults{prefix: prefix.String()}
 	for i, s := range k.Scopes {
 		if _, err := auth.ParseScope(s); err != nil {
-			f.add(index("scopes", i), "bad_value", "is not a scope; the nearest is "+quoted(nearest(s, auth.ScopeNames())), s)
+			f.add(index("scopes", i), "bad_value", "is not a scope; the nearest is "+quoted(nearest.Closest(s, auth.ScopeNames())), s)
 		}
 	}
 	siteIDs(f, "sites", k.Sites)

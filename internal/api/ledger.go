@@ -19,6 +19,8 @@ type Ledger struct {
 	Total    uint64         `json:"total"`
 	Verdicts []LedgerLine   `json:"verdicts" doc:"By verdict and reason"`
 	Series   []LedgerBucket `json:"series,omitempty" doc:"With resolution: the same by time"`
+	// Afterwards is of what was stored, so it is no part of Total.
+	Afterwards []LedgerLine `json:"afterwards" doc:"What became of stored events later: orphan, left"`
 }
 
 // LedgerLine counts events with one verdict and reason.
@@ -59,7 +61,7 @@ func (a *API) ledger(ctx context.Context, in *struct {
 	}
 	sums, series := map[key]uint64{}, map[key]uint64{}
 	step := resolutions[in.Resolution].Milliseconds()
-	out := Ledger{From: stamp(from), To: stamp(to), Verdicts: []LedgerLine{}}
+	out := Ledger{From: stamp(from), To: stamp(to), Verdicts: []LedgerLine{}, Afterwards: []LedgerLine{}}
 	for _, l := range a.Engine.Ledger(in.Site, from, to) {
 		out.Total += l.N
 		sums[key{0, l.Verdict, l.Reason}] += l.N
@@ -67,6 +69,14 @@ func (a *API) ledger(ctx context.Context, in *struct {
 			series[key{l.Time - l.Time%step, l.Verdict, l.Reason}] += l.N
 		}
 	}
+	after := map[key]uint64{}
+	for _, l := range a.Engine.Losses(in.Site, from, to) {
+		after[key{0, l.Verdict, l.Reason}] += l.N
+	}
+	for k, n := range after {
+		out.Afterwards = append(out.Afterwards, LedgerLine{k.verdict, k.reason, n})
+	}
+	slices.SortFunc(out.Afterwards, compareLines)
 	for k, n := range sums {
 		out.Verdicts = append(out.Verdicts, LedgerLine{k.verdict, k.reason, n})
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ type queries struct {
 func (q *queries) Query(ctx context.Context, question api.Question) (api.Result, error) {
 	v, err := q.engine.View(ctx, question.Site, question.At)
 	if err != nil {
+		if errors.Is(err, engine.ErrUnknownSite) {
+			q.caches.Delete(question.Site)
+		}
 		return nil, err
 	}
 	cache, _ := q.caches.LoadOrStore(question.Site, new(query.Cache))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/nearest"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -113,7 +114,7 @@ func (c *Collector) unknownSite(site string) *problem.Problem {
 	for _, s := range c.sites.Sites() {
 		names = append(names, s.ID)
 	}
-	if near := nearest(site, names); near != "" {
+	if near := nearest.Match(site, names); near != "" {
 		detail += "; the nearest is " + near
 	}
 	return problem.New(http.StatusNotFound, detail,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/nearest"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -22,7 +23,7 @@ func (q *Query) bind(v *engine.View) (*Query, []problem.Fault) {
 		}
 		if d.Kind = kindOfName(v, d.Property); d.Kind == kindUnknown {
 			faults = append(faults, problem.Fault{Location: location, Code: "unknown_dimension", Value: brief(d.Name),
-				Message: fmt.Sprintf("unknown dimension %q%s", brief(d.Name), didYouMean(d.Name, allNames(v)))})
+				Message: fmt.Sprintf("unknown dimension %q%s", brief(d.Name), nearest.DidYouMean(d.Name, allNames(v)))})
 		}
 	}
 	for i := range out.Dimensions {

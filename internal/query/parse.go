@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/nearest"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -145,7 +146,7 @@ func (p *parser) unknown(prefix string, fields map[string]any, known []string) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		p.fault(prefix+brief(name).(string), "unknown_field", fields[name], "unknown field %q%s", brief(name), didYouMean(name, known))
+		p.fault(prefix+brief(name).(string), "unknown_field", fields[name], "unknown field %q%s", brief(name), nearest.DidYouMean(name, known))
 	}
 }
 
@@ -184,7 +185,7 @@ func (p *parser) metrics(value any) {
 		m, ok := MetricByName(name)
 		switch {
 		case !ok:
-			p.fault(location, "unknown_metric", name, "unknown metric %q%s", brief(name), didYouMean(name, metricNames[:]))
+			p.fault(location, "unknown_metric", name, "unknown metric %q%s", brief(name), nearest.DidYouMean(name, metricNames[:]))
 		case slices.Contains(p.q.Metrics, m):
 			p.fault(location, "duplicate", name, "metric %q is asked twice", name)
 		default:
@@ -228,7 +229,7 @@ func (p *parser) dimension(location string, v any) (d Dimension, ok bool) {
 		return d, false
 	}
 	if d, ok = dimensionByName(name); !ok {
-		p.fault(location, "unknown_dimension", name, "unknown dimension %q%s", name, didYouMean(name, builtinDimensions()))
+		p.fault(location, "unknown_dimension", name, "unknown dimension %q%s", name, nearest.DidYouMean(name, builtinDimensions()))
 	}
 	return d, ok
 }
@@ -372,7 +373,7 @@ func (p *parser) filter(location string, value any, depth int) *Filter {
 	op := slices.Index(opNames, name)
 	switch {
 	case op < 0:
-		p.fault(location+"[0]", "unknown_operator", name, "unknown operator %q%s", brief(name), didYouMean(name, append([]string{"segment"}, opNames...)))
+		p.fault(location+"[0]", "unknown_operator", name, "unknown operator %q%s", brief(name), nearest.DidYouMean(name, append([]string{"segment"}, opNames...)))
 		return nil
 	case Op(op) == OpAnd || Op(op) == OpOr:
 		return p.combination(location, Op(op), list, depth)
@@ -510,7 +511,7 @@ func (p *parser) orderBy(value any) {
 		}
 		o, ok := p.orderKey(name)
 		if !ok {
-			p.fault(location+"[0]", "unknown_name", name, "%q is none of the question's metrics and dimensions%s", brief(name), didYouMean(name, p.names()))
+			p.fault(location+"[0]", "unknown_name", name, "%q is none of the question's metrics and dimensions%s", brief(name), nearest.DidYouMean(name, p.names()))
 		}
 		switch pair[1] {
 		case "asc":
@@ -614,7 +615,7 @@ func (p *parser) compare(value any) {
 	case !ok:
 		p.fault(at, "wrong_type", value, "expected one of %s, found %s", strings.Join(known, ", "), kindOf(value))
 	case !slices.Contains(known, name):
-		p.fault(at, "wrong_value", name, "expected one of %s%s", strings.Join(known, ", "), didYouMean(name, known))
+		p.fault(at, "wrong_value", name, "expected one of %s%s", strings.Join(known, ", "), nearest.DidYouMean(name, known))
 	default:
 		p.q.Compare = Compare(name)
 	}

@@ -847,6 +847,8 @@ export interface components {
             keys: components["schemas"]["Key"][];
         };
         Ledger: {
+            /** @description What became of stored events later: orphan, left */
+            afterwards: components["schemas"]["LedgerLine"][];
             /** Format: date-time */
             from: string;
             /** @description With resolution: the same by time */

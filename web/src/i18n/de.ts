@@ -218,6 +218,8 @@ export const de: Record<Key, string> = {
   'verdict.refused': 'Abgelehnt',
   'verdict.bot': 'Roboter',
   'verdict.no_consent': 'Keine Einwilligung',
+  'health.afterwards': 'Vom Gespeicherten später',
+  'verdict.left': 'Früher gegangen',
   'verdict.orphan': 'Lesezeit ohne ihren Seitenaufruf',
   'verdict.quarantined': 'Nicht anwendbar',
   'reason.missing_field': 'ein Feld fehlt',

@@ -217,6 +217,8 @@ export const en = {
   'verdict.refused': 'Refused',
   'verdict.bot': 'Robot',
   'verdict.no_consent': 'No consent',
+  'health.afterwards': 'Of what was stored, later',
+  'verdict.left': 'Left early',
   'verdict.orphan': 'Reading time without its page view',
   'verdict.quarantined': 'Could not be applied',
   'reason.missing_field': 'a field is missing',

@@ -4,7 +4,7 @@ import { groupLedger, ledgerSeries } from './ledger'
 const line = (verdict: string, count: number, reason = '') => ({ verdict, reason, count })
 
 it('adds up to everything', () => {
-  expect(groupLedger([line('stored', 7), line('duplicate', 2), line('rejected', 3, 'bad_time'), line('refused', 1, 'overload'), line('bot', 4), line('orphan', 1)])).toEqual({
+  expect(groupLedger([line('stored', 7), line('duplicate', 2), line('rejected', 3, 'bad_time'), line('refused', 1, 'overload'), line('bot', 4), line('no_consent', 1)])).toEqual({
     kept: 7,
     known: 2,
     marked: 5,

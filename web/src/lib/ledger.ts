@@ -9,7 +9,7 @@ interface Line {
 
 /**
  * The kind of a verdict: stored as it came; known already; taken, but set
- * apart (robots, no consent, engagement without its view); refused.
+ * apart (robots, no consent); refused.
  */
 export function kindOf(verdict: string): Kind {
   switch (verdict) {
@@ -19,7 +19,6 @@ export function kindOf(verdict: string): Kind {
       return 'known'
     case 'rejected':
     case 'refused':
-    case 'quarantined':
       return 'refused'
     default:
       return 'marked'

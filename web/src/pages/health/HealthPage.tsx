@@ -142,19 +142,26 @@ function Reasons({ ledger }: { ledger: Ledger }) {
   const lines = [...ledger.verdicts].sort((a, b) => b.count - a.count)
   const most = Math.max(1, ...lines.map((l) => l.count))
   return (
-    <Ranking
-      label={t('health.reasons')}
-      nameOf={t('health.verdict')}
-      columns={[
-        { id: 'count', name: t('health.count') },
-        { id: 'share', name: t('health.share'), secondary: true },
-      ]}
-      rows={lines.map((l) => ({
-        id: `${l.verdict}/${l.reason}`,
-        name: reasonText(l.verdict, l.reason),
-        share: l.count / most,
-        cells: [f.number(l.count), f.share(l.count / ledger.total)],
-      }))}
-    />
+    <>
+      <Ranking
+        label={t('health.reasons')}
+        nameOf={t('health.verdict')}
+        columns={[
+          { id: 'count', name: t('health.count') },
+          { id: 'share', name: t('health.share'), secondary: true },
+        ]}
+        rows={lines.map((l) => ({
+          id: `${l.verdict}/${l.reason}`,
+          name: reasonText(l.verdict, l.reason),
+          share: l.count / most,
+          cells: [f.number(l.count), f.share(l.count / ledger.total)],
+        }))}
+      />
+      {ledger.afterwards.map((l) => (
+        <p key={`${l.verdict}/${l.reason}`} className="small muted">
+          {t('health.afterwards')}: {reasonText(l.verdict, l.reason)}, <span className="digits">{f.number(l.count)}</span>
+        </p>
+      ))}
+    </>
   )
 }
