@@ -17,6 +17,9 @@ import (
 	"github.com/readership/readership/bench/harness"
 )
 
+// upkeep is a little more than the server's period of housekeeping.
+const upkeep = 35 * time.Second
+
 // Memory loads the data set of the memory promise, lists the bytes a page view
 // by kind and the resident memory, then loads it again with half the memory
 // and checks that the shorter window is answered exactly.
@@ -80,6 +83,16 @@ func loadVisits(ctx context.Context, w io.Writer, v dataset.Visits, dir string, 
 	if err != nil {
 		return 0, err
 	}
+	atOnce, err := s.RSS()
+	if err != nil {
+		return 0, err
+	}
+	// The server looks at its garbage every 30 s.
+	select {
+	case <-time.After(upkeep):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	rss, err := s.RSS()
 	if err != nil {
 		return 0, err
@@ -89,8 +102,8 @@ func loadVisits(ctx context.Context, w io.Writer, v dataset.Visits, dir string, 
 		title += ", --memory " + strconv.FormatInt(limit, 10)
 	}
 	held := printKinds(w, title, kinds, v.Views)
-	fmt.Fprintf(w, "\nRSS: empty %d MB, highest while loading %d MB, after it %d MB = **%.2f ×** of the sum (limit 1.3). Loaded in %.0f s. Log on disk: %.1f bytes an event. %s.\n\n",
-		empty>>20, peak>>20, rss>>20, float64(rss)/float64(held), took.Seconds(), float64(diskUsage(filepath.Join(dir, "log")))/float64(2*v.Views), Machine())
+	fmt.Fprintf(w, "\nRSS: empty %d MB, highest while loading %d MB, right after it %d MB, 35 s later %d MB = **%.2f ×** of the sum (limit 1.3). Loaded in %.0f s. Log on disk: %.1f bytes an event. %s.\n\n",
+		empty>>20, peak>>20, atOnce>>20, rss>>20, float64(rss)/float64(held), took.Seconds(), float64(diskUsage(filepath.Join(dir, "log")))/float64(2*v.Views), Machine())
 	if err := checkWindow(ctx, w, s, v, limit > 0); err != nil {
 		return 0, err
 	}

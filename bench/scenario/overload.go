@@ -96,28 +96,53 @@ func Overload(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	grown := storedAfter - storedBefore
-	offered := float64(over.Offered) / over.Took.Seconds()
+	r := overloadReport{batch: *batch, capacity: capacity, over: over, before: before, highest: highest,
+		grown: storedAfter - storedBefore, after: after, recovered: recovered}
 	fmt.Fprintf(w, "Server on core 0, open-loop generator on core 1, batches of %d, %d connections, %d s. %s.\n\n| | |\n|---|---|\n", *batch, *connections, *seconds, Machine())
-	fmt.Fprintf(w, "| capacity (closed loop) | %s events/s |\n| offered | %s events/s (%.2f ×) |\n", thousands(capacity*float64(*batch)), thousands(offered*float64(*batch)), offered/capacity)
-	fmt.Fprintf(w, "| accepted | %s events/s; since they were sent p50 %s, **p99 %s** (limit 250 ms); since they were due p99 %s |\n", thousands(float64(len(over.Accepted)**batch)/over.Took.Seconds()),
-		millis(over.Accepted, .5), millis(over.Accepted, .99), millis(over.Due, .99))
-	fmt.Fprintf(w, "| refused | %s requests, **p99 %s**, slowest %s (limit 50 ms), %d without Retry-After |\n", thousands(float64(len(over.Refused))),
-		millis(over.Refused, .99), millis(over.Refused, 1), over.RefusedBare)
-	fmt.Fprintf(w, "| other answers, broken connections | %d, %d |\n", over.Others, over.Broken)
-	fmt.Fprintf(w, "| memory before, highest | %d MB, %d MB: **%.2f ×** (limit 1.2); of it rows newly stored: %d MB |\n", before>>20, highest>>20, float64(highest)/float64(before), grown>>20)
-	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed after %s |\n", thousands(after*float64(*batch)), after/capacity, recovered.refused, recovered.in.Round(time.Millisecond))
-	switch {
-	case harness.Quantile(over.Accepted, .99) > 250*time.Millisecond:
-		return errors.New("accepted requests took too long")
-	case harness.Quantile(over.Refused, .99) > 50*time.Millisecond:
-		return errors.New("refusals took too long")
-	case over.RefusedBare+over.Others+over.Broken > 0:
-		return errors.New("answers were neither 200 nor refusals with Retry-After")
-	case float64(highest-grown) > 1.2*float64(before): // what was accepted and stored is not overload's
-		return errors.New("memory grew by more than what was stored and a fifth")
+	r.print(w)
+	if err := r.check(); err != nil {
+		return err
 	}
 	return s.Stop()
+}
+
+// overloadReport is what was measured; rates are requests a second, memory is
+// in bytes.
+type overloadReport struct {
+	batch           int
+	capacity, after float64
+	over            *harness.LoadReport
+	before, highest int64
+	grown           int64 // rows newly stored
+	recovered       recoveryReport
+}
+
+func (r *overloadReport) print(w io.Writer) {
+	events := func(requests float64) string { return thousands(requests * float64(r.batch)) }
+	took := r.over.Took.Seconds()
+	offered := float64(r.over.Offered) / took
+	fmt.Fprintf(w, "| capacity (closed loop) | %s events/s |\n| offered | %s events/s (%.2f ×) |\n", events(r.capacity), events(offered), offered/r.capacity)
+	fmt.Fprintf(w, "| accepted | %s events/s; since they were sent p50 %s, **p99 %s** (limit 250 ms); since they were due p99 %s |\n", events(float64(len(r.over.Accepted))/took),
+		millis(r.over.Accepted, .5), millis(r.over.Accepted, .99), millis(r.over.Due, .99))
+	fmt.Fprintf(w, "| refused | %s requests, **p99 %s**, slowest %s (limit 50 ms), %d without Retry-After |\n", thousands(float64(len(r.over.Refused))),
+		millis(r.over.Refused, .99), millis(r.over.Refused, 1), r.over.RefusedBare)
+	fmt.Fprintf(w, "| other answers, broken connections | %d, %d |\n", r.over.Others, r.over.Broken)
+	fmt.Fprintf(w, "| memory before, highest | %d MB, %d MB: **%.2f ×** (limit 1.2); of it rows newly stored: %d MB |\n", r.before>>20, r.highest>>20, float64(r.highest)/float64(r.before), r.grown>>20)
+	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed after %s |\n", events(r.after), r.after/r.capacity, r.recovered.refused, r.recovered.in.Round(time.Millisecond))
+}
+
+func (r *overloadReport) check() error {
+	switch {
+	case harness.Quantile(r.over.Accepted, .99) > 250*time.Millisecond:
+		return errors.New("accepted requests took too long")
+	case harness.Quantile(r.over.Refused, .99) > 50*time.Millisecond:
+		return errors.New("refusals took too long")
+	case r.over.RefusedBare+r.over.Others+r.over.Broken > 0:
+		return errors.New("answers were neither 200 nor refusals with Retry-After")
+	case float64(r.highest-r.grown) > 1.2*float64(r.before): // what was accepted and stored is not overload's
+		return errors.New("memory grew by more than what was stored and a fifth")
+	}
+	return nil
 }
 
 // millis writes a quantile of sorted durations.

@@ -11,11 +11,16 @@ import (
 const spareBytes = 48 << 20
 
 // tuneGarbage sets how far the heap may grow over what lives: twice for a
-// small one, an eighth for a large one.
+// small one, an eighth for a large one. What a burst has left free beyond that
+// goes back to the system.
 func tuneGarbage() {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(sample)
-	debug.SetGCPercent(gcPercent(sample[0].Value.Uint64()))
+	live, free := sample[0].Value.Uint64(), sample[1].Value.Uint64()
+	debug.SetGCPercent(gcPercent(live))
+	if free > max(2*spareBytes, live/8) {
+		debug.FreeOSMemory()
+	}
 }
 
 func gcPercent(live uint64) int {
