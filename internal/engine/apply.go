@@ -197,7 +197,8 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint
 			a.copyRow(b, s, rows, r, class, flags, name, b.Strings[account], columns, cells)
 		}
 	}
-	s.changed = true
+	// The old view would keep a copy of every page that changes from here on.
+	s.changed, s.view = true, nil
 }
 
 // touch brings what the next rows need into the cache.
