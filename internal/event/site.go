@@ -117,9 +117,9 @@ type Fact struct {
 
 // Kinds of facts.
 const (
-	FactSite   = "site"   // Key = site id, Value = Site
-	FactItem   = "item"   // Key = item id, Value = Item
-	FactSeen   = "seen"   // Value = subjects with their first_seen (engine.AppendSeen)
+	FactSite = "site" // Key = site id, Value = Site
+	FactItem = "item" // Key = item id, Value = Item
+	FactSeen = "seen" // Value = subjects with their first_seen (engine.AppendSeen)
 )
 
 // Item is one catalogue entry. Its JSON is the value of a FactItem.
