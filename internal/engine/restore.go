@@ -120,6 +120,7 @@ func (c *checkpointer) loadBlocks(shard int, st *siteShard, h *siteHead) error {
 			return err
 		}
 		st.blocks[b.ID] = b
+		st.ids.Hold(b.ID)
 		st.order = append(st.order, b)
 		if !b.Sealed {
 			st.open[openKey{b.Day, b.Copies}] = b

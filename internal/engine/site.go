@@ -139,6 +139,7 @@ func (s *siteShard) blockFor(day int, copies bool) *block.Builder {
 	b := block.NewBuilder(s.nextID, day, copies)
 	s.nextID++
 	s.blocks[b.ID] = b
+	s.ids.Hold(b.ID)
 	at, _ := slices.BinarySearchFunc(s.order, day+1, func(o *block.Builder, day int) int { return cmp.Compare(o.Day, day) })
 	s.order = slices.Insert(s.order, at, b)
 	s.open[key] = b
@@ -211,6 +212,7 @@ func (s *siteShard) trim() {
 		b := s.leaving[0]
 		if s.trimmed >= b.N() {
 			delete(s.blocks, b.ID)
+			s.ids.Release(b.ID)
 			s.leaving = s.leaving[1:]
 			s.trimmed = 0
 			s.clean = nil

@@ -12,11 +12,11 @@ const keepHours = 48
 // Shape of the id set. A segment is rebuilt by itself when it is full, so that
 // no rebuild takes longer than a millisecond or two. Segments begin with
 // different sizes, so that they are never full at the same time, and the set
-// takes 13 bytes an id at all times.
+// takes 11.5 bytes an id at all times.
 const (
 	idSegmentBits = 10
 	idSegments    = 1 << idSegmentBits
-	minSlots      = 455                                   // one page
+	minSlots      = 512                                   // one page
 	spread        = minSlots*maxLoad/freshLoad - minSlots // slots between the smallest and the largest beginning
 	maxLoad       = 0.82
 	freshLoad     = 0.6 // after a rebuild: an id is moved three times on average
@@ -27,8 +27,9 @@ const (
 const sweepAge = 150
 
 // idSet holds 64-bit hashes for keepHours of log time: open addressing with
-// linear probing, and one byte beside each hash for the hour it was added.
-// The hash 0 is not a member. Owned by one goroutine at a time.
+// linear probing. A slot holds what a hash's segment does not say of it and the
+// hour it was added: a mark, so that no slot in use is 0, 54 bits, 8 bits.
+// Owned by one goroutine at a time.
 type idSet struct {
 	segments [idSegments]idSegment
 	hour     int64 // log hour now: stamp / 3,600,000
@@ -40,13 +41,22 @@ type idSet struct {
 
 type idSegment struct {
 	slots  []uint64
-	hours  []uint8
 	used   int
 	mem    []byte
 	mapped bool
 }
 
-// home returns the slot where a hash would like to be in n slots.
+const (
+	keyBits = 64 - idSegmentBits
+	keyMark = 1 << keyBits
+)
+
+// keyOf returns what a slot holds of a hash, and slotOf the whole slot.
+func keyOf(hash uint64) uint64              { return hash&(keyMark-1) | keyMark }
+func slotOf(hash uint64, hour int64) uint64 { return keyOf(hash)<<8 | uint64(uint8(hour)) }
+
+// home returns the slot where a hash, or a slot's key, would like to be in n
+// slots.
 func home(hash uint64, n int) int {
 	hi, _ := bits.Mul64(hash<<idSegmentBits, uint64(n))
 	return int(hi)
@@ -54,8 +64,8 @@ func home(hash uint64, n int) int {
 
 func (s *idSet) segment(hash uint64) *idSegment { return &s.segments[hash>>(64-idSegmentBits)] }
 
-// expired says whether an entry of an hour byte is out of date.
-func (s *idSet) expired(hour uint8) bool { return uint8(s.hour)-hour > keepHours }
+// expired says whether a slot in use is out of date.
+func (s *idSet) expired(slot uint64) bool { return uint8(s.hour)-uint8(slot) > keepHours }
 
 // find returns the slot of hash, or the empty slot where it would go.
 func (g *idSegment) find(hash uint64) (slot int, ok bool) {
@@ -63,11 +73,12 @@ func (g *idSegment) find(hash uint64) (slot int, ok bool) {
 	if n == 0 {
 		return 0, false
 	}
+	key := keyOf(hash)
 	for i := home(hash, n); ; {
-		switch g.slots[i] {
-		case hash:
+		switch s := g.slots[i]; {
+		case s>>8 == key:
 			return i, true
-		case 0:
+		case s == 0:
 			return i, false
 		}
 		if i++; i == n {
@@ -80,7 +91,7 @@ func (g *idSegment) find(hash uint64) (slot int, ok bool) {
 func (s *idSet) has(hash uint64) bool {
 	g := s.segment(hash)
 	i, ok := g.find(hash)
-	return ok && !s.expired(g.hours[i])
+	return ok && !s.expired(g.slots[i])
 }
 
 // warmRows is how many hashes are worth warming at a time.
@@ -92,8 +103,7 @@ const warmRows = 64
 func (s *idSet) warm(hashes []uint64, step int) (sum uint64) {
 	for i := 0; i < len(hashes); i += step {
 		if g := s.segment(hashes[i]); g.used > 0 {
-			slot := home(hashes[i], len(g.slots))
-			sum += g.slots[slot] + uint64(g.hours[slot])
+			sum += g.slots[home(hashes[i], len(g.slots))]
 		}
 	}
 	return sum
@@ -104,17 +114,17 @@ func (s *idSet) add(hash uint64) bool {
 	g := s.segment(hash)
 	i, ok := g.find(hash)
 	if ok {
-		if !s.expired(g.hours[i]) {
+		if !s.expired(g.slots[i]) {
 			return false
 		}
-		g.hours[i] = uint8(s.hour)
+		g.slots[i] = slotOf(hash, s.hour)
 		return true
 	}
 	if float64(g.used+1) > maxLoad*float64(len(g.slots)) {
 		s.rebuild(int(hash >> (64 - idSegmentBits)))
 		i, _ = g.find(hash)
 	}
-	g.slots[i], g.hours[i] = hash, uint8(s.hour)
+	g.slots[i] = slotOf(hash, s.hour)
 	g.used++
 	s.count++
 	return true
@@ -124,7 +134,7 @@ func (s *idSet) add(hash uint64) bool {
 func (s *idSet) touch(hash uint64) {
 	g := s.segment(hash)
 	if i, ok := g.find(hash); ok {
-		g.hours[i] = uint8(s.hour)
+		g.slots[i] = slotOf(hash, s.hour)
 	}
 }
 
@@ -144,11 +154,11 @@ func (s *idSet) remove(hash uint64) {
 		if g.slots[j] == 0 {
 			break
 		}
-		h := home(g.slots[j], n)
+		h := home(g.slots[j]>>8, n)
 		if (i < j && h > i && h <= j) || (i > j && (h > i || h <= j)) {
 			continue
 		}
-		g.slots[i], g.hours[i] = g.slots[j], g.hours[j]
+		g.slots[i] = g.slots[j]
 		i = j
 	}
 	g.slots[i] = 0
@@ -161,22 +171,21 @@ func (s *idSet) remove(hash uint64) {
 func (s *idSet) rebuild(segment int) {
 	g := &s.segments[segment]
 	live := 0
-	for i, hash := range g.slots {
-		if hash != 0 && !s.expired(g.hours[i]) {
+	for _, slot := range g.slots {
+		if slot != 0 && !s.expired(slot) {
 			live++
 		}
 	}
 	old := *g
 	least := minSlots + int(spread*float64(segment)/idSegments)
 	n := max(least, int(float64(live)/freshLoad)+1)
-	g.mem, g.mapped = allocate(9 * n)
+	g.mem, g.mapped = allocate(8 * n)
 	g.slots = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(g.mem))), n)
-	g.hours = g.mem[8*n:]
 	g.used = live
-	for i, hash := range old.slots {
-		if hash != 0 && !s.expired(old.hours[i]) {
-			slot, _ := g.find(hash)
-			g.slots[slot], g.hours[slot] = hash, old.hours[i]
+	for _, slot := range old.slots {
+		if slot != 0 && !s.expired(slot) {
+			i, _ := g.find(slot >> 8)
+			g.slots[i] = slot
 		}
 	}
 	s.count += live - old.used
@@ -222,10 +231,10 @@ func (s *idSet) sweep(n int) {
 func (s *idSet) sweepSegment(segment int) {
 	g := &s.segments[segment]
 	old, ancient := 0, false
-	for i, hash := range g.slots {
-		if hash != 0 && s.expired(g.hours[i]) {
+	for _, slot := range g.slots {
+		if slot != 0 && s.expired(slot) {
 			old++
-			ancient = ancient || uint8(s.hour)-g.hours[i] > 2*keepHours
+			ancient = ancient || uint8(s.hour)-uint8(slot) > 2*keepHours
 		}
 	}
 	if ancient || old*8 > g.used {

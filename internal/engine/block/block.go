@@ -139,17 +139,20 @@ type Builder struct {
 	max     uint32
 	robots  int
 
-	snapshot   *Block
-	changed    bool // since snapshot
-	Unsaved    bool // since the last checkpoint
-	longShared bool // long may be seen by a snapshot
-	bytes      int64
+	snapshot   *Block    // nil once the block has changed: an old one would keep old pages alive
+	columns    []*Column // of a sealed block's snapshots
+	Unsaved    bool      // since the last checkpoint
+	longShared bool      // long may be seen by a snapshot
+	bytes      int64     // of a sealed block; 0: not measured since it changed
 }
 
 // NewBuilder returns an empty block.
 func NewBuilder(id uint16, day int, copies bool) *Builder {
-	return &Builder{ID: id, Day: day, Copies: copies, views: new([Buckets]uint32), events: new([Buckets]uint32), changed: true, Unsaved: true}
+	return &Builder{ID: id, Day: day, Copies: copies, views: new([Buckets]uint32), events: new([Buckets]uint32), Unsaved: true}
 }
+
+// touch notes a change.
+func (b *Builder) touch() { b.snapshot, b.bytes, b.Unsaved = nil, 0, true }
 
 // N returns the number of rows.
 func (b *Builder) N() int { return len(b.time) }
@@ -189,7 +192,7 @@ func (b *Builder) Append(r *Row) int {
 		b.vrows = append(b.vrows, uint16(i))
 		b.values = append(b.values, r.Value)
 	}
-	b.changed, b.Unsaved = true, true
+	b.touch()
 	if r.Engaged != 0 || r.Scroll != 0 {
 		b.Engage(i, r.Engaged, r.Scroll)
 	}
@@ -238,7 +241,7 @@ func newScroll() *paged.Array[uint8] { return paged.New[uint8](4096) }
 // Engage adds attention (milliseconds) to a row and raises its scroll. It
 // returns the row's attention after that.
 func (b *Builder) Engage(row int, millis uint32, scroll uint8) uint32 {
-	b.changed, b.Unsaved = true, true
+	b.touch()
 	var total uint32
 	if millis != 0 {
 		if b.engaged == nil {
@@ -341,12 +344,12 @@ func (b *Builder) Seal() {
 			c.trim()
 		}
 	}
-	b.changed, b.Unsaved = true, true
+	b.touch()
 }
 
 // Snapshot returns the block as it is now; the same one while nothing changes.
 func (b *Builder) Snapshot() *Block {
-	if !b.changed && b.snapshot != nil {
+	if b.snapshot != nil {
 		return b.snapshot
 	}
 	s := &Block{
@@ -355,19 +358,15 @@ func (b *Builder) Snapshot() *Block {
 		Time: slices.Clip(b.time), Subject: slices.Clip(b.subject),
 		ValueRows: slices.Clip(b.vrows), Values: slices.Clip(b.values),
 	}
-	if b.Sealed && b.snapshot != nil && b.snapshot.Sealed {
+	if b.Sealed {
 		// Only attention changes after sealing.
-		s.Columns, s.Views, s.Events = b.snapshot.Columns, b.snapshot.Views, b.snapshot.Events
+		if b.columns == nil {
+			b.columns = b.viewColumns()
+		}
+		s.Columns, s.Views, s.Events = b.columns, b.views, b.events
 	} else {
 		views, events := *b.views, *b.events
-		s.Views, s.Events = &views, &events
-		s.Columns = make([]*Column, len(b.cols))
-		for i, c := range b.cols {
-			if c != nil && c.n > 0 {
-				v := c.view()
-				s.Columns[i] = &v
-			}
-		}
+		s.Columns, s.Views, s.Events = b.viewColumns(), &views, &events
 	}
 	if b.engaged != nil {
 		s.Engaged = b.engaged.Snapshot()
@@ -376,13 +375,24 @@ func (b *Builder) Snapshot() *Block {
 	if b.scroll != nil {
 		s.Scroll = b.scroll.Snapshot()
 	}
-	b.snapshot, b.changed = s, false
+	b.snapshot = s
 	return s
+}
+
+func (b *Builder) viewColumns() []*Column {
+	columns := make([]*Column, len(b.cols))
+	for i, c := range b.cols {
+		if c != nil && c.n > 0 {
+			v := c.view()
+			columns[i] = &v
+		}
+	}
+	return columns
 }
 
 // Bytes returns the memory of the block's rows.
 func (b *Builder) Bytes() int64 {
-	if b.Sealed && b.bytes != 0 && !b.changed {
+	if b.Sealed && b.bytes != 0 {
 		return b.bytes
 	}
 	n := int64(2*4*Buckets+512) + 4*int64(cap(b.time)+cap(b.subject)) + 2*int64(cap(b.vrows)) + 8*int64(cap(b.values)) + 20*int64(len(b.long))

@@ -14,17 +14,27 @@ const Hours = 48
 const (
 	tableBits = 9
 	tables    = 1 << tableBits
-	maxAge    = 200 // hours that fit the stored byte with room to sweep
 )
 
-// Table maps 64-bit hashes to rows. It is 512 open-addressing tables of 13
+// Load of a table right after a rebuild and when it is rebuilt. Tables begin
+// with different sizes, so that they are never full at the same time and an id
+// takes about 15.6 bytes at all times.
+const (
+	freshLoad = 0.70
+	maxLoad   = 0.85
+	minSlots  = 32
+	spread    = minSlots*maxLoad/freshLoad - minSlots
+)
+
+// Table maps 64-bit hashes to rows. It is 512 open-addressing tables of 12
 // bytes a slot, so that growing and sweeping one takes microseconds. It belongs
 // to the shard's writer.
 type Table struct {
 	tables [tables]table
-	hour   int64 // log time of the newest Advance
-	sweep  int   // next table to look at
-	swept  int64 // hour in which the round of sweeps began
+	held   [1 << 16 / 64]uint64 // blocks whose rows are in memory
+	hour   int64                // log time of the newest Advance
+	sweep  int                  // next table to look at
+	swept  int64                // hour in which the round of sweeps began
 	n      int
 
 	// Journal, if true, keeps what is added until TakeAdded, for a checkpoint.
@@ -46,11 +56,31 @@ func (t *Table) TakeAdded() []Entry {
 	return added
 }
 
+// table keeps of a hash what its place among the tables does not say, with a
+// mark, so that no key is 0, and the hour: mark, 55 bits, 8 bits.
 type table struct {
-	keys  []uint64 // 0 is empty
-	rows  []block.RowID
-	hours []uint8
-	n     int
+	keys []uint64 // 0 is empty
+	rows []block.RowID
+	n    int
+}
+
+const (
+	keyBits = 64 - tableBits
+	mark    = 1 << keyBits
+)
+
+func keyOf(hash uint64) uint64 { return hash&(mark-1) | mark }
+
+// Hold makes ids of a block's rows known, Release unknown.
+func (t *Table) Hold(id uint16) { t.held[id/64] |= 1 << (id % 64) }
+
+// Release gives back the memory of the ids of a block's rows, a little with
+// each Advance.
+func (t *Table) Release(id uint16) {
+	t.held[id/64] &^= 1 << (id % 64)
+	if t.sweep >= tables {
+		t.sweep, t.swept = 0, t.hour
+	}
 }
 
 // Advance sets log time, in hours since 1970. Entries of more than Hours ago
@@ -62,13 +92,13 @@ func (t *Table) Advance(hour int64) {
 		}
 		return
 	}
-	if hour-t.hour > maxAge-Hours && t.hour != 0 {
+	if hour-t.hour > Hours {
 		for i := range t.tables {
 			t.tables[i] = table{}
 		}
 		t.n = 0
 	}
-	if t.sweep < tables && t.swept+maxAge-Hours-24 <= hour {
+	if t.sweep < tables && t.swept+Hours <= hour {
 		// The round was never finished, for want of messages.
 		for t.sweep < tables {
 			t.sweepOne()
@@ -80,38 +110,56 @@ func (t *Table) Advance(hour int64) {
 	}
 }
 
+// sweepOne rebuilds a table if that gives back an eighth of it or must happen
+// before hour bytes come round.
 func (t *Table) sweepOne() {
 	s := &t.tables[t.sweep]
-	t.sweep++
-	old := 0
+	old, ancient := 0, false
 	for i, k := range s.keys {
-		if k != 0 && t.expired(s.hours[i]) {
+		if k != 0 && t.gone(k, s.rows[i]) {
 			old++
+			ancient = ancient || uint8(t.hour)-uint8(k) > 2*Hours
 		}
 	}
-	if old > 0 {
-		t.n -= old
-		s.rebuild(t, s.n-old)
+	if ancient || old*8 > s.n {
+		t.rebuild(t.sweep, s.n-old)
 	}
+	t.sweep++
 }
 
-func (t *Table) expired(hour uint8) bool { return uint8(t.hour)-hour > Hours }
+// gone says whether an entry is out of date or its row has left.
+func (t *Table) gone(key uint64, row block.RowID) bool {
+	b := row.Block()
+	return uint8(t.hour)-uint8(key) > Hours || t.held[b/64]&(1<<(b%64)) == 0
+}
 
-// Find returns the row of a hash.
-func (t *Table) Find(hash uint64) (block.RowID, bool) {
-	s := &t.tables[hash>>(64-tableBits)]
-	if s.n == 0 {
-		return 0, false
-	}
-	for i := s.start(hash); s.keys[i] != 0; {
-		if s.keys[i] == hash {
-			return s.rows[i], !t.expired(s.hours[i])
+// find returns the slot of a hash, or the empty slot where it would go.
+func (s *table) find(hash uint64) (slot int, ok bool) {
+	key := keyOf(hash)
+	for i := s.start(hash); ; {
+		switch k := s.keys[i]; {
+		case k>>8 == key:
+			return i, true
+		case k == 0:
+			return i, false
 		}
 		if i++; i == len(s.keys) {
 			i = 0
 		}
 	}
-	return 0, false
+}
+
+// Find returns the row of a hash.
+func (t *Table) Find(hash uint64) (block.RowID, bool) {
+	s := &t.tables[hash>>keyBits]
+	if s.n == 0 {
+		return 0, false
+	}
+	i, ok := s.find(hash)
+	if !ok || t.gone(s.keys[i], s.rows[i]) {
+		return 0, false
+	}
+	return s.rows[i], true
 }
 
 // Add sets the row of a hash (not 0) unless it is known.
@@ -119,52 +167,43 @@ func (t *Table) Add(hash uint64, row block.RowID) {
 	if t.Journal {
 		t.added = append(t.added, Entry{hash, row, uint32(t.hour)})
 	}
-	s := &t.tables[hash>>(64-tableBits)]
-	if (s.n+1)*6 > len(s.keys)*5 {
+	number := hash >> keyBits
+	s := &t.tables[number]
+	if float64(s.n+1) > maxLoad*float64(len(s.keys)) {
 		live := 0
 		for i, k := range s.keys {
-			if k != 0 && !t.expired(s.hours[i]) {
+			if k != 0 && !t.gone(k, s.rows[i]) {
 				live++
 			}
 		}
-		t.n -= s.n - live
-		s.rebuild(t, max(4, live*5/4+live/6))
+		t.rebuild(int(number), live)
 	}
-	i := s.start(hash)
-	for s.keys[i] != 0 {
-		if s.keys[i] == hash {
-			if t.expired(s.hours[i]) {
-				s.rows[i], s.hours[i] = row, uint8(t.hour)
-			}
-			return
-		}
-		if i++; i == len(s.keys) {
-			i = 0
-		}
+	i, ok := s.find(hash)
+	if ok && !t.gone(s.keys[i], s.rows[i]) {
+		return
 	}
-	s.keys[i], s.rows[i], s.hours[i] = hash, row, uint8(t.hour)
-	s.n++
-	t.n++
+	if !ok {
+		s.n++
+		t.n++
+	}
+	s.keys[i], s.rows[i] = keyOf(hash)<<8|uint64(uint8(t.hour)), row
 }
 
-// rebuild makes room for n entries and keeps those that are still known.
-func (s *table) rebuild(t *Table, n int) {
+// rebuild makes room for more than the live entries and keeps those.
+func (t *Table) rebuild(number, live int) {
+	s := &t.tables[number]
 	old := *s
-	size := n*6/5 + 4
-	*s = table{keys: make([]uint64, size), rows: make([]block.RowID, size), hours: make([]uint8, size)}
+	least := minSlots + int(spread*float64(number)/tables)
+	size := max(least, int(float64(live)/freshLoad)+1)
+	*s = table{keys: make([]uint64, size), rows: make([]block.RowID, size), n: live}
 	for i, k := range old.keys {
-		if k == 0 || t.expired(old.hours[i]) {
+		if k == 0 || t.gone(k, old.rows[i]) {
 			continue
 		}
-		j := s.start(k)
-		for s.keys[j] != 0 {
-			if j++; j == size {
-				j = 0
-			}
-		}
-		s.keys[j], s.rows[j], s.hours[j] = k, old.rows[i], old.hours[i]
-		s.n++
+		j, _ := s.find(k >> 8)
+		s.keys[j], s.rows[j] = k, old.rows[i]
 	}
+	t.n += live - old.n
 }
 
 func (s *table) start(hash uint64) int {
@@ -176,9 +215,9 @@ func (t *Table) Len() int { return t.n }
 
 // Bytes returns the memory of the table.
 func (t *Table) Bytes() int64 {
-	n := int64(tables*80) + 16*int64(cap(t.added))
+	n := int64(tables*56) + int64(len(t.held)*8) + 16*int64(cap(t.added))
 	for i := range t.tables {
-		n += 13 * int64(len(t.tables[i].keys))
+		n += 12 * int64(len(t.tables[i].keys))
 	}
 	return n
 }
@@ -189,8 +228,9 @@ func (t *Table) MarkUnsaved() {
 	for i := range t.tables {
 		s := &t.tables[i]
 		for j, k := range s.keys {
-			if k != 0 && !t.expired(s.hours[j]) {
-				t.added = append(t.added, Entry{k, s.rows[j], uint32(t.hour - int64(uint8(t.hour)-s.hours[j]))})
+			if k != 0 && !t.gone(k, s.rows[j]) {
+				hash := uint64(i)<<keyBits | k>>8&(mark-1)
+				t.added = append(t.added, Entry{hash, s.rows[j], uint32(t.hour - int64(uint8(t.hour)-uint8(k)))})
 			}
 		}
 	}
@@ -212,9 +252,9 @@ func (t *Table) Restore(entries []Entry) {
 // cache misses overlap. The sum only keeps the reads from being dropped.
 func (t *Table) Touch(hashes []uint64) (sum uint64) {
 	for _, h := range hashes {
-		if s := &t.tables[h>>(64-tableBits)]; s.n > 0 && h != 0 {
+		if s := &t.tables[h>>keyBits]; s.n > 0 && h != 0 {
 			i := s.start(h)
-			sum += s.keys[i] + uint64(s.rows[i]) + uint64(s.hours[i])
+			sum += s.keys[i] + uint64(s.rows[i])
 		}
 	}
 	return sum

@@ -77,9 +77,8 @@ type chunk struct {
 	number uint32
 	day    int
 	visits *paged.Array[Visit]
-	last   *Chunk
-	dirty  bool // since last
-	saved  bool // in the newest checkpoint as it is
+	last   *Chunk // nil once it has changed: an old one would keep the old page alive
+	saved  bool   // in the newest checkpoint as it is
 }
 
 // Chunk is a reader's view of up to 1,024 visits that start on Day.
@@ -108,7 +107,7 @@ func (t *Table) get(id ID) (*Visit, *chunk) {
 
 func (t *Table) mut(id ID) *Visit {
 	c := t.chunks[(id-1)>>chunkShift]
-	c.dirty, c.saved = true, false
+	c.last, c.saved = nil, false
 	return c.visits.Mut(int(id-1) & (chunkSize - 1))
 }
 
@@ -137,7 +136,7 @@ func (t *Table) add(start int64, v Visit) ID {
 		t.days[day] = c
 		t.next = (t.next + 1) % maxChunks
 	}
-	c.dirty, c.saved = true, false
+	c.last, c.saved = nil, false
 	return c.number<<chunkShift | uint32(c.visits.Append(v)) + 1
 }
 
@@ -385,11 +384,11 @@ func (t *Table) Snapshot() []*Chunk {
 		if c == nil {
 			continue
 		}
-		if c.last == nil || c.dirty {
+		if c.last == nil {
 			s := c.visits.Snapshot()
 			view := &Chunk{Number: c.number, Day: c.day}
 			s.Pages(func(_ int, page []Visit) bool { view.Visits = page; return true })
-			c.last, c.dirty = view, false
+			c.last = view
 		}
 		out = append(out, c.last)
 	}
@@ -452,7 +451,7 @@ func (t *Table) Restore(number uint32, day int, visits []Visit) error {
 	if number >= maxChunks || len(visits) > chunkSize {
 		return fmt.Errorf("visit chunk %d with %d visits is out of range", number, len(visits))
 	}
-	c := &chunk{number: number, day: day, visits: paged.New[Visit](chunkSize * 24), dirty: true, saved: true}
+	c := &chunk{number: number, day: day, visits: paged.New[Visit](chunkSize * 24), saved: true}
 	c.visits.Load(visits)
 	t.put(c)
 	if open := t.days[day]; len(visits) < chunkSize && (open == nil || open.visits.Len() > len(visits)) {
