@@ -103,8 +103,9 @@ func Restart(ctx context.Context, w io.Writer, args []string) error {
 	return s.Stop()
 }
 
-// fillLog sends page views until the log has a size. Their long strings come
-// from small pools: every message carries them anew, memory holds them once.
+// fillLog sends page views until the log has a size. Their times pass through
+// the last 20 days as it grows. Their long strings come from small pools: every
+// message carries them anew, memory holds them once a block.
 func fillLog(ctx context.Context, s *harness.Server, dir string, size int64) error {
 	r := rand.New(rand.NewPCG(11, 0x10c))
 	pool := func(count, length int) []string {
@@ -119,19 +120,25 @@ func fillLog(ctx context.Context, s *harness.Server, dir string, size int64) err
 		return all
 	}
 	urls, titles := pool(2000, 1900), pool(2000, 500)
-	n := 0
+	const eventBytes = 4400 // about
+	n, first := 0, time.Now().Add(-20*24*time.Hour)
 	for {
-		left := size - diskUsage(filepath.Join(dir, "log"))
+		held := diskUsage(filepath.Join(dir, "log"))
+		left := size - held
 		if left <= 0 {
 			return nil
 		}
-		now, events := time.Now(), max(1000, min(100_000, left/4400)) // an event takes about 4,400 bytes
+		events := max(1000, min(100_000, left/eventBytes))
+		at := func(event int64) int64 {
+			share := float64(held+event*eventBytes) / float64(size)
+			return first.Add(time.Duration(min(share, 1) * float64(20*24*time.Hour))).UnixMilli()
+		}
 		pr, pw := io.Pipe()
 		go func() {
 			b := bufio.NewWriterSize(pw, 1<<20)
-			for range events {
+			for i := range events {
 				fmt.Fprintf(b, `{"type":"page_view","id":"fill-%d","time":%d,"device":"d%d","item":"a%d","url":"https://news.example/%s","referrer":"https://other.example/%s","title":%q}`+"\n",
-					n, now.Add(-time.Duration(r.IntN(3600*24*20))*time.Second).UnixMilli(), n%100_000, n%5000, urls[r.IntN(len(urls))], urls[r.IntN(len(urls))], titles[r.IntN(len(titles))])
+					n, at(i), n%100_000, n%5000, urls[r.IntN(len(urls))], urls[r.IntN(len(urls))], titles[r.IntN(len(titles))])
 				n++
 			}
 			pw.CloseWithError(b.Flush())

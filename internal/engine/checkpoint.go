@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/subject"
@@ -24,25 +26,29 @@ import (
 // another version is set aside and the log is replayed.
 const checkpointVersion = 1
 
-// checkpointer writes what changed since the last checkpoint in one atomic
-// batch. Between checkpoints the log is the truth, so Pebble keeps no log of
-// its own: a batch counts once it is flushed. docs/format/checkpoint.md lists
-// the keys.
+// checkpointer writes what changed since the last checkpoint as one table that
+// Pebble takes in at once. Between checkpoints the log is the truth.
+// docs/format/checkpoint.md lists the keys.
 type checkpointer struct {
 	path   string
 	logger *slog.Logger
 	pause  func() // between tries of a write that failed
 	due    chan struct{}
+	every  atomic.Int64 // bytes of log from one checkpoint to the next
 
-	mu    sync.Mutex // one checkpoint at a time; guards what follows
-	db    *pebble.DB
-	whole bool // the last one failed: what it took note of is not on disk
+	mu     sync.Mutex // one checkpoint at a time; guards what follows
+	db     *pebble.DB
+	format sstable.WriterOptions
+	whole  bool // the last one failed: what it took note of is not on disk
 }
 
-// checkpointBytes is how much log is applied before a checkpoint is due. Half
-// a gigabyte of changed pages at once would break the promise of memory; 64 MB
-// of log change about 30 MB of them.
-const checkpointBytes = 64 << 20
+// Bounds of how much log is applied before a checkpoint is due. Between them it
+// is as much as the last one wrote, so that checkpoints take no more than half
+// of what is written.
+const (
+	minCheckpointEvery = 64 << 20
+	maxCheckpointEvery = 256 << 20
+)
 
 // head is the key that makes a checkpoint whole.
 type head struct {
@@ -84,6 +90,7 @@ type waitingHead struct {
 
 func openCheckpoint(dir string, e *Engine) (*checkpointer, error) {
 	c := &checkpointer{path: filepath.Join(dir, "checkpoint"), logger: e.cfg.Logger, pause: e.cfg.Pause, due: make(chan struct{}, 1)}
+	c.every.Store(minCheckpointEvery)
 	if err := c.open(); err != nil {
 		return nil, err
 	}
@@ -111,7 +118,7 @@ func (c *checkpointer) renew() error {
 func (c *checkpointer) open() error {
 	cache := pebble.NewCache(1 << 20)
 	defer cache.Unref()
-	opts := &pebble.Options{DisableWAL: true, Cache: cache, MemTableSize: 4 << 20, Logger: pebbleLogger{c.logger}}
+	opts := &pebble.Options{DisableWAL: true, Cache: cache, MemTableSize: 1 << 20, Logger: pebbleLogger{c.logger}}
 	if c.pause != nil {
 		// Pebble tries a failed flush again at once, and again.
 		opts.EventListener = &pebble.EventListener{BackgroundError: func(error) { c.pause() }}
@@ -126,7 +133,8 @@ func (c *checkpointer) open() error {
 			return fmt.Errorf("open checkpoint: %w", err)
 		}
 	}
-	c.db = db
+	opts.EnsureDefaults()
+	c.db, c.format = db, opts.MakeWriterOptions(0, db.TableFormat())
 	return nil
 }
 
@@ -343,138 +351,6 @@ const (
 )
 
 var siteLetters = []byte{keySite, keyRows, keyAttention, keyVisits, keyTable, keyDict, keyIDs}
-
-func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, parts []*shardSave) error {
-	b := c.db.NewBatch()
-	defer b.Close()
-	w := batch{b: b}
-	for _, f := range changed {
-		key, err := json.Marshal([]string{f.Kind, f.Site, f.Key})
-		w.note(err)
-		if len(f.Value) == 0 {
-			w.delete(append([]byte{keyFact}, key...))
-		} else {
-			w.set(append([]byte{keyFact}, key...), f.Value)
-		}
-	}
-	w.ledger(dispatcherLedger, lines)
-	for _, p := range parts {
-		w.ledger(byte(p.number), p.lines)
-		w.shard(p)
-	}
-	value, err := json.Marshal(h)
-	w.note(err)
-	w.set([]byte{keyHead}, value)
-	if w.err != nil {
-		return fmt.Errorf("write checkpoint: %w", w.err)
-	}
-	if err := b.Commit(pebble.NoSync); err != nil {
-		return fmt.Errorf("commit checkpoint: %w", err)
-	}
-	if err := c.db.Flush(); err != nil {
-		return fmt.Errorf("flush checkpoint: %w", err)
-	}
-	return nil
-}
-
-// batch collects the first error of many writes.
-type batch struct {
-	b   *pebble.Batch
-	err error
-	buf []byte
-}
-
-func (w *batch) note(err error) {
-	if w.err == nil {
-		w.err = err
-	}
-}
-
-func (w *batch) set(key, value []byte) { w.note(w.b.Set(key, value, nil)) }
-func (w *batch) delete(key []byte)     { w.note(w.b.Delete(key, nil)) }
-
-// dispatcherLedger stands for a shard's number in keys of the ledger.
-const dispatcherLedger = 0xff
-
-func (w *batch) ledger(shard byte, lines []ledgerSave) {
-	for _, l := range lines {
-		key, err := json.Marshal([]any{l.site, l.key.bucket, l.key.verdict, l.key.reason})
-		w.note(err)
-		if l.n == 0 {
-			w.delete(append([]byte{keyLedger, shard}, key...))
-			continue
-		}
-		w.set(append([]byte{keyLedger, shard}, key...), binary.AppendUvarint(nil, l.n))
-	}
-}
-
-func (w *batch) shard(p *shardSave) {
-	for _, site := range p.gone {
-		for _, letter := range siteLetters {
-			from := siteKey(letter, p.number, site)
-			to := append(append([]byte(nil), from[:len(from)-1]...), 1)
-			w.note(w.b.DeleteRange(from, to, nil))
-		}
-	}
-	for i := range p.sites {
-		w.site(p.number, &p.sites[i])
-	}
-}
-
-func (w *batch) site(shard int, s *siteSave) {
-	for _, id := range s.dropped {
-		w.delete(numbered(keyRows, shard, s.id, uint64(id)))
-		w.delete(numbered(keyAttention, shard, s.id, uint64(id)))
-	}
-	for _, blk := range s.blocks {
-		w.buf = blk.AppendRows(w.buf[:0])
-		w.set(numbered(keyRows, shard, s.id, uint64(blk.ID)), w.buf)
-		w.buf = blk.AppendAttention(w.buf[:0])
-		w.set(numbered(keyAttention, shard, s.id, uint64(blk.ID)), w.buf)
-	}
-	for _, n := range s.noVisits {
-		w.delete(numbered(keyVisits, shard, s.id, uint64(n)))
-	}
-	for _, c := range s.visits {
-		w.buf = c.Append(w.buf[:0])
-		w.set(numbered(keyVisits, shard, s.id, uint64(c.Number)), w.buf)
-	}
-	w.note(s.subjects.Each(func(part subject.Part, page int, data []byte) error {
-		key := binary.BigEndian.AppendUint32(append(siteKey(keyTable, shard, s.id), byte(part)), uint32(page))
-		return w.b.Set(key, data, nil)
-	}))
-	for _, d := range s.dicts {
-		key := binary.BigEndian.AppendUint32(numbered(keyDict, shard, s.id, uint64(d.column)), uint32(d.from))
-		w.buf = block.AppendTexts(w.buf[:0], d.view, d.from)
-		w.set(key, w.buf)
-	}
-	w.ids(shard, s)
-	value, err := json.Marshal(&s.head)
-	w.note(err)
-	w.set(siteKey(keySite, shard, s.id), value)
-}
-
-// ids appends the ids that were added, by hour, and drops hours that have
-// passed.
-func (w *batch) ids(shard int, s *siteSave) {
-	list := s.ids
-	for len(list) > 0 {
-		hour := list[0].Hour
-		n := 0
-		w.buf = w.buf[:0]
-		for n < len(list) && list[n].Hour == hour {
-			w.buf = binary.LittleEndian.AppendUint64(w.buf, list[n].Hash)
-			w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(list[n].Row))
-			n++
-		}
-		key := binary.BigEndian.AppendUint64(numbered(keyIDs, shard, s.id, uint64(hour)), s.head.IDSequence)
-		w.set(key, w.buf)
-		list = list[n:]
-		if len(list) == 0 && hour > viewid.Hours+1 {
-			w.note(w.b.DeleteRange(numbered(keyIDs, shard, s.id, 0), numbered(keyIDs, shard, s.id, uint64(hour-viewid.Hours-1)), nil))
-		}
-	}
-}
 
 // load restores the newest checkpoint; the engine stays empty if there is none.
 func (c *checkpointer) load(e *Engine) error {

@@ -79,7 +79,7 @@ func (e *Engine) take(it item) (ok bool) {
 		e.ledger.add(m.Stamp, &m.Counts[i])
 	}
 	e.sinceCheckpoint += int64(len(it.raw))
-	if e.sinceCheckpoint >= checkpointBytes && e.ckpt != nil {
+	if e.ckpt != nil && e.sinceCheckpoint >= e.ckpt.every.Load() {
 		select {
 		case e.ckpt.due <- struct{}{}:
 		default:

@@ -68,19 +68,13 @@ func (t *Table) MarkUnsaved() {
 	t.names.savedPages = 0
 }
 
-// Each calls fn with the bytes of each changed page; they are valid until the
-// next call.
-func (s *Saver) Each(fn func(part Part, page int, data []byte) error) error {
-	var buf []byte
+// Each calls fn with each changed page and what appends its bytes.
+func (s *Saver) Each(fn func(part Part, page int, appendTo func(dst []byte) []byte)) {
 	for _, part := range Parts {
 		for _, page := range s.pages[part] {
-			buf = s.page(buf[:0], part, page)
-			if err := fn(part, page, buf); err != nil {
-				return err
-			}
+			fn(part, page, func(dst []byte) []byte { return s.page(dst, part, page) })
 		}
 	}
-	return nil
 }
 
 func (s *Saver) page(dst []byte, part Part, page int) []byte {

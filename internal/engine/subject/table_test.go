@@ -67,12 +67,9 @@ func TestTableEqualsMap(t *testing.T) {
 						fresh.AddRow(fresh.Mut(p), list[i])
 					}
 				}
-				if err := fresh.Unsaved().Each(func(part subject.Part, _ int, data []byte) error {
-					pages[part] = append(pages[part], slices.Clone(data))
-					return nil
-				}); err != nil {
-					t.Fatal(err)
-				}
+				fresh.Unsaved().Each(func(part subject.Part, _ int, appendTo func([]byte) []byte) {
+					pages[part] = append(pages[part], appendTo(nil))
+				})
 				for _, part := range subject.Parts {
 					for _, page := range pages[part] {
 						if err := restored.Load(part, page); err != nil {
@@ -116,12 +113,9 @@ func FuzzLoad(f *testing.F) {
 		table.AddRow(table.Mut(o), block.RowID(i))
 	}
 	pages := map[subject.Part][]byte{}
-	if err := table.Unsaved().Each(func(part subject.Part, _ int, data []byte) error {
-		pages[part] = slices.Clone(data)
-		return nil
-	}); err != nil {
-		f.Fatal(err)
-	}
+	table.Unsaved().Each(func(part subject.Part, _ int, appendTo func([]byte) []byte) {
+		pages[part] = appendTo(nil)
+	})
 	f.Add(pages['u'], pages['n'], pages['1'], pages['2'], pages['3'])
 	f.Fuzz(func(t *testing.T, subjects, names, small, medium, large []byte) {
 		table := subject.NewTable(0)

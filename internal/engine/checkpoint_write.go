@@ -1,0 +1,230 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/engine/viewid"
+	"github.com/readership/readership/internal/event"
+)
+
+// write makes the table of one checkpoint beside the store and lets it be taken
+// in, as a whole or not at all.
+func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, parts []*shardSave) error {
+	var w changes
+	for _, f := range changed {
+		key, err := json.Marshal([]string{f.Kind, f.Site, f.Key})
+		w.note(err)
+		key = append([]byte{keyFact}, key...)
+		if len(f.Value) == 0 {
+			w.delete(key)
+		} else {
+			w.set(key, f.Value)
+		}
+	}
+	w.ledger(dispatcherLedger, lines)
+	for _, p := range parts {
+		w.ledger(byte(p.number), p.lines)
+		w.shard(p)
+	}
+	value, err := json.Marshal(h)
+	w.note(err)
+	w.set([]byte{keyHead}, value)
+	if w.err != nil {
+		return fmt.Errorf("write checkpoint: %w", w.err)
+	}
+	path := c.path + ".sst"
+	size, err := w.table(path, c.format)
+	if err == nil {
+		err = c.db.Ingest(context.Background(), []string{path})
+	}
+	if removed := os.Remove(path); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	if err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	c.every.Store(min(max(int64(size), minCheckpointEvery), maxCheckpointEvery))
+	return nil
+}
+
+// changes are the keys of one checkpoint. Values are made one at a time while
+// the table is written: together they may take as much as what they describe.
+type changes struct {
+	keys  []change
+	spans []span
+	err   error
+}
+
+// change sets a key to what value appends to dst, or deletes it.
+type change struct {
+	key   []byte
+	value func(dst []byte) []byte // nil: delete
+}
+
+// span is a range of keys to delete; keys that are set in the same checkpoint
+// stay.
+type span struct{ from, to []byte }
+
+func (w *changes) note(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *changes) set(key, value []byte) {
+	w.make(key, func(dst []byte) []byte { return append(dst, value...) })
+}
+
+func (w *changes) make(key []byte, value func(dst []byte) []byte) {
+	w.keys = append(w.keys, change{key, value})
+}
+
+func (w *changes) delete(key []byte) { w.keys = append(w.keys, change{key, nil}) }
+
+// table writes the sorted table and returns its size.
+func (w *changes) table(path string, format sstable.WriterOptions) (size uint64, err error) {
+	file, err := vfs.Default.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return 0, err
+	}
+	t := sstable.NewWriter(objstorageprovider.NewFileWritable(file), format)
+	if err := errors.Join(w.fill(t), t.Close()); err != nil {
+		return 0, err
+	}
+	written, err := t.Metadata()
+	if err != nil {
+		return 0, err
+	}
+	return written.Size, nil
+}
+
+func (w *changes) fill(t *sstable.Writer) error {
+	slices.SortFunc(w.spans, func(a, b span) int { return bytes.Compare(a.from, b.from) })
+	for _, s := range w.spans {
+		if err := t.DeleteRange(s.from, s.to); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(w.keys, func(a, b change) int { return bytes.Compare(a.key, b.key) })
+	var buf []byte
+	for i, k := range w.keys {
+		w.keys[i] = change{} // what is written need not be kept
+		var err error
+		switch {
+		case i+1 < len(w.keys) && bytes.Equal(k.key, w.keys[i+1].key):
+			// What was said of a key last counts.
+		case k.value == nil:
+			err = t.Delete(k.key)
+		default:
+			buf = k.value(buf[:0])
+			err = t.Set(k.key, buf)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dispatcherLedger stands for a shard's number in keys of the ledger.
+const dispatcherLedger = 0xff
+
+func (w *changes) ledger(shard byte, lines []ledgerSave) {
+	for _, l := range lines {
+		key, err := json.Marshal([]any{l.site, l.key.bucket, l.key.verdict, l.key.reason})
+		w.note(err)
+		key = append([]byte{keyLedger, shard}, key...)
+		if l.n == 0 {
+			w.delete(key)
+		} else {
+			w.set(key, binary.AppendUvarint(nil, l.n))
+		}
+	}
+}
+
+func (w *changes) shard(p *shardSave) {
+	slices.Sort(p.gone)
+	for _, site := range slices.Compact(p.gone) {
+		for _, letter := range siteLetters {
+			from := siteKey(letter, p.number, site)
+			to := append(append([]byte(nil), from[:len(from)-1]...), 1)
+			w.spans = append(w.spans, span{from, to})
+		}
+	}
+	for i := range p.sites {
+		s := &p.sites[i]
+		w.site(p.number, s)
+		if !slices.Contains(p.gone, s.id) {
+			w.pastIDs(p.number, s)
+		}
+	}
+}
+
+func (w *changes) site(shard int, s *siteSave) {
+	for _, id := range s.dropped {
+		w.delete(numbered(keyRows, shard, s.id, uint64(id)))
+		w.delete(numbered(keyAttention, shard, s.id, uint64(id)))
+	}
+	for _, blk := range s.blocks {
+		w.make(numbered(keyRows, shard, s.id, uint64(blk.ID)), blk.AppendRows)
+		w.make(numbered(keyAttention, shard, s.id, uint64(blk.ID)), blk.AppendAttention)
+	}
+	for _, n := range s.noVisits {
+		w.delete(numbered(keyVisits, shard, s.id, uint64(n)))
+	}
+	for _, c := range s.visits {
+		w.make(numbered(keyVisits, shard, s.id, uint64(c.Number)), c.Append)
+	}
+	s.subjects.Each(func(part subject.Part, page int, value func(dst []byte) []byte) {
+		w.make(binary.BigEndian.AppendUint32(append(siteKey(keyTable, shard, s.id), byte(part)), uint32(page)), value)
+	})
+	for _, d := range s.dicts {
+		key := binary.BigEndian.AppendUint32(numbered(keyDict, shard, s.id, uint64(d.column)), uint32(d.from))
+		w.make(key, func(dst []byte) []byte { return block.AppendTexts(dst, d.view, d.from) })
+	}
+	w.ids(shard, s)
+	value, err := json.Marshal(&s.head)
+	w.note(err)
+	w.set(siteKey(keySite, shard, s.id), value)
+}
+
+// ids appends the ids that were added, by hour.
+func (w *changes) ids(shard int, s *siteSave) {
+	for list := s.ids; len(list) > 0; {
+		hour, n := list[0].Hour, 0
+		for n < len(list) && list[n].Hour == hour {
+			n++
+		}
+		added := list[:n]
+		w.make(binary.BigEndian.AppendUint64(numbered(keyIDs, shard, s.id, uint64(hour)), s.head.IDSequence), func(dst []byte) []byte {
+			for _, id := range added {
+				dst = binary.LittleEndian.AppendUint64(dst, id.Hash)
+				dst = binary.LittleEndian.AppendUint32(dst, uint32(id.Row))
+			}
+			return dst
+		})
+		list = list[n:]
+	}
+}
+
+// pastIDs drops the ids of hours that have passed.
+func (w *changes) pastIDs(shard int, s *siteSave) {
+	if n := len(s.ids); n > 0 && s.ids[n-1].Hour > viewid.Hours+1 {
+		before := uint64(s.ids[n-1].Hour - viewid.Hours - 1)
+		w.spans = append(w.spans, span{numbered(keyIDs, shard, s.id, 0), numbered(keyIDs, shard, s.id, before)})
+	}
+}
