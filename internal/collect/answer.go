@@ -22,6 +22,11 @@ func (x *exchange) answer() {
 		return
 	}
 	x.out.Status = http.StatusOK
+	if x.q.Path == PathPixel && !x.request.debug {
+		x.out.ContentType = "image/gif"
+		x.out.Body = append(x.out.Body, gif...)
+		return
+	}
 	x.out.ContentType = "application/json"
 	b := append(x.out.Body, `{"accepted":`...)
 	b = strconv.AppendInt(b, int64(t.accepted), 10)

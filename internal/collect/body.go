@@ -127,13 +127,16 @@ func (x *exchange) readBody(coding coding) (*problem.Problem, string) {
 		return overloaded("too many bodies are being read"), "overloaded"
 	}
 	x.reserved = need
-	if q.Body == nil {
-		return nil, ""
-	}
 	var err error
-	x.body, err = readInto(x.body[:0], q.Body, q.Length, limit)
-	if err != nil {
-		return bodyProblem(err, limit)
+	switch {
+	case q.Whole != nil:
+		x.body = q.Whole
+	case q.Body == nil:
+		return nil, ""
+	default:
+		if x.body, err = readInto(x.body[:0], q.Body, q.Length, limit); err != nil {
+			return bodyProblem(err, limit)
+		}
 	}
 	x.taken = true
 	if coding == codingNone && bytes.HasPrefix(x.body, gzipMagic) {

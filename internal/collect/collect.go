@@ -39,6 +39,8 @@ const (
 type Committer interface {
 	// Commit returns when the events are durable. See eventlog.Committer.
 	Commit(ctx context.Context, s *eventlog.Submission) error
+	// Submit is Commit without the wait. See eventlog.Committer.
+	Submit(s *eventlog.Submission, done func(error)) error
 	// Ready returns what Commit would, before anything of a body is taken.
 	Ready() error
 	// Acked is the position of the newest acknowledged commit.
@@ -209,13 +211,23 @@ func (c *Collector) newRandom() *rand.ChaCha8 {
 // It reads q and its body until it returns and keeps nothing of them. out is
 // reset first.
 func (c *Collector) Collect(ctx context.Context, q *Request, out *Response) {
+	x := c.begin(q, out)
+	defer c.end(x)
+	x.serve(ctx)
+}
+
+// begin makes the exchange of a request.
+func (c *Collector) begin(q *Request, out *Response) *exchange {
 	out.Reset()
 	x := c.exchanges.Get().(*exchange)
 	x.q, x.out = q, out
-	defer func() {
-		x.release()
-		c.exchanges.Put(x)
-		out.Position = max(out.Position, c.committer.Acked())
-	}()
-	x.serve(ctx)
+	return x
+}
+
+// end gives back what the exchange held.
+func (c *Collector) end(x *exchange) {
+	out := x.out
+	x.release()
+	c.exchanges.Put(x)
+	out.Position = max(out.Position, c.committer.Acked())
 }

@@ -31,6 +31,11 @@ type exchange struct {
 	single   bool // the body is one event, not a list
 	taken    bool // the body has been read to its end
 	debugged debugged
+
+	// What Start needs, and Finish.
+	committed func()      // called when the commit has ended; nil: Collect waits
+	settle    func(error) // is settled; made once
+	waits     bool        // for a commit
 }
 
 // keepBody is the largest body buffer that is kept for the next request.
@@ -38,6 +43,9 @@ const keepBody = 256 << 10
 
 // release gives back what the request held.
 func (x *exchange) release() {
+	if x.q.Whole != nil {
+		x.body, x.packed = nil, nil // one of them is the transport's
+	}
 	x.c.unreserve(x.reserved)
 	x.c.active.Add(-x.admitted)
 	if x.part != nil {
@@ -58,6 +66,7 @@ func (x *exchange) release() {
 	x.request = request{}
 	x.q, x.out, x.reserved, x.admitted = nil, nil, 0, 0
 	x.single, x.taken = false, false
+	x.committed, x.waits = nil, false
 }
 
 // serve answers the request.
@@ -147,7 +156,9 @@ func (x *exchange) events(ctx context.Context) {
 		x.refuse(p, reason)
 		return
 	}
-	x.answer()
+	if !x.waits {
+		x.answer()
+	}
 }
 
 // Weights of bodies for admit, in bytes: what the least request costs, what a
@@ -236,7 +247,7 @@ func (x *exchange) readArray(ctx context.Context, s *scanner) (*problem.Problem,
 		for more := true; more; {
 			p.value(s)
 			more = s.next(']')
-			if s.why != "" || !p.full() && s.pos-from < partBytes || !more {
+			if s.why != "" || !x.full(s.pos-from) || !more {
 				continue
 			}
 			if rest := *s; !checked {
@@ -272,7 +283,7 @@ func (x *exchange) readLines(ctx context.Context) (*problem.Problem, string) {
 	lines := lines{src: x.body, line: 1}
 	for from := 0; lines.more(); {
 		x.part.line(&lines)
-		if x.part.full() || lines.pos-from >= partBytes {
+		if x.full(lines.pos - from) {
 			if p, reason := x.commit(ctx); p != nil {
 				return p, reason
 			}
@@ -283,6 +294,12 @@ func (x *exchange) readLines(ctx context.Context) (*problem.Problem, string) {
 	return x.commit(ctx)
 }
 
+// full says whether the part, of size bytes, should be committed before it
+// takes more. Start commits once.
+func (x *exchange) full(size int) bool {
+	return x.committed == nil && (x.part.full() || size >= partBytes)
+}
+
 // commit stores the events of the part and adds it to the tally.
 func (x *exchange) commit(ctx context.Context) (*problem.Problem, string) {
 	p := x.part
@@ -291,12 +308,20 @@ func (x *exchange) commit(ctx context.Context) (*problem.Problem, string) {
 		x.tally.add(p, false)
 		return nil, ""
 	}
-	if err := x.c.commitPart(ctx, p); err != nil {
-		x.tally.add(p, true)
+	if x.committed != nil && len(p.events) > 0 {
+		return x.submit()
+	}
+	return x.tallied(x.c.commitPart(ctx, p))
+}
+
+// tallied adds the part to the tally after its commit.
+func (x *exchange) tallied(err error) (*problem.Problem, string) {
+	x.part.err = err
+	x.tally.add(x.part, true)
+	if err != nil {
 		return commitProblem(err)
 	}
-	x.tally.add(p, true)
-	x.out.Position = max(x.out.Position, p.sub.Position)
+	x.out.Position = max(x.out.Position, x.part.sub.Position)
 	return nil, ""
 }
 

@@ -148,7 +148,7 @@ func (p *part) reject(code Code, path, message string) {
 	p.n++
 }
 
-// full says whether the part should be committed before it takes more.
+// full says whether the part holds as many events as are committed at once.
 func (p *part) full() bool { return len(p.events) >= partEvents }
 
 // cut cuts a text to limit bytes and notes it.

@@ -51,10 +51,8 @@ func (x *exchange) pixel(ctx context.Context) {
 		x.refuse(problem, reason)
 		return
 	}
-	x.answer()
-	if x.out.Status == http.StatusOK && !x.request.debug {
-		x.out.ContentType = "image/gif"
-		x.out.Body = append(x.out.Body[:0], gif...)
+	if !x.waits {
+		x.answer()
 	}
 }
 

@@ -18,8 +18,9 @@ type Request struct {
 	Host   string
 	Remote netip.Addr // of the connection
 	TLS    bool
-	Body   io.Reader // nil: none
-	Length int64     // of Body, -1 if it is not known
+	Body   io.Reader // nil: none, or Whole
+	Whole  []byte    // the body, where the transport has all of it; for Start
+	Length int64     // of the body, -1 if it is not known
 }
 
 // Patient is what a Body may be besides: Patiently is called before a body is

@@ -31,8 +31,8 @@ type store struct {
 	mu     sync.Mutex
 	ids    map[string]bool
 	events int
-	ready  error
-	hold   chan struct{} // if not nil, commits wait for it
+	ready  error         // guarded by mu
+	hold   chan struct{} // if not nil, commits wait for it; guarded by mu
 }
 
 func (s *store) Site(id string) (*event.Site, bool) { return site, id == site.ID }
@@ -47,14 +47,41 @@ func (s *store) APIKey(key string) (*auth.Principal, bool) {
 	return &auth.Principal{Kind: auth.KindAPI, Scopes: auth.EventsImport}, key == "import"
 }
 
-func (s *store) Ready() error                         { return s.ready }
 func (s *store) Acked() event.Position                { return event.MakePosition(20516, 1, 7) }
 func (s *store) Count(_, _, _ string, _ uint64)       {}
-func (s *store) panics(q *collect.Request) (yes bool) { return q.Query == "panic" }
+func (s *store) panics(q *collect.Request) (yes bool) { return strings.HasSuffix(q.Query, "panic") }
+
+func (s *store) Submit(sub *eventlog.Submission, done func(error)) error {
+	go func() { done(s.Commit(context.Background(), sub)) }()
+	return nil
+}
+
+func (s *store) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready
+}
+
+// stored returns how many events are.
+func (s *store) stored() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.events
+}
+
+// set changes what the store does from now on.
+func (s *store) set(ready error, hold chan struct{}) {
+	s.mu.Lock()
+	s.ready, s.hold = ready, hold
+	s.mu.Unlock()
+}
 
 func (s *store) Commit(_ context.Context, sub *eventlog.Submission) error {
-	if s.hold != nil {
-		<-s.hold
+	s.mu.Lock()
+	hold := s.hold
+	s.mu.Unlock()
+	if hold != nil {
+		<-hold
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,6 +132,11 @@ func listeners(t testing.TB, limits Limits) (both []listener, stores []*store) {
 				panic("as asked")
 			}
 			c.Collect(ctx, q, out)
+		}, Start: func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, bool) {
+			if s.panics(q) {
+				panic("as asked")
+			}
+			return c.Start(q, out, committed)
 		}, Acked: s.Acked, Version: "test", Random: rand.NewChaCha8([32]byte{2}), Limits: limits}
 	}
 	fast := NewServer(config())
@@ -273,20 +305,20 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
-	if stores[0].events != stores[1].events || stores[0].events != 13 {
-		t.Errorf("%d and %d events are stored", stores[0].events, stores[1].events)
+	if stores[0].stored() != stores[1].stored() || stores[0].stored() != 13 {
+		t.Errorf("%d and %d events are stored", stores[0].stored(), stores[1].stored())
 	}
 }
 
 func TestOverload(t *testing.T) {
 	both, stores := listeners(t, Limits{})
 	for i, l := range both {
-		stores[i].ready = eventlog.ErrDiskFull
+		stores[i].set(eventlog.ErrDiskFull, nil)
 		status, header, body := l.do(t, one{method: "POST", path: "/v1/events?key=write", body: strings.Repeat(" ", 4<<20)})
 		if status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, `"disk_full"`) {
 			t.Errorf("%s: %d %v %s", l.name, status, header, body)
 		}
-		stores[i].ready = nil
+		stores[i].set(nil, nil)
 		if status, _, body := l.do(t, one{method: "POST", path: "/v1/events?key=write", body: `{"type":"a"}`}); status != 200 {
 			t.Errorf("%s: %d %s", l.name, status, body)
 		}
@@ -331,8 +363,10 @@ func TestHealth(t *testing.T) {
 // TestPanic answers 500 and goes on.
 func TestPanic(t *testing.T) {
 	both, _ := listeners(t, Limits{})
-	if status, header, body := both[0].do(t, one{method: "POST", path: "/v1/events?panic", body: "x"}); status != 500 || header.Get("Content-Type") != "application/problem+json" || strings.Contains(body, "as asked") {
-		t.Errorf("%d %v %s", status, header, body)
+	for _, path := range []string{"/v1/events?panic", "/v1/events?key=write&panic"} { // general, and plain
+		if status, header, body := both[0].do(t, one{method: "POST", path: path, body: "x"}); status != 500 || header.Get("Content-Type") != "application/problem+json" || strings.Contains(body, "as asked") {
+			t.Errorf("%s: %d %v %s", path, status, header, body)
+		}
 	}
 	if status, _, body := both[0].do(t, one{method: "POST", path: "/v1/events?key=write", body: `{"type":"a"}`}); status != 200 {
 		t.Errorf("%d %s", status, body)
@@ -404,8 +438,8 @@ func TestTruncated(t *testing.T) {
 			t.Errorf("%s: %v", l.name, err)
 		}
 		_ = conn.Close()
-		if stores[i].events != 0 {
-			t.Errorf("%s: %d events", l.name, stores[i].events)
+		if stores[i].stored() != 0 {
+			t.Errorf("%s: %d events", l.name, stores[i].stored())
 		}
 	}
 }
@@ -413,7 +447,8 @@ func TestTruncated(t *testing.T) {
 // TestDrain answers what is in flight when the fast listener stops.
 func TestDrain(t *testing.T) {
 	both, stores := listeners(t, Limits{})
-	stores[0].hold = make(chan struct{})
+	hold := make(chan struct{})
+	stores[0].set(nil, hold)
 	type result struct {
 		status int
 		err    error
@@ -431,7 +466,7 @@ func TestDrain(t *testing.T) {
 		answered <- result{answer.StatusCode, nil}
 	}()
 	<-sent
-	stores[0].hold <- struct{}{} // the commit is waiting: the request is in flight
+	hold <- struct{}{} // the commit is waiting: the request is in flight
 	both[0].stop()
 	if r := <-answered; r.err != nil || r.status != 200 {
 		t.Errorf("%d %v", r.status, r.err)
@@ -454,8 +489,8 @@ func TestManyAtOnce(t *testing.T) {
 			})
 		}
 		running.Wait()
-		if stores[i].events != 800 {
-			t.Errorf("%s: %d events", l.name, stores[i].events)
+		if stores[i].stored() != 800 {
+			t.Errorf("%s: %d events", l.name, stores[i].stored())
 		}
 	}
 }

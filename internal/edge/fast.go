@@ -8,20 +8,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/netip"
-	"os"
-	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
-	"unsafe"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/event"
@@ -34,9 +25,12 @@ const (
 	headerPosition  = "X-Readership-Position"
 )
 
-// Config is what a fast listener stands on.
+// Config is what a listener stands on.
 type Config struct {
 	Collect func(ctx context.Context, q *collect.Request, out *collect.Response)
+	// Start is Collect without the wait; see collect.Collector. The fast
+	// listener needs it.
+	Start func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, bool)
 	// Acked is the position that answers carry which Collect did not make.
 	Acked func() event.Position
 	// Version is answered at /healthz.
@@ -77,11 +71,15 @@ func (l Limits) withDefaults() Limits {
 
 // Server is the fast listener. Life: NewServer, Serve, Shutdown.
 type Server struct {
-	cfg    Config
-	ids    *ids
-	server *fasthttp.Server
-	calls  sync.Pool // of *fastCall
-	health []byte
+	cfg     Config
+	ids     *ids
+	health  []byte
+	general *general
+
+	mu       sync.Mutex
+	listener net.Listener // guarded by mu
+	loops    *loops       // guarded by mu; nil: the general server does it all
+	stopped  bool         // guarded by mu
 }
 
 // NewServer makes a fast listener.
@@ -95,157 +93,58 @@ func NewServer(cfg Config) *Server {
 		Status  string `json:"status"`
 		Version string `json:"version"`
 	}{"ok", cfg.Version})
-	s.calls.New = func() any { return &fastCall{server: s} }
-	s.server = &fasthttp.Server{
-		Handler: s.handle, ErrorHandler: s.unreadable,
-		Concurrency:    cfg.Limits.Connections,
-		ReadBufferSize: cfg.Limits.HeaderBytes, WriteBufferSize: 4 << 10,
-		ReadTimeout: cfg.Limits.BodyTime, IdleTimeout: cfg.Limits.IdleTime, WriteTimeout: cfg.Limits.AnswerTime,
-		StreamRequestBody: true, DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader: true, NoDefaultContentType: true, LazyRequestTime: true,
-		CloseOnShutdown: true,
-		Logger:          quiet{cfg.Logger},
-	}
+	s.general = newGeneral(s)
 	return s
 }
 
 // Serve answers the connections of l until Shutdown; nil then.
-func (s *Server) Serve(l net.Listener) error { return s.server.Serve(lingering{l}) }
+func (s *Server) Serve(l net.Listener) error {
+	loops, err := newLoops(s, l)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return errors.Join(l.Close(), loops.close())
+	}
+	s.listener, s.loops = l, loops
+	s.mu.Unlock()
+	if loops == nil {
+		return s.general.http.Serve(lingering{l})
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- s.general.http.Serve(lingering{s.general}) }()
+	if err := loops.accept(); err != nil {
+		return errors.Join(err, s.general.Close(), <-failed)
+	}
+	return <-failed
+}
 
 // Shutdown stops accepting, answers what is in flight and returns, with ctx's
 // error if that takes too long.
-func (s *Server) Shutdown(ctx context.Context) error { return s.server.ShutdownWithContext(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	l, loops := s.listener, s.loops
+	s.stopped, s.listener = true, nil
+	s.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	closed := l.Close()
+	if loops == nil {
+		closed = nil // the general server closes it too
+	}
+	loops.drain(ctx.Done())
+	err := s.general.http.ShutdownWithContext(ctx)
+	return errors.Join(closed, err, loops.close(), ctx.Err())
+}
 
 // Connections returns how many are open.
-func (s *Server) Connections() int { return int(s.server.GetOpenConnectionsCount()) }
-
-// quiet sends what the server library reports to the log.
-type quiet struct{ logger *slog.Logger }
-
-func (q quiet) Printf(format string, args ...any) {
-	q.logger.Debug("fast listener", "report", fmt.Sprintf(format, args...))
-}
-
-// fastCall is one request in the terms of collect. It is reused.
-type fastCall struct {
-	server  *Server
-	ctx     *fasthttp.RequestCtx
-	stream  io.Reader
-	patient bool
-	q       collect.Request
-	out     collect.Response
-	scratch []byte
-}
-
-// Get implements collect.Header.
-func (c *fastCall) Get(name string) string {
-	if name == "X-Forwarded-For" {
-		if all := c.ctx.Request.Header.PeekAll(name); len(all) > 1 {
-			list := make([]string, len(all))
-			for i, v := range all {
-				list[i] = string(v)
-			}
-			return strings.Join(list, ",")
-		}
-	}
-	return text(c.ctx.Request.Header.Peek(name))
-}
-
-// Read implements io.Reader for the request's body.
-func (c *fastCall) Read(p []byte) (int, error) {
-	if c.patient {
-		_ = c.ctx.SetReadDeadline(time.Now().Add(c.server.cfg.Limits.BodyTime))
-	}
-	return c.stream.Read(p)
-}
-
-// Patiently implements collect.Patient.
-func (c *fastCall) Patiently() { c.patient = true }
-
-// text is b as a string that shares its bytes.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// handle answers one request.
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	c := s.calls.Get().(*fastCall)
-	c.ctx = ctx
-	defer func() {
-		if fault := recover(); fault != nil {
-			s.failed(ctx, fault, c.out.Position)
-		}
-		c.ctx, c.stream, c.patient, c.q = nil, nil, false, collect.Request{}
-		s.calls.Put(c)
-	}()
-	path := text(ctx.Path())
-	switch {
-	case path == collect.PathEvents || path == collect.PathPixel:
-		c.read(path)
-		s.cfg.Collect(context.Background(), &c.q, &c.out)
-	case path == "/healthz" && (ctx.IsGet() || ctx.IsHead()):
-		c.out.Reset()
-		c.out.Position = s.cfg.Acked()
-		c.out.Status, c.out.ContentType = http.StatusOK, "application/json"
-		c.out.Body = append(c.out.Body, s.health...)
-	case path == "/healthz":
-		s.problem(&c.out, problem.New(http.StatusMethodNotAllowed, "the method must be one of GET, HEAD").WithHeader("Allow", "GET, HEAD"))
-	default:
-		s.problem(&c.out, problem.New(http.StatusNotFound, "there is nothing at this address on the collecting listener"))
-	}
-	c.write()
-}
-
-// read fills c.q.
-func (c *fastCall) read(path string) {
-	ctx := c.ctx
-	c.q = collect.Request{
-		Method: text(ctx.Method()), Path: path, Query: text(ctx.URI().QueryString()), Header: c, Host: text(ctx.Host()),
-		TLS: ctx.IsTLS(), Length: int64(ctx.Request.Header.ContentLength()),
-	}
-	if tcp, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
-		c.q.Remote, _ = netip.AddrFromSlice(tcp.IP)
-		c.q.Remote = c.q.Remote.Unmap()
-	}
-	if c.stream = ctx.RequestBodyStream(); c.stream != nil {
-		c.q.Body = c
-	} else {
-		c.q.Length = 0
-	}
-	if c.q.Length < -1 {
-		c.q.Length = 0 // neither a length nor chunks: there is no body
-	}
-}
-
-var (
-	bytesRequestID = []byte(headerRequestID)
-	bytesPosition  = []byte(headerPosition)
-)
-
-// write sends c.out.
-func (c *fastCall) write() {
-	h := &c.ctx.Response.Header
-	c.ctx.SetStatusCode(c.out.Status)
-	id := c.ctx.Request.Header.Peek(headerRequestID)
-	if !usable(id) {
-		c.scratch = c.server.ids.append(c.scratch[:0])
-		id = c.scratch
-	}
-	h.SetCanonical(bytesRequestID, id)
-	c.scratch = appendPosition(c.scratch[:0], c.out.Position)
-	h.SetCanonical(bytesPosition, c.scratch)
-	for i := range c.out.Headers {
-		h.Set(c.out.Headers[i].Name, c.out.Headers[i].Value)
-	}
-	if c.out.ContentType != "" {
-		h.SetContentType(c.out.ContentType)
-		h.Set("X-Content-Type-Options", "nosniff")
-		c.ctx.SetBody(c.out.Body)
-	}
-	if c.out.Close {
-		c.ctx.SetConnectionClose()
-		if conn, ok := c.ctx.Conn().(*lingeringConn); ok {
-			conn.unread.Store(true)
-		}
-	}
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loops.connections() + int(s.general.http.GetOpenConnectionsCount())
 }
 
 // problem makes out the answer p.
@@ -258,35 +157,5 @@ func (s *Server) problem(out *collect.Response, p *problem.Problem) {
 	}
 	if body, err := json.Marshal(p); err == nil {
 		out.Body = append(out.Body, body...)
-	}
-}
-
-// answer sends a problem for a request that has no call.
-func (s *Server) answer(ctx *fasthttp.RequestCtx, p *problem.Problem) {
-	c := &fastCall{server: s, ctx: ctx}
-	s.problem(&c.out, p)
-	c.out.Close = true
-	ctx.Response.Reset()
-	c.write()
-}
-
-// failed answers for a handler that panicked.
-func (s *Server) failed(ctx *fasthttp.RequestCtx, fault any, at event.Position) {
-	s.cfg.Logger.Error("request failed", "path", string(ctx.Path()), "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
-	s.answer(ctx, problem.New(http.StatusInternalServerError, "something went wrong; the log has it"))
-}
-
-// unreadable answers for a request that is not HTTP or outside the limits.
-func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
-	var small *fasthttp.ErrSmallBuffer
-	switch {
-	case errors.As(err, &small):
-		s.answer(ctx, problem.Newf(http.StatusRequestHeaderFieldsTooLarge, "the request line and headers may have %d bytes", s.cfg.Limits.HeaderBytes))
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.answer(ctx, problem.New(http.StatusRequestTimeout, "the request took too long to arrive"))
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		s.answer(ctx, problem.New(http.StatusRequestEntityTooLarge, "the body is too large"))
-	default:
-		s.answer(ctx, problem.New(http.StatusBadRequest, "the request cannot be read"))
 	}
 }

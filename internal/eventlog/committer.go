@@ -273,6 +273,33 @@ func (c *Committer) Commit(ctx context.Context, s *Submission) error {
 	if len(s.Events) == 0 && len(s.Refused) == 0 {
 		return nil
 	}
+	w, err := c.waiter(s)
+	if err != nil {
+		return err
+	}
+	_, err = c.wait(ctx, w)
+	return err
+}
+
+// Submit is Commit without the wait: done is called once, with what Commit
+// would return, when it would. The caller of done is the committer, which goes
+// on only when it returns. With an error of Submit itself done is not called.
+func (c *Committer) Submit(s *Submission, done func(error)) error {
+	s.Verdicts, s.Done, s.Position = s.Verdicts[:0], 0, 0
+	if len(s.Events) == 0 && len(s.Refused) == 0 {
+		done(nil)
+		return nil
+	}
+	w, err := c.waiter(s)
+	if err != nil {
+		return err
+	}
+	w.call = done
+	return c.enqueue(w)
+}
+
+// waiter makes the waiter of s.
+func (c *Committer) waiter(s *Submission) (*waiter, error) {
 	w := c.waiters.Get().(*waiter)
 	w.sub, w.bulk = s, s.Import
 	w.size, w.head = 64*len(s.Refused), 0
@@ -283,7 +310,7 @@ func (c *Committer) Commit(ctx context.Context, s *Submission) error {
 		size := eventSize(ev)
 		if size > maxItem {
 			c.put(w)
-			return fmt.Errorf("%w: event %d has %d bytes", ErrTooLarge, i, size)
+			return nil, fmt.Errorf("%w: event %d has %d bytes", ErrTooLarge, i, size)
 		}
 		if i == 0 {
 			w.head = size
@@ -298,8 +325,7 @@ func (c *Committer) Commit(ctx context.Context, s *Submission) error {
 		}
 		w.hashes = append(w.hashes, id, view)
 	}
-	_, err := c.wait(ctx, w)
-	return err
+	return w, nil
 }
 
 // maxItem bounds one event or fact, so that a commit with it stays within
@@ -331,15 +357,23 @@ func (c *Committer) CommitFacts(ctx context.Context, facts ...event.Fact) (event
 // own copy: callers of Commit read it while the gatherer goes on.
 func (c *Committer) refuse(err error) { c.fault.Store(&err) }
 
-// wait queues w, waits for its end and gives it back to the pool.
-func (c *Committer) wait(ctx context.Context, w *waiter) (event.Position, error) {
+// enqueue queues w, or gives it back to the pool and says why not.
+func (c *Committer) enqueue(w *waiter) error {
 	if fault := c.fault.Load(); fault != nil {
 		c.put(w)
-		return 0, *fault
+		return *fault
 	}
 	if err := c.queue.push(w); err != nil {
 		c.put(w)
 		c.stats.refused.Add(1)
+		return err
+	}
+	return nil
+}
+
+// wait queues w, waits for its end and gives it back to the pool.
+func (c *Committer) wait(ctx context.Context, w *waiter) (event.Position, error) {
+	if err := c.enqueue(w); err != nil {
 		return 0, err
 	}
 	select {
@@ -351,17 +385,27 @@ func (c *Committer) wait(ctx context.Context, w *waiter) (event.Position, error)
 		<-w.done
 	}
 	pos, err := w.position, w.err
-	if s := w.sub; s != nil {
-		s.Done, s.Position = w.durable, pos
-		clear(s.Verdicts[w.durable:])
-	}
+	w.report()
 	c.put(w)
 	return pos, err
 }
 
+// finish ends the wait of w, which is its caller's from here on, or in the pool.
+func (c *Committer) finish(w *waiter, err error) {
+	if w.call == nil {
+		w.err = err
+		w.done <- struct{}{}
+		return
+	}
+	done := w.call
+	w.report()
+	c.put(w)
+	done(err)
+}
+
 // put gives a waiter back to the pool.
 func (c *Committer) put(w *waiter) {
-	w.sub, w.facts, w.err = nil, nil, nil
+	w.sub, w.facts, w.err, w.call = nil, nil, nil, nil
 	w.next, w.durable, w.position = 0, 0, 0
 	w.state.Store(waiterQueued)
 	if cap(w.hashes) > 1<<14 {

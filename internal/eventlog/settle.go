@@ -36,7 +36,7 @@ func (g *gatherer) runWriter() {
 				s := &b.shares[i]
 				s.w.durable, s.w.position = s.upTo, b.position
 				if s.last {
-					s.w.finish(nil)
+					g.c.finish(s.w, nil)
 				}
 				s.w = nil
 			}
@@ -118,7 +118,7 @@ func (g *gatherer) fail(b *commit, err error) {
 	}
 	for _, w := range g.failing {
 		w.marked = false
-		w.finish(err)
+		g.c.finish(w, err)
 	}
 	clear(g.failing)
 	g.failing = g.failing[:0]
@@ -145,7 +145,7 @@ func (g *gatherer) failQueued(err error) {
 				g.c.put(w)
 				continue
 			}
-			w.finish(err)
+			g.c.finish(w, err)
 		}
 		clear(g.lanes[lane])
 		g.lanes[lane] = g.lanes[lane][:0]

@@ -86,6 +86,7 @@ type waiter struct {
 	position event.Position
 	err      error
 	done     chan struct{} // one value ends the wait
+	call     func(error)   // ends the wait of Submit; nil: done does
 	scratch  []byte
 }
 
@@ -97,10 +98,12 @@ func (w *waiter) len() int {
 	return len(w.facts)
 }
 
-// finish ends the wait. w belongs to the caller of Commit from here on.
-func (w *waiter) finish(err error) {
-	w.err = err
-	w.done <- struct{}{}
+// report tells the submission how far it got.
+func (w *waiter) report() {
+	if s := w.sub; s != nil {
+		s.Done, s.Position = w.durable, w.position
+		clear(s.Verdicts[w.durable:])
+	}
 }
 
 // eventOverhead is what an encoded event takes beside its strings, from above.

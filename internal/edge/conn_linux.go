@@ -1,0 +1,363 @@
+package edge
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/problem"
+)
+
+// state is what a connection waits for.
+type state uint8
+
+const (
+	stateReading   state = iota // a request, or the rest of one
+	stateWaiting                // the commit of its request
+	stateWriting                // room for the rest of its answer
+	stateLingering              // the peer to stop sending
+	stateEnded
+)
+
+// conn is a connection. Whoever drives it, a loop's reader, its answerer or the
+// sweeper, holds mu.
+type conn struct {
+	loop   *loop
+	fd     int
+	remote netip.Addr
+
+	mu       sync.Mutex
+	state    state
+	readable bool // there may be more to read
+	ended    bool // the peer sends no more: the end is still to be read
+	deadline int64
+	lingered int
+	call     *call // nil: nothing of a request has been read
+}
+
+// call is one request on its way. It is reused, by connections in turn.
+type call struct {
+	server    *Server
+	conn      *conn
+	committed func() // hands the call to its loop's answerer
+
+	buf     []byte // what has been read: the request, and what came after it
+	head    head
+	size    int // of the request in buf
+	q       collect.Request
+	out     collect.Response
+	pending collect.Pending
+	answer  []byte
+	sent    int  // of answer
+	last    bool // the connection ends with this answer
+}
+
+// Bounds of the buffers of calls: the first, and what is kept for the next
+// request.
+const (
+	firstBuffer = 4 << 10
+	keepBuffer  = 16 << 10
+)
+
+func newCall(s *Server) *call {
+	c := &call{server: s, buf: make([]byte, 0, firstBuffer)}
+	c.committed = func() { c.conn.loop.done(c) }
+	return c
+}
+
+// extend sets the time until which what the connection waits for must happen.
+func (c *conn) extend(d time.Duration) { c.deadline = c.loop.loops.coarse.Load() + int64(d) }
+
+// happened is told of what epoll says.
+func (c *conn) happened(events uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	const over = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	c.ended = c.ended || events&over != 0
+	c.readable = c.readable || c.ended || events&unix.EPOLLIN != 0
+	switch c.state {
+	case stateReading:
+		if c.readable {
+			c.serve()
+		}
+	case stateWriting:
+		if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 && c.write() {
+			c.serve()
+		}
+	case stateLingering:
+		c.linger()
+	}
+}
+
+// committed answers the request, whose commit has ended, and goes on.
+func (c *conn) committed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.call
+	k.finish()
+	if c.state == stateEnded {
+		c.release()
+	} else if c.send(k) {
+		c.serve()
+	}
+}
+
+// serve reads and answers requests until the connection has to wait.
+func (c *conn) serve() {
+	defer c.rest()
+	for {
+		if k := c.call; k != nil && len(k.buf) > 0 {
+			switch k.head.read(k.buf) {
+			case readGeneral:
+				c.leave()
+				return
+			case readPlain:
+				if k.size = k.head.size + k.head.length; len(k.buf) >= k.size {
+					if !c.request(k) {
+						return
+					}
+					continue
+				}
+			case readMore:
+				if len(k.buf) >= c.loop.loops.server.cfg.Limits.HeaderBytes {
+					c.leave()
+					return
+				}
+			}
+		}
+		if !c.receive() {
+			return
+		}
+	}
+}
+
+// rest gives back the call of a connection that waits for a request.
+func (c *conn) rest() {
+	if k := c.call; k != nil && c.state == stateReading && len(k.buf) == 0 {
+		c.release()
+	}
+}
+
+// release gives back the call.
+func (c *conn) release() {
+	k := c.call
+	c.call, k.conn = nil, nil
+	if cap(k.buf) > keepBuffer {
+		k.buf = make([]byte, 0, firstBuffer)
+	}
+	if cap(k.answer) > keepBuffer {
+		k.answer = nil
+	}
+	k.buf, k.answer = k.buf[:0], k.answer[:0]
+	c.loop.loops.calls.Put(k)
+}
+
+// receive reads what has arrived; false if that is nothing.
+func (c *conn) receive() bool {
+	for c.readable && c.state == stateReading {
+		k := c.call
+		if k == nil {
+			k = c.loop.loops.calls.Get().(*call)
+			c.call, k.conn = k, c
+		}
+		if len(k.buf) == cap(k.buf) {
+			k.buf = append(k.buf, make([]byte, len(k.buf))...)[:len(k.buf)]
+		}
+		room := k.buf[len(k.buf):cap(k.buf)]
+		n, err := unix.Read(c.fd, room)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			c.readable = false
+		case n <= 0: // its end, or a fault
+			c.end()
+		default:
+			if len(k.buf) == 0 {
+				c.extend(c.loop.loops.server.cfg.Limits.BodyTime)
+			}
+			// Less than there is room for is all there was; what comes after it
+			// is told of anew.
+			c.readable = n == len(room) || c.ended
+			k.buf = k.buf[:len(k.buf)+n]
+			return true
+		}
+	}
+	return false
+}
+
+// request starts the request at the front of the buffer; true if it has been
+// answered.
+func (c *conn) request(k *call) bool {
+	h := &k.head
+	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
+		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
+	k.last = h.close
+	if k.start() {
+		c.state = stateWaiting
+		return false
+	}
+	return c.send(k)
+}
+
+// start gives the request to the collector; true if it waits for its commit.
+func (k *call) start() (waits bool) {
+	defer k.recover()
+	k.pending, waits = k.server.cfg.Start(&k.q, &k.out, k.committed)
+	return waits
+}
+
+// finish makes the answer after the commit.
+func (k *call) finish() {
+	defer k.recover()
+	k.pending.Finish()
+}
+
+// recover makes the answer of a collector that panicked.
+func (k *call) recover() {
+	if fault := recover(); fault != nil {
+		k.last = true
+		k.server.cfg.Logger.Error("request failed", "path", k.q.Path, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		k.server.problem(&k.out, problem.New(http.StatusInternalServerError, "something went wrong; the log has it"))
+	}
+}
+
+// send writes the answer and drops the request; true if the connection is
+// ready for the next one.
+func (c *conn) send(k *call) bool {
+	l := c.loop.loops
+	k.last = k.last || k.out.Close || l.closing.Load()
+	k.answer = k.server.appendAnswer(k.answer[:0], &k.head, &k.out, *l.date.Load(), k.last)
+	k.sent = 0
+	k.pending = collect.Pending{}
+	k.buf = k.buf[:copy(k.buf, k.buf[k.size:])]
+	return c.write()
+}
+
+// write writes what is left of the answer; true if that is all of it and the
+// connection goes on.
+func (c *conn) write() bool {
+	k := c.call
+	for k.sent < len(k.answer) {
+		n, err := unix.Write(c.fd, k.answer[k.sent:])
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			if c.state != stateWriting {
+				c.state = stateWriting
+				c.extend(c.loop.loops.server.cfg.Limits.AnswerTime)
+			}
+			return false
+		case err != nil:
+			c.end()
+			return false
+		default:
+			k.sent += n
+		}
+	}
+	if k.last {
+		c.finishSending()
+		return false
+	}
+	c.state = stateReading
+	if len(k.buf) > 0 {
+		c.extend(c.loop.loops.server.cfg.Limits.BodyTime)
+	} else {
+		c.extend(c.loop.loops.server.cfg.Limits.IdleTime)
+	}
+	return true
+}
+
+// finishSending says that there are no more answers and lets the peer take
+// what it got before the connection is closed (linger.go).
+func (c *conn) finishSending() {
+	c.state = stateLingering
+	c.release()
+	_ = unix.Shutdown(c.fd, unix.SHUT_WR)
+	c.extend(lingerTime)
+	c.linger()
+}
+
+// linger reads and drops what the peer still sends.
+func (c *conn) linger() {
+	var waste [4 << 10]byte
+	for c.readable {
+		n, err := unix.Read(c.fd, waste[:])
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			c.readable = false
+		case n <= 0:
+			c.end()
+			return
+		default:
+			if c.lingered += n; c.lingered > lingerBytes {
+				c.end()
+				return
+			}
+		}
+	}
+}
+
+// end closes the connection.
+func (c *conn) end() {
+	if c.state == stateEnded {
+		return
+	}
+	waiting := c.state == stateWaiting
+	c.state, c.readable = stateEnded, false
+	c.loop.forget(c)
+	_ = unix.Close(c.fd)
+	if c.call != nil && !waiting {
+		c.release()
+	}
+}
+
+// endIdle ends a connection between requests.
+func (c *conn) endIdle() {
+	if c.state == stateReading && (c.call == nil || len(c.call.buf) == 0) {
+		c.end()
+	}
+}
+
+// overdue ends what has taken too long.
+func (c *conn) overdue() {
+	if c.loop.loops.coarse.Load() < c.deadline {
+		return
+	}
+	switch {
+	case c.state == stateWaiting: // the committer answers in its own time
+	case c.state == stateReading && c.call != nil && len(c.call.buf) > 0:
+		k := c.call
+		k.server.problem(&k.out, problem.New(http.StatusRequestTimeout, "the request took too long to arrive"))
+		k.head.n, k.size, k.last = 0, len(k.buf), true
+		c.send(k)
+	default:
+		c.end()
+	}
+}
+
+// leave gives the connection to the general server, with what has been read.
+func (c *conn) leave() {
+	k := c.call
+	read := append([]byte(nil), k.buf...)
+	c.state, c.readable = stateEnded, false
+	c.loop.forget(c)
+	c.release()
+	_ = unix.EpollCtl(c.loop.fd, unix.EPOLL_CTL_DEL, c.fd, nil)
+	f := os.NewFile(uintptr(c.fd), "connection")
+	under, err := net.FileConn(f) // its own descriptor
+	_ = f.Close()
+	if err != nil {
+		c.loop.loops.server.cfg.Logger.Error("fast listener", "error", err)
+		return
+	}
+	c.loop.loops.server.general.take(&begun{Conn: under, read: read})
+}

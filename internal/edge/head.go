@@ -1,0 +1,252 @@
+package edge
+
+import (
+	"bytes"
+
+	"github.com/readership/readership/internal/collect"
+)
+
+// maxFields is how many header fields a plain request may have.
+const maxFields = 48
+
+// field is one header field. Its bytes are the request's.
+type field struct{ name, value []byte }
+
+// head is the request line and header of a plain request: HTTP/1.1, for
+// collection, with a body of known length that is not compressed. It is what
+// nearly every request is, and it is read strictly: whatever is unusual, or
+// could be read in two ways, is not plain and left to the general server
+// (RFC 9112, sections 2 to 6 and 11.2).
+type head struct {
+	method, path, query []byte
+	host                []byte
+	fields              [maxFields]field
+	n                   int // of fields
+	length              int // of the body
+	size                int // of the head, with the empty line
+	close               bool
+	keyed               bool // names a key
+	hasLength           bool
+}
+
+// reading is what became of a head that was read.
+type reading uint8
+
+const (
+	readMore    reading = iota // the head is not complete
+	readPlain                  // all of it is in head
+	readGeneral                // it is not plain, or not HTTP
+)
+
+var (
+	pathEvents = []byte(collect.PathEvents)
+	pathPixel  = []byte(collect.PathPixel)
+	version11  = []byte("HTTP/1.1")
+)
+
+// read reads a head from the front of b. It keeps b.
+func (h *head) read(b []byte) reading {
+	h.n, h.length, h.close, h.keyed, h.hasLength = 0, 0, false, false, false
+	h.host, h.query = nil, nil
+	line, size, ok := cutLine(b)
+	if !ok {
+		if len(b) > 0 && !token[b[0]] {
+			return readGeneral
+		}
+		return readMore
+	}
+	if !h.requestLine(line) {
+		return readGeneral
+	}
+	for {
+		line, next, ok := cutLine(b[size:])
+		if !ok {
+			return readMore
+		}
+		size += next
+		if len(line) == 0 {
+			break
+		}
+		if !h.field(line) {
+			return readGeneral
+		}
+	}
+	h.size = size
+	if h.host == nil || !h.plainMethod() {
+		return readGeneral
+	}
+	return readPlain
+}
+
+// cutLine returns the first line of b without its end, and how long it is with
+// it. A line that ends without a carriage return is not HTTP: it is returned
+// as it stands and fails later, for no field or request line has a newline.
+func cutLine(b []byte) (line []byte, size int, ok bool) {
+	i := bytes.IndexByte(b, '\n')
+	switch {
+	case i < 0:
+		return nil, 0, false
+	case i == 0 || b[i-1] != '\r':
+		return b[:i+1], i + 1, true
+	}
+	return b[:i-1], i + 1, true
+}
+
+// requestLine reads "METHOD TARGET HTTP/1.1".
+func (h *head) requestLine(line []byte) bool {
+	i := bytes.IndexByte(line, ' ')
+	if i < 0 {
+		return false
+	}
+	h.method = line[:i]
+	target, version, ok := bytes.Cut(line[i+1:], []byte{' '})
+	if !ok || !bytes.Equal(version, version11) {
+		return false
+	}
+	for _, c := range target {
+		if c <= ' ' || c >= 0x7f || c == '#' {
+			return false
+		}
+	}
+	h.path, h.query, _ = bytes.Cut(target, []byte{'?'})
+	h.keyed = bytes.Contains(h.query, []byte("key="))
+	return bytes.Equal(h.path, pathEvents) || bytes.Equal(h.path, pathPixel)
+}
+
+// plainMethod says whether the method goes with the path, and with a key.
+func (h *head) plainMethod() bool {
+	switch string(h.method) {
+	case "POST":
+		return h.keyed && h.hasLength && len(h.path) == len(pathEvents)
+	case "GET":
+		return h.keyed && h.length == 0 && len(h.path) == len(pathPixel)
+	case "OPTIONS":
+		return h.length == 0
+	}
+	return false
+}
+
+// field reads one header field.
+func (h *head) field(line []byte) bool {
+	colon := bytes.IndexByte(line, ':')
+	if colon <= 0 || h.n == maxFields {
+		return false
+	}
+	name, value := line[:colon], line[colon+1:]
+	for _, c := range name {
+		if !token[c] {
+			return false
+		}
+	}
+	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
+		value = value[1:]
+	}
+	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	h.fields[h.n] = field{name, value}
+	h.n++
+	return h.known(name, value)
+}
+
+// known looks at fields that say how the request is to be read.
+func (h *head) known(name, value []byte) bool {
+	switch len(name) {
+	case len("Host"):
+		if equalFold(name, "Host") {
+			once := h.host == nil
+			h.host = value
+			return once
+		}
+	case len("Cookie"): // and of Expect
+		return !equalFold(name, "Expect") && (!equalFold(name, "Cookie") || h.count("Cookie") == 1)
+	case len("Upgrade"): // and of Trailer
+		return !equalFold(name, "Upgrade") && !equalFold(name, "Trailer")
+	case len("Connection"):
+		if equalFold(name, "Connection") {
+			h.close = equalFold(value, "close")
+			return h.close || equalFold(value, "keep-alive")
+		}
+	case len("Authorization"):
+		if n := len("Bearer "); len(value) > n && equalFold(value[:n], "Bearer ") && equalFold(name, "Authorization") {
+			h.keyed = true
+		}
+	case len("Content-Length"):
+		if equalFold(name, "Content-Length") {
+			return h.setLength(value)
+		}
+	case len("X-Forwarded-For"):
+		return !equalFold(name, "X-Forwarded-For") || h.count("X-Forwarded-For") == 1
+	case len("Content-Encoding"):
+		return !equalFold(name, "Content-Encoding")
+	case len("Transfer-Encoding"):
+		return !equalFold(name, "Transfer-Encoding")
+	}
+	return true
+}
+
+// setLength takes Content-Length.
+func (h *head) setLength(value []byte) bool {
+	if h.hasLength || len(value) == 0 || len(value) > len("65536") {
+		return false
+	}
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return false
+		}
+		h.length = 10*h.length + int(c-'0')
+	}
+	h.hasLength = true
+	return h.length <= collect.MaxWhole
+}
+
+// get returns the first value of a header.
+func (h *head) get(name string) []byte {
+	for i := range h.fields[:h.n] {
+		if f := &h.fields[i]; equalFold(f.name, name) {
+			return f.value
+		}
+	}
+	return nil
+}
+
+// Get implements collect.Header.
+func (h *head) Get(name string) string { return text(h.get(name)) }
+
+// count returns how many fields have a name.
+func (h *head) count(name string) (n int) {
+	for i := range h.fields[:h.n] {
+		if equalFold(h.fields[i].name, name) {
+			n++
+		}
+	}
+	return n
+}
+
+// equalFold says whether b is name but for the case of its ASCII letters.
+func equalFold(b []byte, name string) bool {
+	if len(b) != len(name) {
+		return false
+	}
+	for i, c := range b {
+		if d := name[i]; c != d && (c^d != 0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// token holds the bytes of a token (RFC 9110, section 5.6.2).
+var token = func() (t [256]bool) {
+	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		t[c] = true
+	}
+	return t
+}()
+
+var _ collect.Header = (*head)(nil)

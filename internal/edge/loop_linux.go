@@ -1,0 +1,325 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loops serve the connections of the fast listener with few goroutines instead
+// of one each: of every loop one reads what has arrived and starts the
+// requests, and one answers those whose commit has ended. A request costs two
+// system calls and no goroutine's wake of its own.
+//
+// What is not a plain request (head.go) takes its connection with it to the
+// general server.
+type loops struct {
+	server  *Server
+	accepts *os.File // the listening socket
+	all     []*loop
+	open    atomic.Int64 // connections
+	coarse  atomic.Int64 // the clock, Unix nanoseconds, as of the last sweep
+	date    atomic.Pointer[string]
+	closing atomic.Bool
+	empty   chan struct{} // has a value after open has become 0
+	stop    chan struct{}
+	running sync.WaitGroup
+	calls   sync.Pool // of *call
+}
+
+// loop is a set of connections.
+type loop struct {
+	loops *loops
+	fd    int      // of epoll
+	epoll *os.File // owns fd and waits for it
+
+	mu    sync.RWMutex
+	conns map[int32]*conn // by file descriptor; guarded by mu
+
+	finished struct {
+		sync.Mutex
+		calls []*call // whose commits have ended
+	}
+	wake chan struct{}
+}
+
+// batchEvents is how many connections are looked at before others run.
+const batchEvents = 128
+
+// newLoops starts the loops of a server for the connections of listener; nil if
+// they are not of a kind that loops can watch.
+func newLoops(s *Server, listener net.Listener) (*loops, error) {
+	tcp, ok := listener.(*net.TCPListener)
+	if !ok {
+		return nil, nil
+	}
+	accepts, err := tcp.File() // net does not let its own be read
+	if err != nil {
+		return nil, fmt.Errorf("reach the listening socket: %w", err)
+	}
+	l := &loops{server: s, accepts: accepts, empty: make(chan struct{}, 1), stop: make(chan struct{})}
+	l.calls.New = func() any { return newCall(s) }
+	l.tick(time.Now())
+	for range runtime.GOMAXPROCS(0) {
+		fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err == nil {
+			err = unix.SetNonblock(fd, true) // so that it is polled itself
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("make epoll: %w", err), l.close())
+		}
+		one := &loop{loops: l, fd: fd, epoll: os.NewFile(uintptr(fd), "epoll"), conns: make(map[int32]*conn), wake: make(chan struct{}, 1)}
+		l.all = append(l.all, one)
+		l.running.Go(one.read)
+		l.running.Go(one.answer)
+	}
+	l.running.Go(l.sweep)
+	return l, nil
+}
+
+// accept takes connections until drain or close.
+func (l *loops) accept() error {
+	raw, err := l.accepts.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("reach the listening socket: %w", err)
+	}
+	for next := 0; ; next++ {
+		var fd int
+		var from unix.Sockaddr
+		var failed error
+		err := raw.Read(func(listening uintptr) bool {
+			fd, from, failed = unix.Accept4(int(listening), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			return failed != unix.EAGAIN
+		})
+		switch {
+		case err != nil && l.closing.Load():
+			return nil
+		case err != nil:
+			return fmt.Errorf("accept: %w", err)
+		case failed == unix.EMFILE, failed == unix.ENFILE, failed == unix.ENOBUFS, failed == unix.ENOMEM:
+			// Some connection must end first.
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-l.stop:
+				return nil
+			}
+			continue
+		case failed != nil: // of a connection that is gone already
+			continue
+		}
+		if l.open.Add(1) > int64(l.server.cfg.Limits.Connections) {
+			l.open.Add(-1)
+			_, _ = unix.Write(fd, l.server.crowded(*l.date.Load()))
+			_ = unix.Close(fd)
+			continue
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		l.all[next%len(l.all)].add(&conn{fd: fd, remote: addressOf(from), readable: true})
+	}
+}
+
+func addressOf(from unix.Sockaddr) netip.Addr {
+	switch a := from.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(a.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(a.Addr).Unmap()
+	}
+	return netip.Addr{}
+}
+
+// add begins to watch a connection. Events come once for each change
+// (EPOLLET), so that nothing needs to be set a request.
+func (l *loop) add(c *conn) {
+	c.loop = l
+	c.extend(l.loops.server.cfg.Limits.IdleTime)
+	l.mu.Lock()
+	l.conns[int32(c.fd)] = c
+	l.mu.Unlock()
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(c.fd)}
+	if err := unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil || l.loops.closing.Load() {
+		c.mu.Lock()
+		c.endIdle()
+		c.mu.Unlock()
+	}
+}
+
+// forget ends watching a connection. The caller closes its descriptor after.
+func (l *loop) forget(c *conn) {
+	l.mu.Lock()
+	delete(l.conns, int32(c.fd))
+	l.mu.Unlock()
+	if l.loops.open.Add(-1) == 0 {
+		select {
+		case l.loops.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// read is the goroutine that reads.
+func (l *loop) read() {
+	raw, err := l.epoll.SyscallConn()
+	if err != nil {
+		l.loops.server.cfg.Logger.Error("fast listener", "error", err)
+		return
+	}
+	events := make([]unix.EpollEvent, batchEvents)
+	conns := make([]*conn, 0, batchEvents)
+	for {
+		n := 0
+		err := raw.Read(func(fd uintptr) bool {
+			var failed error
+			n, failed = unix.EpollWait(int(fd), events, 0)
+			return failed == nil && n != 0
+		})
+		if err != nil {
+			return // closed
+		}
+		conns = conns[:0]
+		l.mu.RLock()
+		for i := range events[:n] {
+			conns = append(conns, l.conns[events[i].Fd])
+		}
+		l.mu.RUnlock()
+		for i, c := range conns {
+			if c != nil {
+				c.happened(events[i].Events)
+			}
+		}
+		if n == batchEvents {
+			runtime.Gosched()
+		}
+	}
+}
+
+// done hands over a call whose commit has ended. It does not wait.
+func (l *loop) done(c *call) {
+	l.finished.Lock()
+	l.finished.calls = append(l.finished.calls, c)
+	first := len(l.finished.calls) == 1
+	l.finished.Unlock()
+	if first {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// answer is the goroutine that answers what has been committed.
+func (l *loop) answer() {
+	var calls []*call
+	for {
+		select {
+		case <-l.wake:
+		case <-l.loops.stop:
+			return
+		}
+		l.finished.Lock()
+		calls, l.finished.calls = l.finished.calls, calls[:0]
+		l.finished.Unlock()
+		for i, c := range calls {
+			c.conn.committed()
+			calls[i] = nil
+		}
+	}
+}
+
+// sweep is the goroutine that keeps the clock and ends what takes too long.
+func (l *loops) sweep() {
+	limits := l.server.cfg.Limits
+	every := min(max(min(limits.BodyTime, limits.IdleTime, limits.AnswerTime)/8, 5*time.Millisecond), 250*time.Millisecond)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	var conns []*conn
+	for {
+		select {
+		case now := <-ticker.C:
+			l.tick(now)
+			conns = l.each(conns, (*conn).overdue)
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// each calls do for every connection, with its lock. It returns scratch.
+func (l *loops) each(scratch []*conn, do func(*conn)) []*conn {
+	for _, one := range l.all {
+		scratch = scratch[:0]
+		one.mu.RLock()
+		for _, c := range one.conns {
+			scratch = append(scratch, c)
+		}
+		one.mu.RUnlock()
+		for _, c := range scratch {
+			c.mu.Lock()
+			do(c)
+			c.mu.Unlock()
+		}
+	}
+	clear(scratch)
+	return scratch
+}
+
+// tick moves the clock.
+func (l *loops) tick(now time.Time) {
+	l.coarse.Store(now.UnixNano())
+	date := now.UTC().Format(httpDate)
+	l.date.Store(&date)
+}
+
+// httpDate is the form of the Date header (RFC 9110, section 5.6.7).
+const httpDate = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// drain ends idle connections, now and when their request has been answered,
+// and waits until there are none or done is closed.
+func (l *loops) drain(done <-chan struct{}) {
+	if l == nil {
+		return
+	}
+	l.closing.Store(true)
+	_ = l.accepts.Close()
+	l.each(nil, (*conn).endIdle)
+	for l.open.Load() > 0 {
+		select {
+		case <-l.empty:
+		case <-done:
+			return
+		}
+	}
+}
+
+// connections returns how many are open.
+func (l *loops) connections() int {
+	if l == nil {
+		return 0
+	}
+	return int(l.open.Load())
+}
+
+// close ends everything.
+func (l *loops) close() error {
+	if l == nil {
+		return nil
+	}
+	l.closing.Store(true)
+	_ = l.accepts.Close() // unless drain did
+	l.each(nil, (*conn).end)
+	close(l.stop)
+	var err error
+	for _, one := range l.all {
+		err = errors.Join(err, one.epoll.Close())
+	}
+	l.running.Wait()
+	return err
+}
