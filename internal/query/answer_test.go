@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -180,4 +181,22 @@ func FuzzAsk(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestPropertiesBeyondTheLimitAreNotExact(t *testing.T) {
+	f := smallSite(t)
+	f.enc.Reset(t0)
+	for i := range 300 {
+		ev := event.Event{Time: t0, Device: "d1", Properties: []event.Property{{Name: fmt.Sprintf("p%d", i), Value: "1", Kind: event.KindNumber}}}
+		ev.Columns[event.ColType] = "own"
+		f.enc.Add("news", &ev, uint64(100+i), 0)
+	}
+	f.send()
+	const where = `{"metrics":["events"],"date_range":"24h","filters":[["is","properties.%s",["1"]]]}`
+	if res := ask(t, f, fmt.Sprintf(where, "p0")); !res.Exact || len(res.Warnings) != 0 || res.Rows[0].Metrics[0] != 1 {
+		t.Errorf("a kept property: %+v", res)
+	}
+	if res := ask(t, f, fmt.Sprintf(where, "p299")); res.Exact || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], `"p299"`) {
+		t.Errorf("a property past the limit: %+v", res)
+	}
 }

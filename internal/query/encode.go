@@ -183,7 +183,7 @@ func (e *encoder) meta(r *Result) {
 	e.text(formatTime(r.AsOf, r.frame.loc))
 	e.raw(`,"position":`)
 	e.text(r.At.String())
-	e.raw(`,"exact":true,"took_ms":`)
+	e.raw(`,"exact":` + strconv.FormatBool(r.Exact) + `,"took_ms":`)
 	e.number(r.TookMillis, true)
 	e.raw(`,"warnings":[`)
 	for i, w := range r.Warnings {

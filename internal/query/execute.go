@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/readership/readership/internal/engine"
@@ -52,7 +53,7 @@ func answer(ctx context.Context, v *engine.View, parsed *Query, faults []problem
 		return nil, invalid(faults)
 	}
 	x := &execution{ctx: ctx, view: v, query: q, options: o, frame: frameOf(q, v.Site, max(o.Now, v.Now))}
-	x.result = &Result{Query: q, AsOf: x.frame.now, At: v.Position, Warnings: []string{}, frame: x.frame}
+	x.result = &Result{Query: q, AsOf: x.frame.now, At: v.Position, Exact: true, Warnings: []string{}, frame: x.frame}
 	if err := x.run(); err != nil {
 		return nil, err
 	}
@@ -342,4 +343,30 @@ func (x *execution) warnings() {
 			break
 		}
 	}
+	for _, name := range x.unkept() {
+		x.result.Exact = false
+		warn(fmt.Sprintf("the site has %d properties, which is all that can be asked for: %q counts as %s where it came later", engine.MaxColumns-int(event.NumColumns), name, None))
+	}
+}
+
+// unkept returns the properties of the question that a shard may have seen and
+// has no column for.
+func (x *execution) unkept() []string {
+	var names []string
+	look := func(d *Dimension) {
+		if d.Kind != KindProperty || slices.Contains(names, d.Property) {
+			return
+		}
+		for _, s := range x.view.Shards {
+			if len(s.Columns) == engine.MaxColumns && s.ColumnByName(d.Property, true) < 0 {
+				names = append(names, d.Property)
+				return
+			}
+		}
+	}
+	for i := range x.query.Dimensions {
+		look(&x.query.Dimensions[i])
+	}
+	x.query.Filter.each(func(f *Filter) { look(&f.Dimension) })
+	return names
 }

@@ -44,7 +44,7 @@ func invalid(faults []problem.Fault) error {
 // parse is Parse that returns the faults and what could be read.
 func parse(body []byte) (*Query, []problem.Fault, error) {
 	if !utf8.Valid(body) {
-		return nil, nil, problem.New(http.StatusBadRequest, "the body is not valid UTF-8")
+		return nil, nil, notJSON("bad_utf8", "is not valid UTF-8")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -53,7 +53,7 @@ func parse(body []byte) (*Query, []problem.Fault, error) {
 		return nil, nil, unreadable(err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, problem.New(http.StatusBadRequest, "the body has more after the question")
+		return nil, nil, notJSON("bad_json", "has more after the question")
 	}
 	p := &parser{q: &Query{Limit: DefaultLimit}}
 	p.question(value)
@@ -64,11 +64,16 @@ func unreadable(err error) error {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return problem.Newf(http.StatusBadRequest, "the body is not JSON: %s at byte %d", syntax, syntax.Offset)
+		return notJSON("bad_json", fmt.Sprintf("is not JSON: %s at byte %d", syntax, syntax.Offset))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return problem.New(http.StatusBadRequest, "the body is not JSON: it ends too early")
+		return notJSON("bad_json", "is not JSON: it ends too early")
 	}
-	return problem.Newf(http.StatusBadRequest, "the body is not JSON: %s", err)
+	return notJSON("bad_json", "is not JSON: "+err.Error())
+}
+
+// notJSON is the answer to a body that is no question at all.
+func notJSON(code, message string) error {
+	return problem.New(http.StatusBadRequest, "the body "+message, problem.Fault{Location: "body", Code: code, Message: message})
 }
 
 // parser walks the decoded JSON and collects faults.

@@ -58,8 +58,8 @@ func TestFaultsAreLocated(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	for _, body := range []string{``, `{`, `{"metrics":`, `{} {}`, "{\"a\":\"\xff\"}", strings.Repeat("[", 20_000)} {
 		var p *problem.Problem
-		if _, err := Parse([]byte(body)); !errors.As(err, &p) || p.Status != 400 {
-			t.Errorf("%.20q: %v, want 400", body, err)
+		if _, err := Parse([]byte(body)); !errors.As(err, &p) || p.Status != 400 || len(p.Errors) != 1 || p.Errors[0].Location != "body" {
+			t.Errorf("%.20q: %v, want 400 at body", body, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type Result struct {
 	AsOf       int64 // the site's now, Unix milliseconds
 	At         event.Position
 	TookMillis float64
+	Exact      bool // false where a property that was asked for may not have been kept
 	Warnings   []string
 	TimeLabels []string // nil unless asked for
 
