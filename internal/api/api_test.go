@@ -109,6 +109,8 @@ func (l *memoryLog) release(t *testing.T) {
 type scripted struct {
 	mu    sync.Mutex
 	query func(context.Context, Question) (Result, error)
+
+	forgotten []string // sites
 }
 
 // onQuery replaces the answers.
@@ -123,6 +125,12 @@ func (s *scripted) Query(ctx context.Context, q Question) (Result, error) {
 	f := s.query
 	s.mu.Unlock()
 	return f(ctx, q)
+}
+
+func (s *scripted) Forget(site string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgotten = append(s.forgotten, site)
 }
 
 // fixed is a result with given texts.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -82,7 +83,7 @@ type checker interface{ check(f *faults) }
 func decodeInto[T any](a *API, location string, value any) (T, []problem.Fault) {
 	var out T
 	list := check[T](a, location, value)
-	raw, err := json.Marshal(value)
+	raw, err := json.Marshal(sound(value, location, list))
 	if err == nil {
 		err = json.Unmarshal(raw, &out)
 	}
@@ -95,6 +96,24 @@ func decodeInto[T any](a *API, location string, value any) (T, []problem.Fault) 
 		list = append(list, f.list...)
 	}
 	return out, list
+}
+
+// sound returns an object without the members that faults name, so that the
+// others can be decoded and checked too.
+func sound(value any, location string, faults []problem.Fault) any {
+	object, ok := value.(map[string]any)
+	if !ok || len(faults) == 0 {
+		return value
+	}
+	object = maps.Clone(object)
+	for _, f := range faults {
+		name := strings.TrimPrefix(f.Location, location+".")
+		if end := strings.IndexAny(name, ".["); end >= 0 {
+			name = name[:end]
+		}
+		delete(object, name)
+	}
+	return object
 }
 
 // parseJSON reads one JSON value; what follows it must be blank.
@@ -131,30 +150,32 @@ func merge(target, patch any) any {
 	return out
 }
 
-// patched applies the patch in a request's body to a value and checks the
-// result.
-func patched[T any](a *API, current T, raw []byte) (T, error) {
+// patched applies the patch in a request's body to a value and returns what is
+// wrong with the result.
+func patched[T any](a *API, current T, raw []byte) (T, []problem.Fault, error) {
 	var none T
 	patch, err := parseJSON(raw)
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	if _, ok := patch.(map[string]any); !ok {
-		return none, unprocessable(problem.Fault{Location: "body", Code: "wrong_type", Message: "a patch is an object"})
+		return none, nil, unprocessable(problem.Fault{Location: "body", Code: "wrong_type", Message: "a patch is an object"})
 	}
 	text, err := json.Marshal(current)
 	if err != nil {
-		return none, err
+		return none, nil, err
 	}
 	var target any
 	if err := json.Unmarshal(text, &target); err != nil {
-		return none, err
+		return none, nil, err
 	}
 	out, list := decodeInto[T](a, "body", merge(target, patch))
-	if len(list) > 0 {
-		return none, unprocessable(list...)
+	for _, f := range check[T](a, "body", patch) {
+		if f.Code == "unknown_field" { // with null it is gone once merged
+			list = append(list, f)
+		}
 	}
-	return out, nil
+	return out, list, nil
 }
 
 // etag names a version of a value.

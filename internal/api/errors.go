@@ -36,9 +36,15 @@ func init() {
 
 var _ huma.StatusError = (*problem.Problem)(nil)
 
+// noBody is what Huma says of a missing body, without a place.
+const noBody = "request body is required"
+
 // newError turns what Huma found into a problem with located, coded faults.
 func newError(status int, message string, errs ...error) *problem.Problem {
 	p := problem.New(status, message)
+	if status == http.StatusBadRequest && message == noBody {
+		p.Errors = append(p.Errors, problem.Fault{Location: "body", Code: "missing_field", Message: "is required"})
+	}
 	for _, err := range errs {
 		var detailer huma.ErrorDetailer
 		var fault *faultError
@@ -98,6 +104,8 @@ func located(d *huma.ErrorDetail, status int) problem.Fault {
 		f = problem.Fault{Location: d.Location + "." + name, Code: "missing_field", Message: "is required"}
 	case strings.HasPrefix(d.Message, "required ") && strings.HasSuffix(d.Message, " is missing"):
 		f.Code, f.Message, f.Value = "missing_field", "is required", nil
+	case d.Message == validation.MsgExpectedMatchExactlyOneSchema: // only times have two forms
+		f.Code, f.Message = "bad_time", "is neither RFC 3339 with offset nor Unix milliseconds"
 	case strings.HasPrefix(d.Message, "expected length <="):
 		f.Code = "too_long"
 	case strings.HasPrefix(d.Message, "expected array length <="), strings.HasPrefix(d.Message, "expected object with at most"):

@@ -72,13 +72,17 @@ func register[I, O any](a *API, op huma.Operation, handler func(context.Context,
 }
 
 // unknownParameters returns the query parameters that an operation does not
-// have, as faults.
+// have or that are no text, as faults.
 func unknownParameters(op *huma.Operation, r *http.Request) []problem.Fault {
 	if r.URL.RawQuery == "" {
 		return nil
 	}
 	var list []problem.Fault
-	for name := range r.URL.Query() {
+	for name, values := range r.URL.Query() {
+		if slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
+			list = append(list, problem.Fault{Location: "query." + clip(name), Code: "bad_utf8", Message: "is not valid UTF-8"})
+			continue
+		}
 		known := slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
 		if !known {
 			list = append(list, problem.Fault{Location: "query." + clip(name), Code: "unknown_field", Message: "there is no parameter " + quoted(clip(name))})
@@ -240,7 +244,9 @@ func (a *API) await(ctx context.Context, c *call) error {
 	defer cancel()
 	err := a.Engine.Wait(ctx, c.at)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return problem.Newf(http.StatusServiceUnavailable, "the engine is at %s and has not reached %s", a.Engine.Position(), c.at).
+		at, asked := a.Engine.Position(), c.at
+		c.at = at // what the answer names is there
+		return problem.Newf(http.StatusServiceUnavailable, "the engine is at %s and has not reached %s", at, asked).
 			WithCode("behind").WithRetryAfter(time.Second)
 	}
 	return err

@@ -100,6 +100,8 @@ func (i *ItemFields) Resolve(_ huma.Context, prefix *huma.PathBuffer) []error {
 
 func (i *ItemInput) check(f *faults) { i.ItemFields.check(f) }
 
+func (i *ItemBody) check(f *faults) { i.ItemFields.check(f) }
+
 func (i *ItemFields) check(f *faults) {
 	address := func(field, text string) {
 		if text == "" {
@@ -225,10 +227,11 @@ func (a *API) registerItems() {
 		Description: "An item that is not in the catalogue is answered with known = false.",
 	}, reads), a.getItem)
 	register(a, with(huma.Operation{
-		OperationID: "put-item", Method: http.MethodPut, Path: "/v1/sites/{site}/items/{id}", Responses: map[string]*huma.Response{
+		OperationID: "put-item", Method: http.MethodPut, Path: "/v1/sites/{site}/items/{id}", SkipValidateBody: true, Responses: map[string]*huma.Response{
 			"201": {Description: "Created", Content: map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Item](a)}}}},
 		Summary: "Write an item", Tags: []string{"Catalogue"}, Errors: problems(404, 412, 413, 415, 422),
 	}, rule{scope: writes.scope, maxBody: 1 << 20}), a.putItem)
+	a.describeBody("/v1/sites/{site}/items/{id}", http.MethodPut, mediaJSON, schemaOf[ItemBody](a), mediaJSON)
 	register(a, with(huma.Operation{
 		OperationID: "delete-item", Method: http.MethodDelete, Path: "/v1/sites/{site}/items/{id}",
 		Summary: "Remove an item from the catalogue", Tags: []string{"Catalogue"}, Errors: problems(404, 412),
@@ -302,12 +305,20 @@ func (a *API) putItem(ctx context.Context, in *struct {
 	SitePath
 	ItemPath
 	Conditions
-	Body ItemBody
+	RawBody []byte `contentType:"application/json"`
 }) (*itemOutput, error) {
-	if in.Body.ID != "" && in.Body.ID != in.ID {
-		return nil, unprocessable(problem.Fault{Location: "body.id", Code: "bad_value", Message: "is not the id of the path", Value: echo(in.Body.ID)})
+	value, err := parseJSON(in.RawBody)
+	if err != nil {
+		return nil, err
 	}
-	item := in.Body.stored(in.ID)
+	body, faults := decodeInto[ItemBody](a, "body", value)
+	if body.ID != "" && body.ID != in.ID {
+		faults = append(faults, problem.Fault{Location: "body.id", Code: "bad_value", Message: "is not the id of the path", Value: echo(body.ID)})
+	}
+	if len(faults) > 0 {
+		return nil, unprocessable(faults...)
+	}
+	item := body.stored(in.ID)
 	fact, fault := itemFact(in.Site, "body", item)
 	if fault != nil {
 		return nil, unprocessable(*fault)

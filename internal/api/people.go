@@ -173,12 +173,18 @@ func (a *API) updatePerson(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
-	patch, err := patched(a, PersonPatch{Email: p.Email, Name: p.Name, Role: p.Role, Sites: p.Sites}, in.RawBody)
+	patch, faults, err := patched(a, PersonPatch{Email: p.Email, Name: p.Name, Role: p.Role, Sites: p.Sites}, in.RawBody)
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
-	if patch.Email == "" || patch.Role == "" {
-		return nil, unprocessable(problem.Fault{Location: "body", Code: "missing_field", Message: "a person has an e-mail and a role"})
+	if patch.Email == "" {
+		faults = append(faults, problem.Fault{Location: "body.email", Code: "missing_field", Message: "is required"})
+	}
+	if patch.Role == "" {
+		faults = append(faults, problem.Fault{Location: "body.role", Code: "missing_field", Message: "is required"})
+	}
+	if len(faults) > 0 {
+		return nil, unprocessable(faults...)
 	}
 	if !covers(callOf(ctx).principal, patch.Sites) {
 		return nil, beyond()

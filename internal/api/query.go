@@ -38,6 +38,8 @@ type Result interface {
 // *problem.Problem.
 type Queries interface {
 	Query(ctx context.Context, q Question) (Result, error)
+	// Forget drops what is kept for questions about a site that is gone.
+	Forget(site string)
 }
 
 // QueryRequest describes a question; the query package reads it.
@@ -152,7 +154,7 @@ func (a *API) run(ctx context.Context, body []byte) (Result, error) {
 	}
 	defer a.queries.leave()
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, problem.New(http.StatusBadRequest, "request body is required")
+		return nil, finish(newError(http.StatusBadRequest, noBody))
 	}
 	result, err := a.Queries.Query(ctx, a.question(ctx, body))
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -216,11 +218,12 @@ func withoutMeta(answer []byte) string {
 	var parts struct {
 		Results json.RawMessage `json:"results"`
 		Totals  json.RawMessage `json:"totals"`
+		Before  json.RawMessage `json:"totals_comparison"`
 	}
 	if err := json.Unmarshal(answer, &parts); err != nil {
 		return string(answer)
 	}
-	return string(parts.Results) + "\n" + string(parts.Totals)
+	return string(parts.Results) + "\n" + string(parts.Totals) + "\n" + string(parts.Before)
 }
 
 // gate bounds what runs at once and what waits for it.

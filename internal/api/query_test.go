@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
@@ -39,7 +41,11 @@ func TestQueryFormats(t *testing.T) {
 	if asked.Site != "news" || string(asked.Body) != `{"metrics":["page_views"]}` || asked.At != s.log.Acked() || asked.Wall != s.clock().UnixMilli() {
 		t.Errorf("asked %+v", asked)
 	}
-	s.want(400, "POST", "/v1/sites/news/query", "")
+	for _, target := range []string{"/v1/sites/news/query", "/v1/sites"} {
+		if got := s.want(400, "POST", target, "").codes(t); !cmp.Equal(got, []string{"body missing_field"}) {
+			t.Errorf("%s without a body: %v", target, got)
+		}
+	}
 	s.want(422, "POST", "/v1/sites/news/query?format=csv", `{}`)
 	s.want(413, "POST", "/v1/sites/news/query", `{"x":"`+strings.Repeat("x", 1<<20)+`"}`)
 	s.want(415, "POST", "/v1/sites/news/query", `x`, "Content-Type: text/plain")
@@ -105,8 +111,9 @@ func TestReadsSeeWrites(t *testing.T) {
 	s.site("news")
 	s.log.holding = true
 	s.log.event(t, "news", event.Event{Columns: [event.NumColumns]string{event.ColType: "page_view"}})
-	if r := s.want(503, "GET", "/v1/sites/news/ledger", ""); r.json(t)["code"] != "behind" || r.Header.Get("Retry-After") == "" {
-		t.Error(r.body)
+	if r := s.want(503, "GET", "/v1/sites/news/ledger", ""); r.json(t)["code"] != "behind" || r.Header.Get("Retry-After") == "" ||
+		r.Header.Get("X-Readership-Position") != s.engine.Position().String() {
+		t.Error(r.Header, r.body)
 	}
 	if r := s.want(503, "GET", "/readyz", ""); r.json(t)["code"] != "not_ready" {
 		t.Error(r.body)

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/event"
@@ -119,6 +120,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		c.at = max(c.at, position)
+	}
+	if !utf8.ValidString(r.URL.Path) {
+		finish(problem.New(http.StatusBadRequest, "", problem.Fault{Location: "path", Code: "bad_utf8", Message: "is not valid UTF-8"})).Respond(out)
+		return
 	}
 	a.route(out, r)
 }

@@ -347,13 +347,16 @@ func (a *API) updateSite(ctx context.Context, in *struct {
 	if err := in.Conditions.hold(etag(current)); err != nil {
 		return nil, err
 	}
-	patch, err := patched(a, settings(current), in.RawBody)
+	patch, faults, err := patched(a, settings(current), in.RawBody)
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
 	site := patch.fact(current.ID)
 	if site.Clock != current.Clock {
-		return nil, unprocessable(problem.Fault{Location: "body.clock", Code: "immutable", Message: "cannot be changed; make another site", Value: site.Clock})
+		faults = append(faults, problem.Fault{Location: "body.clock", Code: "immutable", Message: "cannot be changed; make another site", Value: site.Clock})
+	}
+	if len(faults) > 0 {
+		return nil, unprocessable(faults...)
 	}
 	if err := a.storeSite(ctx, site); err != nil {
 		return nil, a.failed(ctx, err)
@@ -378,6 +381,7 @@ func (a *API) deleteSite(ctx context.Context, in *struct {
 		return nil, a.failed(ctx, err)
 	}
 	a.live.forget(in.Site)
+	a.Queries.Forget(in.Site)
 	if err := a.Keys.DeleteWriteKeysOf(ctx, in.Site); err != nil {
 		return nil, a.failed(ctx, err)
 	}

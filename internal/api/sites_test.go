@@ -59,8 +59,14 @@ func TestSitesLifeCycle(t *testing.T) {
 	if site, _ = s.engine.Site("news"); site.Identity.Secret == nil || site.Name != "news" {
 		t.Errorf("a patch of the name made %+v", site)
 	}
-	if r := s.want(422, "PATCH", "/v1/sites/news", `{"clock":"event","id":"x"}`); !cmp.Equal(r.codes(t), []string{"body.id unknown_field"}) {
-		t.Errorf("%v", r.codes(t))
+	for patch, want := range map[string][]string{
+		`{"clock":"event","id":"x"}`:             {"body.clock immutable", "body.id unknown_field"},
+		`{"nam":null,"privacy":{"x":null}}`:      {"body.nam unknown_field", "body.privacy.x unknown_field"},
+		`{"timezone":5,"window":"1h","clock":7}`: {"body.clock wrong_type", "body.timezone wrong_type", "body.window bad_value"},
+	} {
+		if got := s.want(422, "PATCH", "/v1/sites/news", patch).codes(t); !cmp.Equal(got, want) {
+			t.Errorf("%s: %v", patch, got)
+		}
 	}
 	if r := s.want(422, "PATCH", "/v1/sites/news", `{"clock":"event"}`); !cmp.Equal(r.codes(t), []string{"body.clock immutable"}) {
 		t.Errorf("%v", r.codes(t))
@@ -73,6 +79,9 @@ func TestSitesLifeCycle(t *testing.T) {
 	s.want(404, "GET", "/v1/sites/news", "")
 	if _, ok := s.keys.WriteKey(key); ok {
 		t.Error("the write key outlives its site")
+	}
+	if !cmp.Equal(s.queries.forgotten, []string{"news"}) {
+		t.Errorf("what queries keep of it is forgotten for %v", s.queries.forgotten)
 	}
 	s.site("news")
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -23,16 +22,19 @@ type queries struct {
 func (q *queries) Query(ctx context.Context, question api.Question) (api.Result, error) {
 	v, err := q.engine.View(ctx, question.Site, question.At)
 	if err != nil {
-		if errors.Is(err, engine.ErrUnknownSite) {
-			q.caches.Delete(question.Site)
-		}
 		return nil, err
 	}
 	cache, _ := q.caches.LoadOrStore(question.Site, new(query.Cache))
 	result, err := query.Ask(ctx, v, question.Body, query.Options{Now: q.engine.SiteNow(question.Site, question.Wall),
 		Threads: runtime.GOMAXPROCS(0), Cache: cache.(*query.Cache), Clock: q.clock})
+	if _, ok := q.engine.Site(question.Site); !ok {
+		q.Forget(question.Site) // deleted since the question was asked
+	}
 	if err != nil {
 		return nil, err
 	}
 	return result, nil
 }
+
+// Forget implements api.Queries.
+func (q *queries) Forget(site string) { q.caches.Delete(site) }
