@@ -114,6 +114,8 @@ type listener struct {
 	name string
 	url  string
 	stop func()
+
+	server *Server // of the fast one
 }
 
 // listeners serves a store of its own on each listener.
@@ -160,7 +162,7 @@ func listeners(t testing.TB, limits Limits) (both []listener, stores []*store) {
 		})
 	}
 	handler := httptest.NewServer(NewHandler(config()))
-	both = []listener{{"fast", "http://" + l.Addr().String(), stopFast}, {"main", handler.URL, handler.Close}}
+	both = []listener{{"fast", "http://" + l.Addr().String(), stopFast, fast}, {"main", handler.URL, handler.Close, nil}}
 	t.Cleanup(func() {
 		for _, l := range both {
 			l.stop()
