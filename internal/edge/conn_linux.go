@@ -172,7 +172,7 @@ func (c *conn) receive() bool {
 			k.buf = append(k.buf, make([]byte, len(k.buf))...)[:len(k.buf)]
 		}
 		room := k.buf[len(k.buf):cap(k.buf)]
-		n, err := unix.Read(c.fd, room)
+		n, err := readNow(c.fd, room)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -246,7 +246,7 @@ func (c *conn) send(k *call) bool {
 func (c *conn) write() bool {
 	k := c.call
 	for k.sent < len(k.answer) {
-		n, err := unix.Write(c.fd, k.answer[k.sent:])
+		n, err := writeNow(c.fd, k.answer[k.sent:])
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
@@ -289,7 +289,7 @@ func (c *conn) finishSending() {
 func (c *conn) linger() {
 	var waste [4 << 10]byte
 	for c.readable {
-		n, err := unix.Read(c.fd, waste[:])
+		n, err := readNow(c.fd, waste[:])
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:

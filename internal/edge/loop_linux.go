@@ -178,7 +178,7 @@ func (l *loop) read() {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
 			var failed error
-			n, failed = unix.EpollWait(int(fd), events, 0)
+			n, failed = waitNow(int(fd), events)
 			return failed == nil && n != 0
 		})
 		if err != nil {
