@@ -79,6 +79,8 @@ var operations = []struct {
 	{"get-view", "GET", "/v1/sites/news/views/none", "", "query:read", true},
 	{"put-view", "PUT", "/v1/sites/news/views/none", `{"name":"x","state":{}}`, "query:write", true},
 	{"delete-view", "DELETE", "/v1/sites/news/views/none", "", "query:write", true},
+	{"list-quarantine", "GET", "/v1/quarantine", "", "admin:read", false},
+	{"get-quarantined", "GET", "/v1/quarantine/20000-0-1", "", "admin:read", false},
 	{"sign-out", "DELETE", "/v1/sessions/current", "", "any", false},
 }
 

@@ -63,6 +63,8 @@ type Deps struct {
 	Sessions  *credentials.Sessions
 	Hasher    *auth.Hasher
 	Queries   Queries
+	// Quarantine is asked by operators.
+	Quarantine Quarantine
 
 	// Collect answers POST /v1/events and GET /v1/pixel.gif.
 	Collect http.Handler
@@ -191,6 +193,7 @@ func New(d Deps) *API {
 	a.registerEvents()
 	a.registerItems()
 	a.registerViews()
+	a.registerQuarantine()
 	a.registerDocs()
 	return a
 }

@@ -216,7 +216,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 	}
 	d := Deps{
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
-		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries,
+		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",

@@ -39,6 +39,7 @@ const (
 	mediaMerge  = "application/merge-patch+json"
 	mediaCSV    = "text/csv"
 	mediaSSE    = "text/event-stream"
+	mediaBytes  = "application/octet-stream"
 )
 
 const ruleKey = "rule"

@@ -35,10 +35,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	poison, err := openPoison(cfg.Data)
-	if err != nil {
-		return err
-	}
+	poison := newPoison()
 	for {
 		n, err := start(ctx, &cfg, poison)
 		if err == nil {
@@ -50,12 +47,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		case errors.Is(err, event.ErrNewerFormat):
 			return fmt.Errorf("%w: a newer version wrote this folder, serve it with that", err)
 		case errors.As(err, &failed) && ctx.Err() == nil:
-			skipped, perr := poison.failed(failed.position)
-			if perr != nil {
-				return errors.Join(err, perr)
-			}
+			skipped := poison.failed(failed.position, failed.cause)
 			cfg.Logger.Error("the engine met a log message that it cannot apply; it starts again from its checkpoint",
 				"position", failed.position, "error", failed.cause, "skipped_from_now_on", skipped)
+		case errors.Is(err, errSkipped) && ctx.Err() == nil:
+			cfg.Logger.Warn("the engine starts again from the log, without the messages that it skips")
 		case ctx.Err() != nil && errors.Is(err, context.Canceled):
 			return nil
 		default:

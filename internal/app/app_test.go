@@ -13,11 +13,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
 )
 
 func TestValidate(t *testing.T) {
@@ -251,42 +253,131 @@ func TestCheckpointAheadOfTheLogIsRefused(t *testing.T) {
 }
 
 func TestSecondFailureAtAPositionIsSkipped(t *testing.T) {
-	dir := t.TempDir()
-	p, err := openPoison(dir)
+	p, at, cause := newPoison(), event.MakePosition(20000, 1, 7), errors.New("a bug")
+	if p.failed(at, cause) || len(p.positions()) != 0 {
+		t.Fatal("skipped after one failure")
+	}
+	if !p.failed(at, cause) || !p.positions()[at] {
+		t.Fatal("not skipped after two")
+	}
+	if p.failed(0, cause) || p.failed(0, cause) {
+		t.Fatal("what is no message is skipped")
+	}
+}
+
+// skipFacts returns the positions that facts of the log skip, in order.
+func skipFacts(t *testing.T, log *eventlog.Log) (positions []string) {
+	t.Helper()
+	var batch event.Batch
+	err := log.Read(t.Context(), 0, func(_ event.Position, message []byte) error {
+		if batch.Decode(message) == nil {
+			for _, f := range batch.Facts {
+				if f.Kind == event.FactSkip {
+					positions = append(positions, strings.Clone(f.Key))
+				}
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := event.MakePosition(20000, 1, 7)
-	if skipped, err := p.failed(at); err != nil || skipped {
-		t.Fatal(skipped, err)
-	}
-	if p, err = openPoison(dir); err != nil || len(p.skip()) != 0 {
-		t.Fatal(p.skip(), err)
-	}
-	if skipped, err := p.failed(at); err != nil || !skipped {
-		t.Fatal(skipped, err)
-	}
-	if p, err = openPoison(dir); err != nil || !p.skip()[at] {
-		t.Fatal(p.skip(), err)
-	}
+	return positions
 }
 
 func TestAMessageThatCannotBeAppliedIsSetAside(t *testing.T) {
 	dir := t.TempDir()
 	n, stop := up(t, Config{Data: dir})
 	putSite(t, n, event.Site{ID: "news"})
-	if _, err := n.log.Append(t.Context(), n.engine.LogTime(), []byte("\xff\xff not a message")); err != nil {
+	at, err := n.log.Append(t.Context(), n.engine.LogTime(), []byte("\xff\xff not a message"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	stop()
+	for range 2 { // with the checkpoint, then by the whole log
+		r := begin(t, Config{Data: dir, RootKey: rootKey})
+		if status, answer := r.call(t, "GET", "/v1/sites/news", rootKey, ""); status != 200 {
+			t.Fatal(status, answer)
+		}
+		if status, answer := r.call(t, "GET", "/v1/quarantine", rootKey, ""); status != 200 || !strings.Contains(answer, at.String()) || !strings.Contains(answer, "malformed") {
+			t.Error(status, answer)
+		}
+		if status, answer := r.call(t, "GET", "/v1/quarantine/"+at.String(), rootKey, ""); status != 422 || !strings.Contains(answer, "cannot be decoded") {
+			t.Error(status, answer)
+		}
+		if _, answer := r.call(t, "GET", "/readyz", "", ""); !strings.Contains(answer, "/v1/quarantine") {
+			t.Error(answer)
+		}
+		r.end(t)
+		if err := os.RemoveAll(filepath.Join(dir, "checkpoint")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log, err := eventlog.Open(eventlog.Config{Dir: filepath.Join(dir, "log")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if got := skipFacts(t, log); len(got) == 0 || got[0] != at.String() {
+		t.Errorf("the log skips %v", got)
+	}
+}
+
+func TestWhatTheLogSkipsIsLeftOut(t *testing.T) {
+	dir := t.TempDir()
 	r := begin(t, Config{Data: dir, RootKey: rootKey})
-	if status, answer := r.call(t, "GET", "/v1/sites/news", rootKey, ""); status != 200 {
+	if status, answer := r.call(t, "POST", "/v1/sites", rootKey, `{"id":"news"}`); status != 201 {
 		t.Fatal(status, answer)
 	}
+	for _, device := range []string{"kept", "skipped"} {
+		event := fmt.Sprintf(`{"type":"page_view","device":%q,"value":2.5,"properties":{"n":1,"s":"x"}}`, device)
+		if status, answer := r.call(t, "POST", "/v1/events?site=news", rootKey, event); status != 200 {
+			t.Fatal(status, answer)
+		}
+	}
 	r.end(t)
-	text, err := os.ReadFile(filepath.Join(dir, "skipped.json"))
-	if err != nil || !strings.Contains(string(text), ": 2") {
-		t.Errorf("%s %v", text, err)
+	n, stop := up(t, Config{Data: dir})
+	var at event.Position
+	err := n.log.Read(t.Context(), 0, func(position event.Position, message []byte) error {
+		var batch event.Batch
+		if err := batch.Decode(message); err != nil {
+			return err
+		}
+		if slices.Contains(batch.Strings, "skipped") {
+			at = position
+		}
+		return nil
+	})
+	if err != nil || at == 0 {
+		t.Fatal(at, err)
+	}
+	// As if another version of the program had failed at it.
+	if _, err := n.facts.CommitFacts(t.Context(), event.Fact{Kind: event.FactSkip, Key: at.String(), Value: []byte(`{"cause":"a bug"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := os.RemoveAll(filepath.Join(dir, "checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	r = begin(t, Config{Data: dir, RootKey: rootKey})
+	defer r.end(t)
+	_, answer := r.call(t, "POST", "/v1/sites/news/query", rootKey, `{"metrics":["page_views","visitors"],"date_range":"1h"}`)
+	if !strings.Contains(answer, `"metrics":[1,1]`) {
+		t.Errorf("answer %s", answer)
+	}
+	if _, answer := r.call(t, "GET", "/v1/sites/news/ledger", rootKey, ""); !strings.Contains(answer, `{"verdict":"quarantined","reason":"message","count":1}`) ||
+		!strings.Contains(answer, `"total":2`) {
+		t.Errorf("ledger %s", answer)
+	}
+	if _, answer := r.call(t, "GET", "/v1/quarantine", rootKey, ""); answer != fmt.Sprintf("{\"messages\":[{\"position\":%q,\"cause\":\"a bug\"}]}\n", at) {
+		t.Errorf("quarantine %s", answer)
+	}
+	status, answer := r.call(t, "GET", "/v1/quarantine/"+at.String(), rootKey, "")
+	if status != 200 || !strings.HasPrefix(answer, `{"site":"news","time":"`) || !strings.HasSuffix(answer, `"device":"skipped","type":"page_view","currency":"EUR","properties":{"n":1,"s":"x"},"value":2.5}`+"\n") {
+		t.Errorf("%d %s", status, answer)
+	}
+	if status, _ := r.call(t, "GET", "/v1/quarantine/1-0-1", rootKey, ""); status != 404 {
+		t.Error(status)
 	}
 }
 

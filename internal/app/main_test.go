@@ -56,11 +56,7 @@ func up(t *testing.T, cfg Config) (n *node, stop func()) {
 		cfg.Now = time.Now
 	}
 	cfg = cfg.WithDefaults()
-	poison, err := openPoison(cfg.Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err = start(t.Context(), &cfg, poison)
+	n, err := start(t.Context(), &cfg, newPoison())
 	if err != nil {
 		t.Fatal(err)
 	}

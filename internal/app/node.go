@@ -33,6 +33,10 @@ type node struct {
 	front *front
 	fast  *fast // nil without --collect-listen
 
+	poison     *poison
+	checkpoint event.Position    // that the engine was opened with
+	quarantine []api.Quarantined // what is skipped of the log
+
 	log       *eventlog.Log
 	engine    *engine.Engine
 	committer *eventlog.Committer
@@ -47,7 +51,7 @@ type node struct {
 
 // start brings everything up. What a failed start has begun is stopped.
 func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error) {
-	n = &node{cfg: cfg}
+	n = &node{cfg: cfg, poison: poison}
 	stops := &n.stops // n is nil once a step has failed
 	defer func() {
 		if err != nil {
@@ -60,8 +64,9 @@ func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error
 	}{
 		{"listen", n.listen},
 		{"event log", n.openLog},
-		{"engine", func(ctx context.Context) error { return n.openEngine(ctx, poison) }},
+		{"engine", n.openEngine},
 		{"replay", n.replay},
+		{"skipped messages", n.agree},
 		{"database", n.openStore},
 		{"collection", n.openCollector},
 		{"interface", n.openAPI},
@@ -122,17 +127,20 @@ func (n *node) openLog(context.Context) error {
 	return nil
 }
 
-func (n *node) openEngine(_ context.Context, poison *poison) error {
+func (n *node) openEngine(context.Context) error {
 	dir := n.path("checkpoint")
+	if err := n.dropStale(dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
-		Address: collect.ItemAddress, Skip: poison.skip(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Logger: n.cfg.Logger})
+		Address: collect.ItemAddress, Skip: n.poison.positions(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
 	}
-	n.engine = e
+	n.engine, n.checkpoint = e, e.Position()
 	n.stops.add("engine", e.Close)
 	if e.Position() > n.log.Last() {
 		return fmt.Errorf("the checkpoint holds the log up to %s, but the log ends at %s: restore %s from its backup, or remove %s to go on with what the log has",
@@ -221,7 +229,7 @@ func (n *node) openAPI(context.Context) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
-		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
 		NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})
@@ -273,6 +281,9 @@ func (n *node) warn(ctx context.Context) []string {
 	logTime := time.UnixMilli(n.engine.LogTime())
 	if ahead := logTime.Sub(n.cfg.Now()); ahead > clockOff {
 		out = append(out, fmt.Sprintf("log time is %s ahead of this machine's clock, which was set back: log time stands still until then", ahead.Round(time.Second)))
+	}
+	if len(n.quarantine) > 0 {
+		out = append(out, fmt.Sprintf("%d messages of the log could not be applied and are left out: GET /v1/quarantine names them", len(n.quarantine)))
 	}
 	stats, err := n.engine.Stats(ctx)
 	if err != nil {

@@ -119,8 +119,15 @@ type Fact struct {
 const (
 	FactSite = "site" // Key = site id, Value = Site
 	FactItem = "item" // Key = item id, Value = Item
+	FactSkip = "skip" // Key = position of a message whose events are left out, Value = Skip
 	FactSeen = "seen" // Value = subjects with their first_seen (engine.AppendSeen)
 )
+
+// Skip says why a message of the log is left out. Its JSON is the value of a
+// FactSkip.
+type Skip struct {
+	Cause string `json:"cause"` // what happened when the message was applied
+}
 
 // Item is one catalogue entry. Its JSON is the value of a FactItem.
 type Item struct {
