@@ -165,8 +165,27 @@ func Mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// DayCount is what one UTC day of the data set holds. Engaged is in seconds.
+// DayCount is what one UTC day, or span, of the data set holds. Engaged is in
+// seconds.
 type DayCount struct{ Views, Visitors, Engaged int }
+
+// Since counts the page views from an instant on, Unix milliseconds, and their
+// devices.
+func (v Visits) Since(from int64) (c DayCount) {
+	seen := make([]bool, v.Devices)
+	for _, p := range v.pageViews() {
+		if p.time < from {
+			continue
+		}
+		c.Views++
+		c.Engaged += int(p.engaged)
+		if !seen[p.device] {
+			seen[p.device] = true
+			c.Visitors++
+		}
+	}
+	return c
+}
 
 // PerDay counts the days plainly, by their date.
 func (v Visits) PerDay() map[string]DayCount {

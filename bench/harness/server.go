@@ -260,18 +260,24 @@ func (s *Server) Stop() error {
 func (s *Server) Restart(ctx context.Context) (*Server, error) { return Start(ctx, s.Options) }
 
 // RSS returns the resident memory of the server in bytes.
-func (s *Server) RSS() (int64, error) {
+func (s *Server) RSS() (int64, error) { return s.status("VmRSS:") }
+
+// PeakRSS returns the most that RSS has been since the server's start.
+func (s *Server) PeakRSS() (int64, error) { return s.status("VmHWM:") }
+
+// status reads a line of /proc/PID/status that is in kB.
+func (s *Server) status(name string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, errors.New("VmRSS is not in /proc/PID/status")
+	return 0, fmt.Errorf("%s is not in /proc/PID/status", name)
 }
 
 // tail keeps the last 64 KB of what is written to it.

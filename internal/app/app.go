@@ -28,7 +28,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	if cfg.Memory > 0 {
-		debug.SetMemoryLimit(cfg.Memory / 100 * 95)
+		debug.SetMemoryLimit(heapLimit(cfg.Memory, 0))
 	}
 	lock, err := takeLock(cfg.Data)
 	if err != nil {

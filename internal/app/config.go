@@ -132,14 +132,13 @@ func (c *Config) validateRoles() error {
 	return nil
 }
 
-// engineMemory is the share of Memory that rows, readers and dictionaries may
-// take. The rest is for ids, requests, the log and what waits to be collected
-// as garbage.
+// engineMemory is what the engine may hold while the log is read back, before
+// memory is divided by what the ids take.
 func (c *Config) engineMemory() int64 {
 	if c.Memory == 0 {
 		return 0
 	}
-	return c.Memory / 4 * 3
+	return engineMemory(heapLimit(c.Memory, 0))
 }
 
 // machineMemory returns the bytes of memory that this process can have: the

@@ -54,7 +54,6 @@ func (u *upkeep) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		u.step(ctx, "daily work", u.daily)
-		tuneGarbage()
 		select {
 		case <-ctx.Done():
 			return

@@ -31,12 +31,13 @@ var (
 	refused       = describe("submissions_refused_total", "Submissions refused because too many waited.")
 	waiting       = describe("submissions_waiting", "Submissions that wait for a commit.")
 	knownIDs      = describe("known_ids", "Ids that are remembered to recognise duplicates.")
+	knownViews    = describe("known_views", "Page views that engagement can refer to.")
 )
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{memoryBytes, siteRows, siteReaders, siteVisits, siteWaiting, siteFrom, logBytes, logTime,
-		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs} {
+		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews} {
 		ch <- d
 	}
 }
@@ -67,8 +68,10 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return // readyz says what is wrong
 	}
-	kinds := map[string]int64{"committer_ids": c.IDBytes}
+	kinds := map[string]int64{"committer_ids": c.IDBytes, "log_cache": n.log.CacheBytes(), "checkpoint_cache": stats.CheckpointCache}
+	views := 0
 	for _, s := range stats.Sites {
+		views += s.IDs
 		counter(siteRows, float64(s.Rows), s.Site)
 		gauge(siteReaders, float64(s.Subjects), s.Site)
 		gauge(siteVisits, float64(s.Visits), s.Site)
@@ -81,6 +84,7 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 		kinds["ids"] += s.Bytes.IDs
 		kinds["waiting"] += s.Bytes.Waiting
 	}
+	gauge(knownViews, float64(views))
 	for kind, bytes := range kinds {
 		gauge(memoryBytes, float64(bytes), kind)
 	}

@@ -1,9 +1,84 @@
 package app
 
 import (
+	"context"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/eventlog"
 )
+
+// Parts of --memory that do not grow with what is held.
+const (
+	// outsideBytes is what lies outside the heap: the program, its stacks, files
+	// that are mapped.
+	outsideBytes = 44 << 20
+	// besideBytes is the part of the heap that works beside the engine: the
+	// database, the interface, bodies of requests, buffers of the log.
+	besideBytes = 48 << 20
+	// leastHeap and leastEngine are taken however little memory there is.
+	leastHeap   = 48 << 20
+	leastEngine = 8 << 20
+)
+
+// heapLimit is what of memory the heap may take beside the committer's ids,
+// which lie outside it.
+func heapLimit(memory, ids int64) int64 { return max(leastHeap, memory-outsideBytes-ids) }
+
+// engineMemory is what the engine may hold of a heap; a tenth of that is left
+// for garbage that is not collected yet.
+func engineMemory(heap int64) int64 { return max(leastEngine, (heap-besideBytes)/11*10) }
+
+// memory keeps the process within --memory and gives back what it does not
+// need. Ids come first: they must be known for 48 hours. The collector gets the
+// rest as its limit, and the engine what is left beside everything else.
+type memory struct {
+	limit     int64 // bytes; 0: none
+	engine    *engine.Engine
+	committer *eventlog.Committer
+	heap      int64 // limit of the heap as it was set last
+}
+
+const (
+	divideEvery = time.Second
+	tuneEvery   = 30 // rounds of divideEvery
+	// divideStep is how much the limit must move to be set again: that stops
+	// the world for a moment.
+	divideStep = 1 << 20
+)
+
+// run works until ctx ends.
+func (m *memory) run(ctx context.Context) {
+	tick := time.NewTicker(divideEvery)
+	defer tick.Stop()
+	for round := 0; ; round++ {
+		m.divide()
+		if round%tuneEvery == 0 {
+			tuneGarbage()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// divide sets the limits by what the ids take now.
+func (m *memory) divide() {
+	if m.limit == 0 {
+		return
+	}
+	heap := heapLimit(m.limit, m.committer.Stats().IDBytes)
+	if moved := heap - m.heap; moved > -divideStep && moved < divideStep {
+		return
+	}
+	m.heap = heap
+	debug.SetMemoryLimit(heap)
+	m.engine.SetMemory(engineMemory(heap))
+}
 
 // spareBytes is about how much garbage may lie about before it is collected.
 // Most of the heap is rows and tables without pointers, which cost the collector

@@ -242,6 +242,8 @@ func (n *node) openAPI(context.Context) error {
 func (n *node) startUpkeep(ctx context.Context) error {
 	u := &upkeep{engine: n.engine, facts: n.facts, log: n.log, store: n.store, now: n.cfg.Now, logger: n.cfg.Logger}
 	n.background("upkeep", u.run)
+	m := &memory{limit: n.cfg.Memory, engine: n.engine, committer: n.committer}
+	n.background("memory", m.run)
 	return nil
 }
 

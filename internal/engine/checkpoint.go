@@ -35,6 +35,7 @@ type checkpointer struct {
 	pause  func() // between tries of a write that failed
 	due    chan struct{}
 	every  atomic.Int64 // bytes of log from one checkpoint to the next
+	cache  atomic.Int64 // bytes the store keeps in memory
 
 	mu     sync.Mutex // one checkpoint at a time; guards what follows
 	db     *pebble.DB

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 
@@ -58,6 +59,8 @@ func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, 
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	c.every.Store(min(max(int64(size), minCheckpointEvery), maxCheckpointEvery))
+	m := c.db.Metrics()
+	c.cache.Store(m.BlockCache.Size + m.FileCache.Size + int64(m.MemTable.Size))
 	return nil
 }
 
@@ -170,6 +173,7 @@ func (w *changes) shard(p *shardSave) {
 		w.site(p.number, s)
 		if !slices.Contains(p.gone, s.id) {
 			w.pastIDs(p.number, s)
+			w.pastPages(p.number, s)
 		}
 	}
 }
@@ -190,7 +194,7 @@ func (w *changes) site(shard int, s *siteSave) {
 		w.make(numbered(keyVisits, shard, s.id, uint64(c.Number)), c.Append)
 	}
 	s.subjects.Each(func(part subject.Part, page int, value func(dst []byte) []byte) {
-		w.make(binary.BigEndian.AppendUint32(append(siteKey(keyTable, shard, s.id), byte(part)), uint32(page)), value)
+		w.make(pageKey(shard, s.id, part, uint32(page)), value)
 	})
 	for _, d := range s.dicts {
 		key := binary.BigEndian.AppendUint32(numbered(keyDict, shard, s.id, uint64(d.column)), uint32(d.from))
@@ -200,6 +204,17 @@ func (w *changes) site(shard int, s *siteSave) {
 	value, err := json.Marshal(&s.head)
 	w.note(err)
 	w.set(siteKey(keySite, shard, s.id), value)
+}
+
+func pageKey(shard int, site string, part subject.Part, page uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(siteKey(keyTable, shard, site), byte(part)), page)
+}
+
+// pastPages drops the pages that tables no longer have.
+func (w *changes) pastPages(shard int, s *siteSave) {
+	s.subjects.Ends(func(part subject.Part, pages int) {
+		w.spans = append(w.spans, span{pageKey(shard, s.id, part, uint32(pages)), pageKey(shard, s.id, part, math.MaxUint32)})
+	})
 }
 
 // ids appends the ids that were added, by hour.

@@ -69,7 +69,8 @@ type Engine struct {
 
 	position atomic.Uint64 // applied by every shard
 	logTime  atomic.Int64
-	minute   int64 // dispatcher: log minute of the last tick
+	memory   atomic.Int64 // as Config.Memory
+	minute   int64        // dispatcher: log minute of the last tick
 
 	failure atomic.Pointer[Failure]
 	failed  chan struct{}
@@ -116,6 +117,7 @@ func Open(cfg Config) (*Engine, error) {
 		cfg: cfg, queue: make(chan item, queueLen), facts: newFacts(cfg.Address), ledger: newLedger(),
 		failed: make(chan struct{}), closing: make(chan struct{}),
 	}
+	e.memory.Store(cfg.Memory)
 	e.pool.New = func() any { return &message{} }
 	for i := range cfg.Shards {
 		e.shards = append(e.shards, newShard(e, i))
@@ -164,6 +166,10 @@ func (e *Engine) Position() event.Position { return event.Position(e.position.Lo
 
 // LogTime returns the greatest stamp taken, Unix milliseconds.
 func (e *Engine) LogTime() int64 { return e.logTime.Load() }
+
+// SetMemory changes Config.Memory. What is held beyond it leaves as events are
+// applied.
+func (e *Engine) SetMemory(bytes int64) { e.memory.Store(bytes) }
 
 // Failure returns why the engine stands still, nil while it works.
 func (e *Engine) Failure() *Failure { return e.failure.Load() }

@@ -85,6 +85,9 @@ type Stats struct {
 	Position event.Position
 	LogTime  int64
 	Sites    []SiteStats
+	// CheckpointCache is what the checkpoint's store keeps in memory, in bytes,
+	// as of the last checkpoint.
+	CheckpointCache int64
 }
 
 // SiteStats sums a site over the shards.
@@ -115,6 +118,9 @@ func (e *Engine) Stats(ctx context.Context) (Stats, error) {
 		return Stats{}, fmt.Errorf("measure engine: %w", err)
 	}
 	out := Stats{Position: e.Position(), LogTime: e.LogTime()}
+	if e.ckpt != nil {
+		out.CheckpointCache = e.ckpt.cache.Load()
+	}
 	for _, site := range e.Sites() {
 		sum := SiteStats{Site: site.ID}
 		for _, p := range parts {

@@ -96,11 +96,11 @@ const measureEvery = 1 << 15
 
 // fit drops the oldest blocks until the shard keeps to its part of the memory.
 func (s *shard) fit() {
-	limit := s.engine.cfg.Memory / int64(s.engine.cfg.Shards)
+	limit := s.engine.memory.Load() / int64(s.engine.cfg.Shards)
 	if limit <= 0 {
 		return
 	}
-	for s.bytes() > limit {
+	for s.need() > limit {
 		var oldest *siteShard
 		for _, site := range s.applier.sites {
 			if len(site.order) > 1 && (oldest == nil || site.order[0].Day < oldest.order[0].Day) {
@@ -132,13 +132,24 @@ func (s *siteShard) cutOldest() {
 	for len(s.leaving) > 0 {
 		s.trim()
 	}
+	s.subjects.Compact()
+	s.ids.Sweep(sweepTables)
 }
 
-func (s *shard) bytes() int64 {
+// sweepTables is how many tables of ids give back the ids of rows that have
+// left with each block that is dropped for want of memory.
+const sweepTables = 64
+
+// need is what the shard holds, and what it will copy while a checkpoint is
+// written: readers come in no order, so that soon all their pages are touched.
+func (s *shard) need() int64 {
 	var n int64
 	for _, site := range s.applier.sites {
 		b := site.bytes()
 		n += b.Rows + b.Subjects + b.Visits + b.Dictionaries + b.IDs + b.Waiting
+		if s.applier.journal {
+			n += b.Bytes.Subjects + b.Chains
+		}
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/readership/readership/internal/engine"
@@ -121,6 +122,74 @@ func TestMemoryCutsTheWindow(t *testing.T) {
 	}
 	if got := f.e.Ledger("news", 0, v.Now+day); len(got) != 0 {
 		t.Errorf("what left early counts as arrived: %v", got)
+	}
+}
+
+// TestShortenedWindowIsRestored: what is made anew when the window is cut for
+// memory replaces what the checkpoint before held of it.
+func TestShortenedWindowIsRestored(t *testing.T) {
+	cfg := engine.Config{Dir: t.TempDir()}
+	f := newFeed(t, cfg, event.Site{ID: "news"})
+	id := uint64(1)
+	send := func(from, to int, readers int) {
+		for d := from; d < to; d++ {
+			f.enc.Reset(t0 + int64(d)*day)
+			for i := range 40_000 {
+				e := pageView(t0+int64(d)*day+int64(i), fmt.Sprint("reader-", i%readers), fmt.Sprint("a", i%300))
+				id += 0x9e3779b97f4a7c15 // spread as hashes are
+				f.enc.Add("news", &e, id, id)
+			}
+			f.send()
+		}
+	}
+	send(0, 5, 20_000)
+	if err := f.e.Checkpoint(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	chains := func() int64 {
+		stats, err := f.e.Stats(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stats.Sites[0].Bytes.Chains
+	}
+	before := chains()
+	f.e.SetMemory(1 << 20)
+	send(5, 7, 50)
+	if after := chains(); after > before/2 {
+		t.Fatalf("chains take %d bytes after the window was cut, before it %d", after, before)
+	}
+	times := func() (all []int64) {
+		v := f.view("news")
+		for _, b := range v.Shards[0].Blocks {
+			for i := range b.N {
+				all = append(all, b.Unix(i))
+			}
+		}
+		return all
+	}
+	want := times()
+	if err := f.e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	if at := event.MakePosition(20000, 0, f.seq); e.Position() != at {
+		t.Fatalf("restored at %s, want %s", e.Position(), at)
+	}
+	f.e = e
+	if got := times(); len(got) == 0 || !slices.Equal(got, want) {
+		t.Errorf("%d rows are restored, want %d", len(got), len(want))
+	}
+	stats, err := f.e.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stats.Sites[0].Bytes.Chains; got > before/2 {
+		t.Errorf("chains take %d bytes when restored", got)
 	}
 }
 

@@ -138,6 +138,11 @@ func (c *chains) free(last uint32) {
 	}
 }
 
+// spare is the memory of free chunks.
+func (c *chains) spare() int64 {
+	return 16*int64(len(c.small.free)) + 32*int64(len(c.medium.free)) + 64*int64(len(c.large.free))
+}
+
 func (c *chains) bytes() int64 {
 	return c.small.chunks.Bytes() + c.medium.chunks.Bytes() + c.large.chunks.Bytes() +
 		4*int64(cap(c.small.free)+cap(c.medium.free)+cap(c.large.free))

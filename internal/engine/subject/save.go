@@ -35,6 +35,7 @@ type Saver struct {
 	large    paged.Snapshot[[16]uint32]
 	names    arena
 	pages    map[Part][]int
+	compact  bool
 }
 
 // Unsaved returns what changed since it was last called. It costs the writer a
@@ -43,8 +44,9 @@ func (t *Table) Unsaved() *Saver {
 	s := &Saver{
 		subjects: t.subjects.Snapshot(), small: t.chains.small.chunks.Snapshot(),
 		medium: t.chains.medium.chunks.Snapshot(), large: t.chains.large.chunks.Snapshot(),
-		names: t.names.view(), pages: map[Part][]int{},
+		names: t.names.view(), pages: map[Part][]int{}, compact: t.compact,
 	}
+	t.compact = false
 	note := func(part Part) func(int) {
 		return func(page int) { s.pages[part] = append(s.pages[part], page) }
 	}
@@ -74,6 +76,15 @@ func (s *Saver) Each(fn func(part Part, page int, appendTo func(dst []byte) []by
 		for _, page := range s.pages[part] {
 			fn(part, page, func(dst []byte) []byte { return s.page(dst, part, page) })
 		}
+	}
+}
+
+// Ends calls fn with the number of pages of each part that has become shorter.
+func (s *Saver) Ends(fn func(part Part, pages int)) {
+	if s.compact {
+		fn(PartSmall, s.small.NumPages())
+		fn(PartMedium, s.medium.NumPages())
+		fn(PartLarge, s.large.NumPages())
 	}
 }
 

@@ -29,6 +29,7 @@ type Table struct {
 	names    arena
 	index    index
 	chains   chains
+	compact  bool // chains were made anew since the last checkpoint
 }
 
 // NewTable returns an empty table. The seed is the process's own, so that no
@@ -127,6 +128,31 @@ func (t *Table) Trim(ordinal uint32, gone func(block.RowID) bool) int {
 		t.AddRow(s, keep[i])
 	}
 	return len(keep)
+}
+
+// Compact makes the chains anew if more than half of their memory is free. It
+// takes as long as there are subjects: milliseconds for a million.
+func (t *Table) Compact() {
+	if t.chains.spare() <= t.chains.bytes()/2 {
+		return
+	}
+	old := t.chains
+	t.chains, t.compact = newChains(), true
+	var rows []block.RowID
+	for o := range t.subjects.Len() {
+		s := t.subjects.Ptr(o)
+		if s.chain == 0 {
+			continue
+		}
+		rows = rows[:0]
+		old.walk(s.chain, uint8(s.firstSeen), func(r block.RowID) bool { rows = append(rows, r); return true })
+		s = t.Mut(uint32(o))
+		s.chain = 0
+		s.firstSeen &^= 0xff
+		for i := len(rows) - 1; i >= 0; i-- {
+			t.AddRow(s, rows[i])
+		}
+	}
 }
 
 // Bytes is what the table takes, by part.

@@ -53,6 +53,7 @@ func TestTableEqualsMap(t *testing.T) {
 					rows[name] = slices.DeleteFunc(rows[name], gone)
 				}
 			},
+			"compact": func(t *rapid.T) { table.Compact() },
 			"restore": func(t *rapid.T) {
 				pages := map[subject.Part][][]byte{}
 				restored := subject.NewTable(1)

@@ -74,12 +74,19 @@ func keyOf(hash uint64) uint64 { return hash&(mark-1) | mark }
 // Hold makes ids of a block's rows known, Release unknown.
 func (t *Table) Hold(id uint16) { t.held[id/64] |= 1 << (id % 64) }
 
-// Release gives back the memory of the ids of a block's rows, a little with
+// Release gives back the memory of the ids of a block's rows, a table with
 // each Advance.
 func (t *Table) Release(id uint16) {
 	t.held[id/64] &^= 1 << (id % 64)
 	if t.sweep >= tables {
 		t.sweep, t.swept = 0, t.hour
+	}
+}
+
+// Sweep looks at the next n tables for what has left, as Advance does at one.
+func (t *Table) Sweep(n int) {
+	for ; n > 0 && t.sweep < tables; n-- {
+		t.sweepOne()
 	}
 }
 

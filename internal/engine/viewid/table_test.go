@@ -141,9 +141,9 @@ func TestTableSize(t *testing.T) {
 	table.Hold(1)
 	table.Advance(1000)
 	random := rand.New(rand.NewPCG(1, 2))
-	for i := 1; i <= 3_000_000; i++ {
+	for i := 1; i <= 1_500_000; i++ {
 		table.Add(random.Uint64()|1, block.MakeRowID(1, 0))
-		if i%250_000 == 0 {
+		if i%125_000 == 0 {
 			if per := float64(table.Bytes()) / float64(table.Len()); per > 16 {
 				t.Errorf("%d ids take %.2f bytes each", table.Len(), per)
 			}
