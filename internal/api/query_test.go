@@ -446,7 +446,8 @@ func TestStreamsGoOn(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *server) {
 		before := s.log.Acked()
 		s.site("blog")
-		for last, want := range map[string]bool{"": false, before.String(): false, "99999999": true, event.MakePosition(60000, 0, 1).String(): true} {
+		for last, want := range map[string]bool{"": false, before.String(): false, "99999999": true, event.MakePosition(60000, 0, 1).String(): true,
+			event.MakePosition(before.Day()-30, 0, 1).String(): false, event.MakePosition(before.Day()-31, 0, 1).String(): true} {
 			l := s.listen(t, "POST", "/v1/sites/news/query/stream", `{}`, "Last-Event-ID: "+last)
 			got := l.next()
 			if (got[0] == "reset {}") != want || !strings.HasPrefix(got[len(got)-1], "result ") {

@@ -56,7 +56,7 @@ func (a *API) stream(ctx context.Context, every time.Duration, state func(contex
 		defer a.metrics.streams.Dec()
 		r, w := humago.Unwrap(h)
 		s := newSender(w)
-		if last := r.Header.Get("Last-Event-ID"); last != "" && !a.resumable(last) {
+		if last := r.Header.Get("Last-Event-ID"); last != "" && !a.resumable(callOf(ctx), last) {
 			if s.send(snapshot{name: "reset", id: first.id, data: []byte(`{}`)}) != nil {
 				return
 			}
@@ -98,10 +98,15 @@ func (a *API) tell(ctx context.Context, s *sender, now snapshot, every time.Dura
 }
 
 // resumable says whether a stream of states can go on after an event: any
-// position of this log up to now will do, since the newest state says all.
-func (a *API) resumable(last string) bool {
+// position of this log within the site's window will do, since the newest state
+// says all.
+func (a *API) resumable(c *call, last string) bool {
 	position, err := event.ParsePosition(last)
-	return err == nil && position <= a.Committer.Acked()
+	if err != nil || position > a.Committer.Acked() {
+		return false
+	}
+	const day = 24 * 3600_000
+	return int64(position.Day()+1)*day > a.Engine.LogTime()-c.site.WindowDuration().Milliseconds()
 }
 
 // sender writes events to one reader.
