@@ -51,8 +51,10 @@ type loop struct {
 	wake chan struct{}
 }
 
-// batchEvents is how many connections are looked at before others run.
-const batchEvents = 128
+// batchEvents is how many connections are looked at before others run: all that
+// have something, so that under overload none waits unseen behind those that
+// are served.
+const batchEvents = 4096
 
 // newLoops starts the loops of a server for the connections of listener; nil if
 // they are not of a kind that loops can watch.
@@ -195,9 +197,9 @@ func (l *loop) read() {
 				c.happened(events[i].Events)
 			}
 		}
-		if n == batchEvents {
-			runtime.Gosched()
-		}
+		// While everything is busy the scheduler looks at its poller only every
+		// 10 ms; a goroutine that can run is not forgotten for so long.
+		runtime.Gosched()
 	}
 }
 
