@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -107,13 +106,7 @@ func (x *exchange) problem(p *problem.Problem) {
 			x.out.Set(name, value)
 		}
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		x.c.logger.Error("write a problem", "error", err)
-		body = []byte(`{"title":"Internal Server Error","status":500}`)
-		x.out.Status = http.StatusInternalServerError
-	}
-	x.out.Body = append(x.out.Body[:0], body...)
+	x.out.Body = append(x.out.Body[:0], p.Body()...)
 	if p.Status >= 500 && p.Code == "internal" {
 		x.c.logger.Error("collect", "path", x.q.Path, "error", p.Error())
 	}

@@ -125,3 +125,25 @@ func BenchmarkImport(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// BenchmarkRefuse is a request that finds no room.
+func BenchmarkRefuse(b *testing.B) {
+	w := newWorld(b)
+	w.c.committer = full{}
+	body := []byte(pageView)
+	q := &Request{Method: http.MethodPost, Path: PathEvents, Host: "collect.example", Remote: netip.MustParseAddr("192.0.2.7"),
+		Header: headers{"Authorization": "Bearer w-news", "Content-Type": "application/json", "User-Agent": "wrk"},
+		Whole:  body, Length: int64(len(body))}
+	var out Response
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, waits := w.c.Start(q, &out, func() {}); waits || out.Status != http.StatusServiceUnavailable {
+			b.Fatalf("%d %s", out.Status, out.Body)
+		}
+	}
+}
+
+// full is a committer without room.
+type full struct{ nothing }
+
+func (full) Ready() error { return eventlog.ErrOverloaded }

@@ -200,7 +200,7 @@ func (x *exchange) refuse(p *problem.Problem, reason string) {
 func (x *exchange) unread(p *problem.Problem) {
 	x.out.Close = !x.taken && (x.q.Length > smallBody || x.q.Length < 0 && x.q.Body != nil)
 	if x.tally.seen > 0 {
-		p.Extra = x.tally.extra()
+		p = p.With(x.tally.extra())
 	}
 	x.problem(p)
 }
@@ -375,23 +375,35 @@ func overloaded(detail string) *problem.Problem {
 	return problem.New(http.StatusServiceUnavailable, detail).WithCode("overloaded").WithRetryAfter(retryOverload)
 }
 
-// commitProblem turns the committer's errors into answers.
+// refusal is how an error of the committer is answered, and counted.
+type refusal struct {
+	err    error
+	answer *problem.Problem // prepared: a refusal is to cost little
+	reason string
+}
+
+var refusals = func() []refusal {
+	unavailable := func(code, detail string, retry time.Duration) *problem.Problem {
+		return problem.New(http.StatusServiceUnavailable, detail).WithCode(code).WithRetryAfter(retry).Prepare()
+	}
+	given := unavailable("unavailable", "the request was given up", retryOverload)
+	return []refusal{
+		{eventlog.ErrOverloaded, overloaded("the server has more events than it can store").Prepare(), "overloaded"},
+		{eventlog.ErrDiskFull, unavailable("disk_full", "there is no room for more events", retryDisk), "disk_full"},
+		{eventlog.ErrUnavailable, unavailable("unavailable", "the event log is being reopened", retryOverload), "unavailable"},
+		{eventlog.ErrClosed, unavailable("shutdown", "the server is shutting down", retryShutdown), "shutdown"},
+		{context.Canceled, given, "unavailable"},
+		{context.DeadlineExceeded, given, "unavailable"},
+	}
+}()
+
+// commitProblem turns the committer's errors into answers, which must not be
+// changed.
 func commitProblem(err error) (p *problem.Problem, reason string) {
-	switch {
-	case errors.Is(err, eventlog.ErrOverloaded):
-		return overloaded("the server has more events than it can store").WithCause(err), "overloaded"
-	case errors.Is(err, eventlog.ErrDiskFull):
-		return problem.New(http.StatusServiceUnavailable, "there is no room for more events").
-			WithCode("disk_full").WithRetryAfter(retryDisk).WithCause(err), "disk_full"
-	case errors.Is(err, eventlog.ErrUnavailable):
-		return problem.New(http.StatusServiceUnavailable, "the event log is being reopened").
-			WithCode("unavailable").WithRetryAfter(retryOverload).WithCause(err), "unavailable"
-	case errors.Is(err, eventlog.ErrClosed):
-		return problem.New(http.StatusServiceUnavailable, "the server is shutting down").
-			WithCode("shutdown").WithRetryAfter(retryShutdown).WithCause(err), "shutdown"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return problem.New(http.StatusServiceUnavailable, "the request was given up").
-			WithCode("unavailable").WithRetryAfter(retryOverload).WithCause(err), "unavailable"
+	for i := range refusals {
+		if r := &refusals[i]; errors.Is(err, r.err) {
+			return r.answer, r.reason
+		}
 	}
 	return problem.New(http.StatusInternalServerError, "the events could not be stored").WithCode("internal").WithCause(err), "internal"
 }

@@ -155,7 +155,5 @@ func (s *Server) problem(out *collect.Response, p *problem.Problem) {
 	for name, values := range p.Header {
 		out.Set(name, values[0])
 	}
-	if body, err := json.Marshal(p); err == nil {
-		out.Body = append(out.Body, body...)
-	}
+	out.Body = append(out.Body, p.Body()...)
 }

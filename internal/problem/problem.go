@@ -38,6 +38,7 @@ type Problem struct {
 	Extra  map[string]any `json:"-"`
 	Header http.Header    `json:"-"`
 	cause  error
+	body   []byte // set by Prepare
 }
 
 // New makes a problem with the standard title of status.
@@ -80,6 +81,13 @@ func (p *Problem) WithCause(err error) *Problem {
 	return p
 }
 
+// With returns a copy with extra members.
+func (p *Problem) With(extra map[string]any) *Problem {
+	with := *p
+	with.Extra, with.body = extra, nil
+	return &with
+}
+
 // Error implements error.
 func (p *Problem) Error() string {
 	if p.cause != nil {
@@ -116,12 +124,28 @@ func (p *Problem) MarshalJSON() ([]byte, error) {
 	return append(body, extra[1:]...), nil
 }
 
+// Prepare encodes the body of a problem that is answered often, and returns it.
+// It must not change afterwards.
+func (p *Problem) Prepare() *Problem {
+	p.body = p.Body()
+	return p
+}
+
+// Body returns the body of the answer. It must not be changed.
+func (p *Problem) Body() []byte {
+	if p.body != nil {
+		return p.body
+	}
+	body, err := json.Marshal(p)
+	if err != nil { // of a value or an extra member; what is left can be written
+		body, _ = json.Marshal(New(p.Status, p.Detail))
+	}
+	return body
+}
+
 // Respond answers a request with the problem.
 func (p *Problem) Respond(w http.ResponseWriter) {
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = []byte(`{"title":"Internal Server Error","status":500}`)
-	}
+	body := p.Body()
 	for name, values := range p.Header {
 		w.Header()[name] = values
 	}
