@@ -23,10 +23,10 @@ const (
 // none stands for a value that is not there, as in queries.
 const none = "(none)"
 
-// board counts who reads at an instant of the site's clock. A visit's last
-// event, engagement included, tells when its device was there last; a device
-// has at most one visit within the last five minutes. Robots and visits
-// without a page view are left out.
+// board counts who reads at an instant of the site's clock. A visit's last page
+// view or engagement tells when its device was there last; a device has at most
+// one visit within the last five minutes. Robots and visits without a page view
+// are left out.
 func board(v *engine.View, now int64) *Live {
 	now = max(now, v.Now)
 	out := &Live{AsOf: stamp(now), At: v.Position, Items: []LiveItem{}}
@@ -41,6 +41,9 @@ func board(v *engine.View, now int64) *Live {
 			for i := range chunk.Visits {
 				visited := &chunk.Visits[i]
 				seen := int64(chunk.Day)*block.DayMillis + int64(visited.Start) + int64(visited.Duration)
+				if at, ok := s.Seen[chunk.ID(i)]; ok {
+					seen = at
+				}
 				if seen <= now-idleMillis || !visited.Counted() || visited.Flags&visit.Robot != 0 || visited.Last == visit.NoRow {
 					continue
 				}

@@ -39,6 +39,8 @@ func TestBoard(t *testing.T) {
 		other(view("d7777777", "a", time.Second, nil), "impression"), // no page open
 		view("d88888888", "b", 4*time.Minute, nil),                   // but attentive
 		other(view("d88888888", "", 30*time.Second, nil), "engagement"),
+		view("d999999999", "b", 6*time.Minute, nil), // gone, whatever its page does since
+		other(view("d999999999", "", 20*time.Second, nil), "click"),
 		view("account:x", "a", time.Second, map[event.Column]string{event.ColAccount: "x"}),
 	} {
 		s.log.event(t, "news", ev)

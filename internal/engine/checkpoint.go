@@ -73,6 +73,7 @@ type siteHead struct {
 	IDSequence   uint64
 	Window       int64
 	LastDay      int
+	Seen         map[visit.ID]int64 `json:",omitempty"`
 }
 
 type columnHead struct {
@@ -313,7 +314,7 @@ func (s *siteShard) save() siteSave {
 	s.changed = true
 	s.visits.Unsaved(func(c *visit.Chunk) { v.visits = append(v.visits, c) })
 	v.noVisits = s.visits.TakeGone()
-	h.NextVisit = s.visits.Next()
+	h.NextVisit, h.Seen = s.visits.Next(), s.visits.Seen()
 	for i := range s.columns {
 		c := &s.columns[i]
 		h.Columns = append(h.Columns, columnHead{c.name, c.local, c.dict.Len()})

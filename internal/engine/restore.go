@@ -50,6 +50,7 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 		return err
 	}
 	st.visits.RestoreNext(h.NextVisit)
+	st.visits.RestoreSeen(h.Seen)
 	for _, part := range subject.Parts {
 		if err := c.scan(append(siteKey(keyTable, shard, st.id), byte(part)), func(_, value []byte) error {
 			return st.subjects.Load(part, value)

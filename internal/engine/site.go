@@ -162,6 +162,7 @@ const sealAfter = 49 * 60 * 60 * 1000
 // advance moves the site's clock: blocks are sealed, days leave.
 func (s *siteShard) advance(now, window int64) {
 	s.now, s.window = now, window
+	s.visits.Advance(now)
 	if from := now - window; from > s.from {
 		s.from = from
 		s.cut = ""
@@ -243,6 +244,7 @@ func (s *siteShard) snapshot() *ShardView {
 		Blocks:   make([]*block.Block, len(s.order)),
 		ByID:     make(map[uint16]*block.Block, len(s.order)),
 		Visits:   s.visits.Snapshot(),
+		Seen:     s.visits.Seen(),
 		Subjects: s.subjects.Snapshot(),
 	}
 	for i := range s.columns {

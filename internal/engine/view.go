@@ -37,7 +37,10 @@ type ShardView struct {
 	ByID map[uint16]*block.Block
 	// Visits are all visits, in chunks by the UTC day they start on. Skip those
 	// that are not Counted.
-	Visits   []*visit.Chunk
+	Visits []*visit.Chunk
+	// Seen is when the readers of recent visits last viewed a page or engaged,
+	// where that is not the visit's end.
+	Seen     map[visit.ID]int64
 	Subjects subject.Snapshot
 }
 

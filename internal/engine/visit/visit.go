@@ -71,6 +71,7 @@ type Table struct {
 	next   uint32         // number of the next chunk
 	live   int            // chunks that are not nil
 	gone   []uint32       // chunks dropped since the last checkpoint
+	seen   seen
 }
 
 type chunk struct {
@@ -174,9 +175,10 @@ func (t *Table) Add(head ID, p *Point, rowTime RowTime) (newest ID, late int64) 
 					m := t.mut(head)
 					m.Duration = uint32(p.Time - start)
 					m.take(p)
+					t.seen.went(head, p, end)
 					return head, 0
 				}
-				return t.add(p.Time, first(p, head)), 0
+				return t.begin(p, head), 0
 			}
 			late = end - p.Time
 		}
@@ -184,10 +186,13 @@ func (t *Table) Add(head ID, p *Point, rowTime RowTime) (newest ID, late int64) 
 	return t.insert(head, p, rowTime), late
 }
 
-func first(p *Point, prev ID) Visit {
+// begin adds the visit that an event starts.
+func (t *Table) begin(p *Point, prev ID) ID {
 	v := Visit{Prev: prev, Row: NoRow, Last: NoRow}
 	v.take(p)
-	return v
+	id := t.add(p.Time, v)
+	t.seen.began(id, p)
+	return id
 }
 
 // take adds what an event that is not earlier than the others brings.
@@ -224,7 +229,7 @@ func (t *Table) insert(head ID, p *Point, rowTime RowTime) ID {
 		v, _ := t.get(cur)
 		next, cur = cur, v.Prev
 	}
-	id := t.add(p.Time, first(p, cur))
+	id := t.begin(p, cur)
 	if next == 0 {
 		return id
 	}
@@ -236,6 +241,10 @@ func (t *Table) insert(head ID, p *Point, rowTime RowTime) ID {
 // or the one before it.
 func (t *Table) grow(head, next, cur ID, p *Point, rowTime RowTime) ID {
 	start, end, _ := t.Bounds(cur)
+	seen := t.seen.of(cur, end)
+	if p.reads() {
+		seen = max(seen, p.Time)
+	}
 	v := t.mut(cur)
 	late := *v
 	if p.Row != NoRow {
@@ -254,7 +263,9 @@ func (t *Table) grow(head, next, cur ID, p *Point, rowTime RowTime) ID {
 	late.Flags |= p.Flags
 	newStart, newEnd := min(start, p.Time), max(end, p.Time)
 	late.Duration = uint32(newEnd - newStart)
+	delete(t.seen.at, cur)
 	cur, head = t.place(head, next, cur, newStart, late)
+	t.seen.set(cur, seen, newEnd)
 	if prev := late.Prev; prev != 0 {
 		if _, prevEnd, ok := t.Bounds(prev); ok && newStart-prevEnd <= Gap {
 			cur, head = t.join(head, next, prev, cur, rowTime)
@@ -301,6 +312,9 @@ func (t *Table) join(head, next, a, b ID, rowTime RowTime) (joined, newHead ID) 
 	v.Views = uint16(min(int(v.Views)+int(vb.Views), 1<<16-1))
 	v.Flags |= vb.Flags
 	v.Duration = uint32(max(endA, endB) - startA)
+	seen := max(t.seen.of(a, endA), t.seen.of(b, endB))
+	delete(t.seen.at, b)
+	t.seen.set(a, seen, max(endA, endB))
 	t.mut(b).Flags |= Dead
 	*t.mut(a) = v
 	if next == 0 {
