@@ -99,6 +99,8 @@ func (s *shard) eval(n *node, b *block.Block, index int, m mask) outcome {
 	if column != nil && column.Local != nil {
 		local := newCodeTest(n.filter.table(column.Local.Texts))
 		test = &local
+	} else if column != nil && column.Present != nil && !test.meets(column.Present) {
+		return keepNone
 	}
 	return keepCells(m, &c, b.N, test)
 }

@@ -84,18 +84,20 @@ func (f *Filter) table(texts []string) []uint8 {
 // codeTest is a test of a dictionary's codes.
 type codeTest struct {
 	passes []uint8
-	only   uint32 // the one code that passes, 0 if there are others
-	none   bool   // no code passes
-	all    bool   // every code passes
+	bits   []uint64 // the same, a bit a code
+	only   uint32   // the one code that passes, 0 if there are others
+	none   bool     // no code passes
+	all    bool     // every code passes
 }
 
 func newCodeTest(passes []uint8) codeTest {
-	t := codeTest{passes: passes}
+	t := codeTest{passes: passes, bits: make([]uint64, len(passes)/64+1)}
 	n := 0
 	for code, p := range passes {
 		if p != 0 {
 			n++
 			t.only = uint32(code)
+			t.bits[code/64] |= 1 << (code % 64)
 		}
 	}
 	if n != 1 {
@@ -103,4 +105,14 @@ func newCodeTest(passes []uint8) codeTest {
 	}
 	t.none, t.all = n == 0, n == len(passes)
 	return t
+}
+
+// meets says whether a code of present passes.
+func (t *codeTest) meets(present []uint64) bool {
+	for i, word := range present[:min(len(present), len(t.bits))] {
+		if word&t.bits[i] != 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -341,7 +341,7 @@ func (b *Builder) Seal() {
 	b.vrows, b.values = exact(b.vrows), exact(b.values)
 	for _, c := range b.cols {
 		if c != nil {
-			c.trim()
+			c.seal(len(b.time))
 		}
 	}
 	b.touch()

@@ -113,3 +113,34 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+// TestPresentCodes: a sealed block knows which codes occur, also when restored.
+func TestPresentCodes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := drawBlock(t)
+		b.Seal()
+		restored, err := block.Restore(b.Snapshot().AppendRows(nil), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*block.Block{b.Snapshot(), restored.Snapshot()} {
+			for n, c := range s.Columns {
+				if c == nil || c.Present == nil {
+					if c != nil && c.Local == nil && (c.Width == 1 || c.Width == 2) {
+						t.Fatalf("column %d does not know its codes", n)
+					}
+					continue
+				}
+				want := map[uint32]bool{}
+				for i := range s.N {
+					want[c.At(i)] = true
+				}
+				for code := range uint32(64 * len(c.Present)) {
+					if got := c.Present[code/64]&(1<<(code%64)) != 0; got != want[code] {
+						t.Fatalf("column %d, code %d: present is %v", n, code, got)
+					}
+				}
+			}
+		}
+	})
+}

@@ -17,6 +17,10 @@ type Column struct {
 	Local *DictView
 	// Max is the greatest code that occurs.
 	Max uint32
+	// Present has a bit for each code that occurs in the rows of a sealed block,
+	// 0 for missing among them, so that filters skip it; nil where it is not
+	// known.
+	Present []uint64
 }
 
 // At returns the code of row i. For loops over rows use C8, C16 or C32.
@@ -45,6 +49,8 @@ type codes struct {
 	c16   []uint16
 	c32   []uint32
 	local *Dict
+
+	present []uint64 // once the block is sealed
 }
 
 // set puts code at row, which is not below any row set before.
@@ -138,7 +144,7 @@ func (c *codes) at(i int) uint32 {
 
 // view returns the column as readers see it.
 func (c *codes) view() Column {
-	v := Column{Width: c.width, N: c.n, Code: c.code, Max: c.max,
+	v := Column{Width: c.width, N: c.n, Code: c.code, Max: c.max, Present: c.present,
 		C8: slices.Clip(c.c8), C16: slices.Clip(c.c16), C32: slices.Clip(c.c32)}
 	if c.local != nil {
 		d := c.local.View()
@@ -147,11 +153,26 @@ func (c *codes) view() Column {
 	return v
 }
 
-// trim gives spare capacity back.
-func (c *codes) trim() {
+// seal gives spare capacity back and notes which codes occur in the block's
+// rows. One with a dictionary of its own has hardly any that do not.
+func (c *codes) seal(rows int) {
 	c.c8, c.c16, c.c32 = exact(c.c8), exact(c.c16), exact(c.c32)
 	if c.local != nil {
 		c.local.freeze()
+		return
+	}
+	if c.width == 0 || c.width == 4 {
+		return
+	}
+	c.present = make([]uint64, min(c.max, 1<<16-1)/64+1)
+	if c.n < rows {
+		c.present[0] |= 1
+	}
+	for _, code := range c.c8 {
+		c.present[code/64] |= 1 << (code % 64)
+	}
+	for _, code := range c.c16 {
+		c.present[code/64] |= 1 << (code % 64)
 	}
 }
 
@@ -164,7 +185,7 @@ func exact[T any](s []T) []T {
 }
 
 func (c *codes) bytes() int64 {
-	n := int64(cap(c.c8)) + 2*int64(cap(c.c16)) + 4*int64(cap(c.c32))
+	n := int64(cap(c.c8)) + 2*int64(cap(c.c16)) + 4*int64(cap(c.c32)) + 8*int64(len(c.present))
 	if c.local != nil {
 		n += c.local.Bytes()
 	}

@@ -148,7 +148,7 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	if b.Sealed {
 		for _, c := range b.cols {
 			if c != nil {
-				c.trim()
+				c.seal(n)
 			}
 		}
 	}
