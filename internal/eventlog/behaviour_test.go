@@ -327,3 +327,64 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		t.Errorf("%d goroutines, %d before:\n%s", n, before, stacks[:runtime.Stack(stacks, true)])
 	}
 }
+
+// TestSubmit does not wait: what is done and what is refused is told later, or
+// at once.
+func TestSubmit(t *testing.T) {
+	g := newGate()
+	c := startCommitter(t, CommitterConfig{QueueCount: 2}, openLog(t, Config{}), g)
+	ended := make(chan error, 4)
+	begin := func(s *Submission) {
+		t.Helper()
+		if err := c.Submit(s, func(err error) { ended <- err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, again := single("first"), single("first")
+	begin(first)
+	<-g.entered
+	begin(again)
+	waitFor(t, "the open commit", func() bool { return c.Stats().Taken == 2 })
+	g.leave <- nil
+	g.leave <- nil
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if first.Verdicts[0].Outcome != Stored || again.Verdicts[0].Outcome != Duplicate || first.Done != 1 || first.Position == 0 {
+		t.Errorf("%+v %d, %+v", first.Verdicts, first.Done, again.Verdicts)
+	}
+	begin(&Submission{Site: wallSite}) // brings nothing
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	close(g.leave)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Submit(single("late"), func(error) { t.Error("done is called after an error") }); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestSubmitFails tells of a commit that could not be written.
+func TestSubmitFails(t *testing.T) {
+	g := newGate()
+	c := startCommitter(t, CommitterConfig{}, openLog(t, Config{}), g)
+	ended := make(chan error, 1)
+	s := single("lost")
+	if err := c.Submit(s, func(err error) { ended <- err }); err != nil {
+		t.Fatal(err)
+	}
+	<-g.entered
+	g.leave <- errors.New("the engine is broken") // it is durable all the same
+	if err := <-ended; err != nil || s.Done != 1 {
+		t.Errorf("%v, %d are durable", err, s.Done)
+	}
+	waitFor(t, "commits to be refused", func() bool { return c.Ready() != nil })
+	if err := c.Submit(single("next"), func(error) { t.Error("done is called after an error") }); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+	close(g.leave)
+}
