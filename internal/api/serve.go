@@ -88,7 +88,7 @@ func (w *answer) Flush() {
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := a.Now()
-	c := &call{id: a.requestID(r), at: a.Committer.Acked()}
+	c := &call{id: requestID(r, a.Random), at: a.Committer.Acked()}
 	out := &answer{ResponseWriter: w, api: a, call: c, reads: r.Method == http.MethodGet || r.Method == http.MethodHead}
 	out.Header().Set(headerRequestID, c.id)
 	out.Header().Set("X-Content-Type-Options", "nosniff")
@@ -163,8 +163,16 @@ func reserved(path string) bool {
 	return false
 }
 
+// Mark sets the headers of every answer for who answers in place of the
+// interface, while it is not there yet.
+func Mark(w http.ResponseWriter, r *http.Request, random io.Reader, at event.Position) {
+	w.Header().Set(headerRequestID, requestID(r, random))
+	w.Header().Set(headerPosition, at.String())
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+}
+
 // requestID takes the sender's id where it is harmless, else makes one.
-func (a *API) requestID(r *http.Request) string {
+func requestID(r *http.Request, random io.Reader) string {
 	id := r.Header.Get(headerRequestID)
 	if n := len(id); n > 0 && n <= 64 && strings.IndexFunc(id, func(c rune) bool {
 		return !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.')
@@ -172,7 +180,7 @@ func (a *API) requestID(r *http.Request) string {
 		return id
 	}
 	var raw [12]byte
-	if _, err := io.ReadFull(a.Random, raw[:]); err != nil {
+	if _, err := io.ReadFull(random, raw[:]); err != nil {
 		return "none"
 	}
 	return hex.EncodeToString(raw[:])

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -378,6 +379,19 @@ func TestWhatTheLogSkipsIsLeftOut(t *testing.T) {
 	}
 	if status, _ := r.call(t, "GET", "/v1/quarantine/1-0-1", rootKey, ""); status != 404 {
 		t.Error(status)
+	}
+}
+
+func TestAnswersWhileStarting(t *testing.T) {
+	f := &front{random: rand.Reader}
+	f.starting("replay")
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/v1/events": 503} {
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, httptest.NewRequest("POST", path, nil))
+		if w.Code != want || w.Header().Get("X-Request-Id") == "" || w.Header().Get("X-Readership-Position") != "0-0-0" ||
+			(want == 503) != (w.Header().Get("Retry-After") != "" && strings.Contains(w.Body.String(), "starting: replay")) {
+			t.Errorf("%s: %d %v %s", path, w.Code, w.Header(), w.Body)
+		}
 	}
 }
 

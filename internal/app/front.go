@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -22,6 +24,7 @@ type front struct {
 	listener net.Listener
 	handler  atomic.Pointer[http.Handler]
 	step     atomic.Pointer[string]
+	random   io.Reader
 	failed   chan error
 	done     chan struct{}
 }
@@ -33,7 +36,7 @@ func (n *node) listen(context.Context) error {
 		return fmt.Errorf("--listen %s: %w", n.cfg.Listen, err)
 	}
 	n.cfg.Listen = listener.Addr().String() // the same port if we start again
-	f := &front{listener: listener, failed: make(chan error, 1), done: make(chan struct{})}
+	f := &front{listener: listener, random: n.cfg.Random, failed: make(chan error, 1), done: make(chan struct{})}
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug)}
 	n.front = f
@@ -92,6 +95,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*h).ServeHTTP(w, r)
 		return
 	}
+	api.Mark(w, r, f.random, 0)
 	if r.URL.Path == "/healthz" {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"status":"ok"}`))
