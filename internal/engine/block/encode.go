@@ -126,7 +126,7 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	b.values = fixed[int64](r, values)
 	columns := r.count(1024, 1)
 	for range columns {
-		b.cols = append(b.cols, r.column(n))
+		b.cols = append(b.cols, r.column(n, flags&2 != 0))
 	}
 	if r.err == nil && len(r.buf) != r.pos {
 		r.fail("bytes are left over")
@@ -315,7 +315,7 @@ func (r *reader) sparse(buckets *[Buckets]uint32) {
 	}
 }
 
-func (r *reader) column(rows int) *codes {
+func (r *reader) column(rows int, sealed bool) *codes {
 	head := r.byte()
 	if head == 0xff || r.err != nil {
 		return nil
@@ -348,7 +348,11 @@ func (r *reader) column(rows int) *codes {
 	}
 	if head&0x10 != 0 {
 		c.local = NewDict()
-		r.texts(c.local)
+		if sealed {
+			r.frozenTexts(c.local)
+		} else {
+			r.texts(c.local)
+		}
 		if greatest >= uint32(c.local.Len()) {
 			r.fail("code is not in the block's dictionary")
 		}
@@ -356,17 +360,43 @@ func (r *reader) column(rows int) *codes {
 	return c
 }
 
+func (r *reader) text() (text []byte, kind event.Kind) {
+	kind = event.Kind(r.byte())
+	text = r.take(r.count(1<<20, 1))
+	if kind > event.KindBool {
+		r.fail("unknown kind of a value")
+	}
+	return text, kind
+}
+
+// frozenTexts reads a dictionary that gets no more values: it needs no index,
+// and its texts share their memory.
+func (r *reader) frozenTexts(d *Dict) {
+	n := r.count(1<<31-1, 2)
+	start := r.pos
+	ends := make([]int, 0, n)
+	for range n {
+		_, kind := r.text()
+		d.kinds = append(d.kinds, kind)
+		ends = append(ends, r.pos-start)
+	}
+	if r.err != nil {
+		return
+	}
+	all := string(r.buf[start:r.pos])
+	again := &reader{buf: r.buf[:r.pos], pos: start}
+	for _, end := range ends {
+		text, _ := again.text()
+		d.texts = append(d.texts, all[end-len(text):end])
+		d.bytes += int64(len(text))
+	}
+}
+
 func (r *reader) texts(d *Dict) {
 	n := r.count(1<<31-1, 2)
 	for range n {
-		kind := event.Kind(r.byte())
-		size := r.count(1<<20, 1)
-		text := r.take(size)
+		text, kind := r.text()
 		if r.err != nil {
-			return
-		}
-		if kind > event.KindBool {
-			r.fail("unknown kind of a value")
 			return
 		}
 		before := d.Len()

@@ -180,8 +180,16 @@ func (s Snapshot[T]) NumPages() int { return len(s.pages) }
 // Load puts the values of page p in place, for reading a checkpoint. Pages
 // come in order and all but the last are whole.
 func (a *Array[T]) Load(values []T) {
-	for i := range values {
-		a.Append(values[i])
+	for len(values) > 0 {
+		a.Append(values[0])
+		page := &a.pages[len(a.pages)-1]
+		k := min(len(values), a.mask+2-len(*page))
+		if need := len(*page) + k - 1; need > cap(*page) {
+			*page = append(make([]T, 0, need), *page...)
+		}
+		*page = append(*page, values[1:k]...)
+		a.n += k - 1
+		values = values[k:]
 	}
 	for p := range a.dirty {
 		a.dirty[p] = false
