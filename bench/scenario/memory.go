@@ -117,8 +117,12 @@ func loadVisits(ctx context.Context, w io.Writer, v dataset.Visits, dir string, 
 	ids, views := metrics["readership_known_ids"], metrics["readership_known_views"]
 	idBytes, viewBytes := kinds["committer_ids"]/ids, kinds["ids"]/views
 	fmt.Fprintf(w, "\nId tables: **%.1f bytes an id** of %s event ids (committer), **%.1f** of %s page views (limit 16).\n", idBytes, thousands(ids), viewBytes, thousands(views))
-	fmt.Fprintf(w, "\nRSS: empty %d MB, highest %d MB, right after the load %d MB, 35 s later %d MB = **%.2f ×** of the sum (limit 1.3). Loaded in %.0f s. Log on disk: %.1f bytes an event. %s.\n\n",
-		empty>>20, peak>>20, atOnce>>20, rss>>20, float64(rss)/float64(held), took.Seconds(), float64(diskUsage(filepath.Join(dir, "log")))/float64(2*v.Views), Machine())
+	against := fmt.Sprintf(" = **%.2f ×** of the sum (limit 1.3)", float64(rss)/float64(held))
+	if limit > 0 {
+		against = fmt.Sprintf("; **limit %d MB**", limit>>20)
+	}
+	fmt.Fprintf(w, "\nRSS: empty %d MB, highest %d MB, right after the load %d MB, 35 s later %d MB%s. Loaded in %.0f s. Log on disk: %.1f bytes an event. %s.\n\n",
+		empty>>20, peak>>20, atOnce>>20, rss>>20, against, took.Seconds(), float64(diskUsage(filepath.Join(dir, "log")))/float64(2*v.Views), Machine())
 	if limit > 0 {
 		from := int64(1000 * metrics[`readership_site_window_from_seconds{site="news"}`])
 		if err := checkSince(ctx, w, s, v, from); err != nil {
