@@ -20,7 +20,7 @@ type Ledger struct {
 	Verdicts []LedgerLine   `json:"verdicts" doc:"By verdict and reason"`
 	Series   []LedgerBucket `json:"series,omitempty" doc:"With resolution: the same by time"`
 	// Afterwards is of what was stored, so it is no part of Total.
-	Afterwards []LedgerLine `json:"afterwards" doc:"What became of stored events later: orphan, left"`
+	Afterwards []LedgerLine `json:"afterwards" doc:"What became of stored events later: orphan, left, quarantined"`
 }
 
 // LedgerLine counts events with one verdict and reason.

@@ -175,7 +175,10 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint
 		flags := event.Flags(rows.Flags[r])
 		own := a.owns(hashes[r])
 		account := accountOf(b.Shapes[shape], cells)
-		if !own && flags&event.FlagNoDevice == 0 && account == 0 {
+		// Properties are numbered in the order of the log, whosever rows they
+		// are of: so the shards of a site know the same ones.
+		known := a.shapeAt[shape] >= 0
+		if known && !own && flags&event.FlagNoDevice == 0 && account == 0 {
 			continue
 		}
 		class := classOther
@@ -246,6 +249,16 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, cla
 	copied := flags&event.FlagCopy != 0
 	robot := flags&event.FlagRobot != 0
 	ordinal, added := s.subjects.Get(name, hash, time)
+	subj := s.subjects.Mut(ordinal)
+	if !added {
+		subj.Seen(time)
+	}
+	if time < s.from && !copied { // the window was cut, or was shorter once
+		s.lost[lossPassed]++
+	}
+	if int64(day+1)*block.DayMillis <= s.from {
+		return // its day is gone; of the window's first day visits need all
+	}
 	blk := s.blockFor(day, copied)
 	row := block.Row{
 		Time: uint32(time - int64(day)*block.DayMillis), Subject: ordinal,
@@ -262,10 +275,6 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, cla
 		}
 	}
 	id := block.MakeRowID(blk.ID, i)
-	subj := s.subjects.Mut(ordinal)
-	if !added {
-		subj.Seen(time)
-	}
 	s.subjects.AddRow(subj, id)
 	if copied {
 		s.copies++

@@ -73,6 +73,7 @@ type loss int
 const (
 	lossOrphan      loss = iota // engagement whose view never came
 	lossLeft                    // rows dropped before their time, for memory
+	lossPassed                  // rows from before the window: it was shorter once
 	lossQuarantined             // rows of a message that was skipped
 	numLosses
 )
@@ -80,6 +81,7 @@ const (
 var lossNames = [numLosses]struct{ verdict, reason string }{
 	lossOrphan:      {"orphan", "view_unknown"},
 	lossLeft:        {"left", "memory"},
+	lossPassed:      {"left", "window"},
 	lossQuarantined: {"quarantined", "message"},
 }
 

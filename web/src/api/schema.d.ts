@@ -891,7 +891,7 @@ export interface components {
             keys: components["schemas"]["Key"][];
         };
         Ledger: {
-            /** @description What became of stored events later: orphan, left */
+            /** @description What became of stored events later: orphan, left, quarantined */
             afterwards: components["schemas"]["LedgerLine"][];
             /** Format: date-time */
             from: string;
