@@ -388,3 +388,39 @@ func TestSubmitFails(t *testing.T) {
 	}
 	close(g.leave)
 }
+
+// TestPaced has the next commit wait after a large one, unless an import, a
+// full commit or the end does not let it.
+func TestPaced(t *testing.T) {
+	c := startCommitter(t, CommitterConfig{}, openLog(t, Config{}), nullSink{})
+	sealed := func(shares int) *gatherer {
+		g := newGatherer(c)
+		g.pace = time.NewTimer(time.Hour)
+		t.Cleanup(func() { g.pace.Stop() })
+		for range shares {
+			g.open.shares = append(g.open.shares, share{w: &waiter{}})
+		}
+		g.seal()
+		g.flying = nil
+		g.open.shares = append(g.open.shares, share{w: &waiter{}})
+		return g
+	}
+	if g := sealed(paceFrom - 1); !g.worthWriting() {
+		t.Error("a commit waits though few came together")
+	}
+	g := sealed(paceFrom)
+	if g.worthWriting() {
+		t.Error("a commit does not wait after a large one")
+	}
+	for name, change := range map[string]func(*gatherer){
+		"the pace is over": func(g *gatherer) { g.paced = false },
+		"an import":        func(g *gatherer) { g.bulk = 1 },
+		"it is full":       func(g *gatherer) { g.lanes[laneFirst] = []*waiter{{}} },
+		"the end":          func(g *gatherer) { g.stopping = true },
+	} {
+		g := sealed(paceFrom)
+		if change(g); !g.worthWriting() {
+			t.Errorf("a commit waits: %s", name)
+		}
+	}
+}

@@ -13,6 +13,16 @@ const jumpMillis = 7 * dayMillis
 // sweepStep is how many segments of the id set are looked at between commits.
 const sweepStep = 2
 
+// While a commit holds paceFrom submissions and more, the next one begins paceTime
+// after it at the earliest. Each then holds more of them, and what a commit costs
+// whatever it holds, a sync and a dozen wakes of goroutines, is shared by more:
+// an eighth less processor a request at 50,000 a second. Who sends alone never
+// waits.
+const (
+	paceFrom = 16
+	paceTime = 2 * time.Millisecond
+)
+
 // share is the part of a waiter's events or facts that one commit holds.
 type share struct {
 	w    *waiter
@@ -61,6 +71,8 @@ type gatherer struct {
 	tally    []event.Count
 	touched  []*clock
 	force    bool // counts have waited long enough
+	paced    bool // the next commit waits for pace
+	pace     *time.Timer
 	stopping bool
 	dead     error // why nothing is committed any more
 
@@ -85,6 +97,8 @@ func (g *gatherer) run() {
 	defer close(g.write)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	g.pace = time.NewTimer(paceTime)
+	defer g.pace.Stop()
 	stop := g.c.stop
 	for {
 		g.fill()
@@ -100,6 +114,8 @@ func (g *gatherer) run() {
 		case <-g.c.queue.wake:
 		case b := <-g.written:
 			g.settle(b)
+		case <-g.pace.C:
+			g.paced = false
 		case <-tick.C:
 			g.tick()
 		case <-stop:
@@ -110,7 +126,8 @@ func (g *gatherer) run() {
 
 // worthWriting says whether the open commit should be written now.
 func (g *gatherer) worthWriting() bool {
-	if g.dead != nil {
+	waits := g.paced && g.bulk == 0 && len(g.lanes[laneFirst]) == 0 && !g.stopping
+	if g.dead != nil || waits {
 		return false
 	}
 	return len(g.open.shares) > 0 || ((g.force || g.stopping) && g.c.ledger.waiting())
@@ -331,6 +348,9 @@ func (g *gatherer) count(c event.Count) {
 // hands g.flying to the writer.
 func (g *gatherer) seal() {
 	b := g.open
+	if g.paced = len(b.shares) >= paceFrom; g.paced {
+		g.pace.Reset(paceTime)
+	}
 	b.stamp = max(g.c.cfg.Now().UnixMilli(), g.c.stamp)
 	g.c.stamp = b.stamp
 	if hour := b.stamp / hourMillis; hour > g.c.ids.hour {
