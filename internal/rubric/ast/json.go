@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -55,11 +56,7 @@ func (w *jsonWriter) value(v reflect.Value) {
 		}
 		w.b.WriteByte(']')
 	case isScalar(v):
-		data, err := json.Marshal(v.Interface())
-		if err != nil && w.err == nil {
-			w.err = err
-		}
-		w.b.Write(data)
+		w.scalar(v.Interface())
 	case v.IsZero():
 		w.b.WriteString("null")
 	case kind == reflect.Pointer || kind == reflect.Interface:
@@ -101,11 +98,18 @@ func (w *jsonWriter) span(s source.Span) {
 		return
 	}
 	start, end := w.file.Position(s.Start), w.file.Position(s.End)
-	data, err := json.Marshal(place{start.Line, start.Column, end.Line, end.Column})
-	if err != nil && w.err == nil {
-		w.err = err
+	w.scalar(place{start.Line, start.Column, end.Line, end.Column})
+}
+
+// scalar writes a value as encoding/json does, with `<` and `>` as they are.
+func (w *jsonWriter) scalar(v any) {
+	e := json.NewEncoder(&w.b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		w.err = errors.Join(w.err, err)
+		return
 	}
-	w.b.Write(data)
+	w.b.Truncate(w.b.Len() - 1) // the line end of Encode
 }
 
 // snake turns the name of a type into snake case.

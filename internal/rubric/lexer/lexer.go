@@ -56,6 +56,9 @@ func (l *lexer) report(start int, code, hint, format string, args ...any) {
 
 func (l *lexer) reportSpan(s source.Span, code, hint, format string, args ...any) {
 	l.out.Diagnostics = append(l.out.Diagnostics, l.file.Diagnose(source.Error, s, code, fmt.Sprintf(format, args...), hint))
+	if n := len(l.out.Tokens); n > 0 && l.out.Tokens[n-1].Start == s.Start {
+		l.out.Tokens[n-1].Reported = true
+	}
 }
 
 // emit adds the token from start up to what is read next and returns it for

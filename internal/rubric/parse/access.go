@@ -63,7 +63,6 @@ func (p *parser) clause() *ast.Clause {
 		c.Name = p.name("the clause's name")
 	}
 	for p.atAttribute() && !p.startsClause() {
-		p.lost = false
 		p.attribute(c)
 	}
 	c.Span = p.from(start)
@@ -76,7 +75,8 @@ func (p *parser) atAttribute() bool {
 }
 
 func (p *parser) attribute(c *ast.Clause) {
-	word := p.tok
+	word, lost := p.tok, p.lost
+	p.lost = false
 	p.next()
 	twice := false
 	switch word.Text {
@@ -93,7 +93,7 @@ func (p *parser) attribute(c *ast.Clause) {
 		twice = c.Offers != nil
 		c.Offers = p.name("the name of an offer")
 	}
-	if twice {
+	if twice && !lost {
 		p.report(word.Span, "twice", "", "a clause has one `%s`, this is the second of `%s`", word.Text, c.Name.Text)
 	}
 }

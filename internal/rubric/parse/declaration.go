@@ -148,6 +148,7 @@ func (p *parser) options() []*ast.Option {
 	p.brackets(token.RightParen, "an option", func() {
 		o := &ast.Option{Name: p.name("an option")}
 		p.colon(o.Name)
+		p.noAssign = true
 		o.Value = p.expression()
 		if _, word := o.Value.(*ast.Ident); word && (p.at(token.Integer) || p.at(token.Duration)) {
 			o.Arg = p.operand("")
@@ -173,7 +174,12 @@ func (p *parser) colon(key *ast.Name) {
 // entries reads `{KEY: VALUE, …}`.
 func (p *parser) entries() []*ast.Entry {
 	if !p.at(token.LeftBrace) {
+		within := p.at(token.Name) && p.peek().Kind == token.Colon
 		p.expected(token.LeftBrace.String(), "")
+		if within { // the brace that was forgotten is closed
+			p.skip()
+			p.accept(token.RightBrace)
+		}
 		return nil
 	}
 	var entries []*ast.Entry

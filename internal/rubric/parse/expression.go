@@ -18,11 +18,11 @@ var binaryOps = [...]ast.BinaryOp{
 // operator returns the binary operator that is next.
 func (p *parser) operator() (op ast.BinaryOp, ok bool) {
 	switch p.tok.Kind {
-	case token.Assign, token.Eq:
-		return ast.Eq, true
+	case token.Assign:
+		return ast.Eq, !p.noAssign
 	case token.Not:
 		return ast.In, p.peek().Kind == token.In
-	case token.Or, token.And, token.Ne, token.Lt, token.Le, token.Gt, token.Ge, token.In, token.Coalesce,
+	case token.Or, token.And, token.Eq, token.Ne, token.Lt, token.Le, token.Gt, token.Ge, token.In, token.Coalesce,
 		token.Plus, token.Minus, token.Star, token.Slash:
 		return binaryOps[p.tok.Kind], true
 	case token.Bad:
@@ -87,7 +87,7 @@ func (p *parser) elseIf() ast.Expr {
 func (p *parser) binary(level ast.Level) ast.Expr {
 	start := p.tok.Span
 	x := p.unary(level)
-	compared := false
+	compared := 0 // comparisons so far
 	for n := 0; ; n++ {
 		op, ok := p.operator()
 		if !ok || op.Level() < level {
@@ -115,10 +115,15 @@ func (p *parser) binary(level ast.Level) ast.Expr {
 		y := p.binary(op.Level() + 1)
 		b := &ast.Binary{Op: op, OpAt: at, X: x, Y: y}
 		b.Span = p.from(start)
-		if compared && op.Level() == ast.LevelCompare {
-			p.report(at, "chained_comparison", p.unchained(b), "comparisons do not chain")
+		if op.Level() == ast.LevelCompare {
+			if compared == 1 && kind != token.Assign {
+				p.report(at, "chained_comparison", p.unchained(b), "comparisons do not chain")
+			}
+			compared++
+			if _, bad := b.X.(*ast.Bad); bad || kind == token.Assign {
+				compared++ // an error says already that it is none
+			}
 		}
-		compared = op.Level() == ast.LevelCompare
 		x = b
 		if kind == token.Not {
 			x = &ast.Unary{Op: ast.Not, X: b, Span: b.Span}
@@ -148,7 +153,7 @@ func (p *parser) unary(level ast.Level) ast.Expr {
 	var op ast.UnaryOp
 	switch p.tok.Kind {
 	case token.If:
-		p.report(p.tok.Span, "brackets", "write `(if … then … else …)`", "an `if` inside an expression stands in brackets")
+		p.fail(p.tok.Span, "brackets", "write `(if … then … else …)`", "an `if` inside an expression stands in brackets")
 		return p.expression()
 	case token.Not:
 		op = ast.Not

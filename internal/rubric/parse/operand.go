@@ -201,9 +201,8 @@ func (p *parser) list() ast.Expr {
 
 // bracketed reads `( EXPRESSION )`.
 func (p *parser) bracketed() ast.Expr {
-	pipe := p.noPipe
-	p.noPipe = false
-	defer func() { p.noPipe = pipe }()
+	defer p.inside()()
+	lost := p.lost
 	opening := p.tok
 	p.next()
 	if p.at(token.RightParen) {
@@ -217,7 +216,7 @@ func (p *parser) bracketed() ast.Expr {
 		p.skip()
 	}
 	if p.at(token.RightParen) {
-		p.lost = false
+		p.lost = lost
 		p.next()
 	}
 	return e

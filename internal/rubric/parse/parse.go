@@ -78,9 +78,10 @@ type parser struct {
 	// tokens say nothing new.
 	broken map[int]bool
 
-	depth  int
-	place  place
-	noPipe bool // in the condition of a stage, outside of brackets
+	depth    int
+	place    place
+	noPipe   bool // in the condition of a stage, outside of brackets
+	noAssign bool // in an option, outside of brackets: a `=` was not meant as `==`
 }
 
 func (p *parser) next() {
@@ -137,7 +138,7 @@ func (p *parser) expected(what, hint string) {
 
 // expectedAt is expected with the place that is shown.
 func (p *parser) expectedAt(at source.Span, what, hint string) {
-	if p.at(token.Bad) {
+	if p.tok.Reported {
 		p.lost = true
 		return
 	}
@@ -282,9 +283,8 @@ func (p *parser) leave() { p.depth-- }
 // closing one: items with commas between them, each read by item. What is an
 // item's name in messages.
 func (p *parser) brackets(closing token.Kind, what string, item func()) {
-	pipe := p.noPipe
-	p.noPipe = false
-	defer func() { p.noPipe = pipe }()
+	defer p.inside()()
+	lost, failed := p.lost, false
 	opening := p.tok
 	p.next()
 	if p.accept(closing) {
@@ -292,15 +292,17 @@ func (p *parser) brackets(closing token.Kind, what string, item func()) {
 	}
 	for {
 		item()
-		if p.lost {
-			p.skip(token.Comma)
-		} else if !p.at(token.Comma) && !p.at(closing) {
+		if !p.lost && !p.at(token.Comma) && !p.at(closing) {
+			p.lost = failed // after an error in it, brackets need not match
 			p.unclosed(opening, p.behind(), "`,` or "+closing.String())
-			p.skip(token.Comma)
+		}
+		if p.lost {
+			failed = true
+			p.skip(token.Comma, token.Assign)
 		}
 		switch {
 		case p.at(closing):
-			p.lost = false
+			p.lost = lost
 			p.next()
 			return
 		case !p.at(token.Comma):
@@ -315,6 +317,14 @@ func (p *parser) brackets(closing token.Kind, what string, item func()) {
 			return
 		}
 	}
+}
+
+// inside forgets what ends an expression outside of the brackets that are
+// entered, until the returned function is called.
+func (p *parser) inside() func() {
+	pipe, assign := p.noPipe, p.noAssign
+	p.noPipe, p.noAssign = false, false
+	return func() { p.noPipe, p.noAssign = pipe, assign }
 }
 
 // unclosed fails because a bracket is not closed where it could be.

@@ -41,6 +41,7 @@ func (p *parser) strategy(start source.Span) *ast.Strategy {
 // candidate reads `WEIGHT * CALL` or `CALL`; nil after an error.
 func (p *parser) candidate() *ast.Candidate {
 	start := p.tok.Span
+	errors := len(p.diagnostics)
 	e := p.binary(ast.LevelMul)
 	c := &ast.Candidate{}
 	if product, ok := e.(*ast.Binary); ok && product.Op == ast.Mul {
@@ -48,6 +49,7 @@ func (p *parser) candidate() *ast.Candidate {
 	}
 	call, ok := e.(*ast.Call)
 	if !ok {
+		p.lost = p.lost || len(p.diagnostics) > errors
 		p.fail(e.Range(), "candidate", "such as `3 * trending(half_life: 90m)`", "a candidate is a weight, `*` and a call")
 		return nil
 	}
@@ -65,7 +67,7 @@ func (p *parser) rankingStage() ast.Stage {
 		cond := p.condition()
 		return &ast.Where{Cond: cond, Span: p.from(start)}
 	case "boost":
-		s := &ast.Boost{Factor: p.operand("a factor")}
+		s := &ast.Boost{Factor: p.factor()}
 		if p.needIf() {
 			s.Cond = p.condition()
 		} else {
@@ -92,6 +94,15 @@ func (p *parser) rankingStage() ast.Stage {
 		p.expected("a stage of a strategy", source.DidYouMean(p.tok.Text, rankingStages))
 		return nil
 	}
+}
+
+// factor reads what a boost multiplies by.
+func (p *parser) factor() ast.Expr {
+	if p.at(token.If) {
+		p.report(p.tok.Span, "unexpected", "write `boost 1.5 if …`", "expected a factor, found `if`")
+		return p.bad()
+	}
+	return p.operand("a factor")
 }
 
 func (p *parser) needIf() bool {

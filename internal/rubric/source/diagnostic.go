@@ -136,7 +136,8 @@ func HasErrors(diagnostics []Diagnostic) bool {
 // DidYouMean is the hint about an unknown name: the known one that is nearest,
 // "" if none is near.
 func DidYouMean(name string, known []string) string {
-	if match := nearest.Match(name, known); match != "" {
+	const short = 2 // whatever has so few letters is near to all
+	if match := nearest.Match(name, known); match != "" && len(name) > short {
 		return fmt.Sprintf("did you mean `%s`?", match)
 	}
 	return ""

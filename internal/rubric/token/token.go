@@ -122,6 +122,9 @@ type Token struct {
 	// First tells that the token is the first of its line.
 	First bool
 
+	// Reported tells that a diagnostic speaks of the token already.
+	Reported bool
+
 	// Broken tells that the token is a text without an end: what follows on its
 	// line may belong to it.
 	Broken bool
