@@ -103,7 +103,7 @@ type Limits struct {
 	Body    int64 // decompressed bytes of a body; 5 MB
 	Import  int64 // of an NDJSON import; 1 GB
 	Bodies  int64 // bytes of all bodies that are held at once; 256 MB
-	Active  int64 // bytes of bodies, imports apart, that are worked on at once; 512 KB a core
+	Active  int64 // bytes of bodies, imports apart, that are worked on at once; 256 KB a core
 	Imports int   // imports that are read at once; 8
 	Workers int   // goroutines that parse one import; GOMAXPROCS
 	// Patience is how long an import waits for the committer before it is
@@ -120,7 +120,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Body, 5<<20)
 	set(&l.Import, 1<<30)
 	set(&l.Bodies, 256<<20)
-	set(&l.Active, int64(runtime.GOMAXPROCS(0))*(512<<10))
+	set(&l.Active, int64(runtime.GOMAXPROCS(0))*(256<<10))
 	if l.Imports == 0 {
 		l.Imports = 8
 	}

@@ -25,8 +25,8 @@ type pressure struct {
 }
 
 const (
-	// longWait is the wait for a processor, of nine in ten, from which on less
-	// is admitted.
+	// longWait is the wait for a processor, of 99 in a hundred, from which on
+	// less is admitted.
 	longWait = 10 * time.Millisecond
 	lookWait = 5 * time.Millisecond
 	// fewWaits are too few to say anything.
@@ -67,7 +67,7 @@ func (p *pressure) move(h *metrics.Float64Histogram) {
 		return
 	}
 	limit := p.limit.Load()
-	if total >= fewWaits && quantile(h.Buckets, since, total-total/10) > longWait.Seconds() {
+	if total >= fewWaits && quantile(h.Buckets, since, total-total/100) > longWait.Seconds() {
 		limit = max(limit/2, p.least)
 	} else {
 		limit = min(limit+p.greatest/200, p.greatest)
