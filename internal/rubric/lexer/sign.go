@@ -2,17 +2,21 @@ package lexer
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/readership/readership/internal/rubric/token"
 )
 
-// signs are read longest first. A sign with a hint is not Rubric's: it is
+// sign is a sign and what it is read as. One with a hint is not Rubric's: it is
 // reported and taken for what was most likely meant.
-var signs = []struct {
+type sign struct {
 	text string
 	kind token.Kind
 	hint string
-}{
+}
+
+// signs are all signs, longer ones before those they begin with.
+var signs = []sign{
 	{"===", token.Eq, "write `==`"},
 	{"!==", token.Ne, "write `!=`"},
 	{"...", token.DotDot, "write `..`"},
@@ -52,6 +56,14 @@ var signs = []struct {
 	{"%", token.Bad, "there is no remainder; a share is written as a decimal: `0.5`"},
 }
 
+// signsOf are the signs that begin with a byte.
+var signsOf = func() (of [utf8.RuneSelf][]sign) {
+	for _, s := range signs {
+		of[s.text[0]] = append(of[s.text[0]], s)
+	}
+	return of
+}()
+
 // sign reads a sign of ASCII characters.
 func (l *lexer) sign() {
 	rest := l.text[l.at:]
@@ -59,7 +71,7 @@ func (l *lexer) sign() {
 		l.number()
 		return
 	}
-	for _, s := range signs {
+	for _, s := range signsOf[rest[0]] {
 		if strings.HasPrefix(rest, s.text) {
 			start := l.at
 			l.at += len(s.text)

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/readership/readership/internal/rubric/ast"
@@ -186,7 +185,7 @@ func TestRecovery(t *testing.T) {
 	t.Logf("mistakes by the number of their errors: %v", counts)
 }
 
-// What is nested or long without end is refused in time that does not explode.
+// What is nested or long without end is refused, by few errors.
 func TestBounds(t *testing.T) {
 	const n = 100_000
 	for name, text := range map[string]string{
@@ -205,16 +204,12 @@ func TestBounds(t *testing.T) {
 		"braces":      "access a " + strings.Repeat("{ ", n),
 		"file":        strings.Repeat(" ", source.MaxBytes+1),
 	} {
-		start := time.Now()
 		f := source.NewFile("p", text)
 		_, diagnostics := parse.File(f)
-		if len(diagnostics) == 0 || len(diagnostics) > source.MaxDiagnostics+1 {
+		if len(diagnostics) == 0 || len(diagnostics) > 2 {
 			t.Errorf("%s: %d errors", name, len(diagnostics))
 		}
 		source.Render(diagnostics, f)
-		if d := time.Since(start); d > 10*time.Second {
-			t.Errorf("%s: takes %v", name, d)
-		}
 	}
 }
 
