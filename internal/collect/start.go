@@ -20,25 +20,26 @@ type Pending struct{ x *exchange }
 // is committed in one piece.
 func (c *Collector) Start(q *Request, out *Response, committed func()) (p Pending, waits bool) {
 	x := c.begin(q, out)
+	defer func() {
+		if !x.waits { // also of a request that panicked
+			c.end(x)
+		}
+	}()
 	x.committed = committed
 	x.serve(context.Background())
-	if x.waits {
-		return Pending{x}, true
-	}
-	c.end(x)
-	return Pending{}, false
+	return Pending{x}, x.waits
 }
 
 // Finish makes the answer of a request whose commit has ended.
 func (p Pending) Finish() {
 	x := p.x
+	defer x.c.end(x)
 	x.waits = false
 	if fault, reason := x.tallied(x.part.err); fault != nil {
 		x.refuse(fault, reason)
 	} else {
 		x.answer()
 	}
-	x.c.end(x)
 }
 
 // submit hands the part to the committer.
@@ -46,11 +47,10 @@ func (x *exchange) submit() (*problem.Problem, string) {
 	if x.settle == nil {
 		x.settle = x.settled
 	}
-	x.waits = true
 	if err := x.c.committer.Submit(x.part.submission(), x.settle); err != nil {
-		x.waits = false
 		return x.tallied(err)
 	}
+	x.waits = true
 	return nil, ""
 }
 

@@ -120,3 +120,26 @@ func (h *held) Submit(s *eventlog.Submission, done func(error)) error {
 }
 
 var _ Committer = (*held)(nil)
+
+// TestStartPanics gives back what a request held that came to grief.
+func TestStartPanics(t *testing.T) {
+	w := newWorld(t)
+	w.c.committer = broken{w.memory}
+	body := `{"type":"a"}`
+	var out Response
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the committer did not panic")
+			}
+		}()
+		w.c.Start(&Request{Method: http.MethodPost, Path: PathEvents, Query: "key=w-news", Header: headers{}, Whole: []byte(body), Length: int64(len(body))}, &out, func() {})
+	}()
+	if n := w.c.active.Load(); n != 0 {
+		t.Errorf("%d bytes are still in hand", n)
+	}
+}
+
+type broken struct{ *memory }
+
+func (broken) Submit(*eventlog.Submission, func(error)) error { panic("as asked") }
