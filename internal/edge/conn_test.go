@@ -244,12 +244,12 @@ func TestCrowded(t *testing.T) {
 // TestShutdownEndsIdle does not wait for connections without a request, and
 // gives up on those whose commit does not end.
 func TestShutdownEndsIdle(t *testing.T) {
-	both, stores := listeners(t, Limits{})
+	both, _ := listeners(t, Limits{})
 	_, idle := dial(t, both[0])
 	both[0].stop()
 	ended(t, idle)
 
-	both, stores = listeners(t, Limits{})
+	both, stores := listeners(t, Limits{})
 	hold := make(chan struct{})
 	stores[0].set(nil, hold)
 	conn, _ := dial(t, both[0])
