@@ -31,8 +31,10 @@ type store struct {
 	mu     sync.Mutex
 	ids    map[string]bool
 	events int
-	ready  error         // guarded by mu
-	hold   chan struct{} // if not nil, commits wait for it; guarded by mu
+	// largest is the number of events of the largest commit.
+	largest int
+	ready   error         // guarded by mu
+	hold    chan struct{} // if not nil, commits wait for it; guarded by mu
 }
 
 func (s *store) Site(id string) (*event.Site, bool) { return site, id == site.ID }
@@ -69,6 +71,12 @@ func (s *store) stored() int {
 	return s.events
 }
 
+func (s *store) largestCommit() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.largest
+}
+
 // set changes what the store does from now on.
 func (s *store) set(ready error, hold chan struct{}) {
 	s.mu.Lock()
@@ -86,6 +94,7 @@ func (s *store) Commit(_ context.Context, sub *eventlog.Submission) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub.Verdicts = sub.Verdicts[:0]
+	s.largest = max(s.largest, len(sub.Events))
 	for i := range sub.Events {
 		outcome := eventlog.Stored
 		if id := sub.Events[i].ID; s.ids == nil {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -105,7 +106,10 @@ func (c *conn) committed() {
 	k.finish()
 	if c.state == stateEnded {
 		c.release()
-	} else if c.send(k) {
+		return
+	}
+	c.state = stateReading
+	if c.send(k) {
 		c.serve()
 	}
 }
@@ -113,30 +117,59 @@ func (c *conn) committed() {
 // serve reads and answers requests until the connection has to wait.
 func (c *conn) serve() {
 	defer c.rest()
-	for {
+	longest := c.loop.loops.server.cfg.Limits.HeaderBytes
+	for answered := 0; ; {
 		if k := c.call; k != nil && len(k.buf) > 0 {
-			switch k.head.read(k.buf) {
-			case readGeneral:
+			what := k.head.read(k.buf)
+			if what == readMore && len(k.buf) >= longest || what == readPlain && k.head.size > longest {
+				what = readGeneral
+			}
+			whole := what == readPlain && len(k.buf) >= k.head.size+k.head.length
+			if what == readGeneral || whole && k.packed() {
 				c.leave()
 				return
-			case readPlain:
-				if k.size = k.head.size + k.head.length; len(k.buf) >= k.size {
-					if !c.request(k) {
-						return
-					}
-					continue
-				}
-			case readMore:
-				if len(k.buf) >= c.loop.loops.server.cfg.Limits.HeaderBytes {
-					c.leave()
+			}
+			if whole {
+				k.size = k.head.size + k.head.length
+				if !c.request(k) {
 					return
 				}
+				if answered++; answered == maxTurn {
+					c.again()
+					return
+				}
+				continue
 			}
 		}
 		if !c.receive() {
 			return
 		}
 	}
+}
+
+// maxTurn is how many requests of a connection are answered before others have
+// their turn.
+const maxTurn = 32
+
+// again has epoll name the connection in the next round, whatever comes.
+func (c *conn) again() {
+	c.readable = true
+	event := c.interest()
+	if err := unix.EpollCtl(c.loop.fd, unix.EPOLL_CTL_MOD, c.fd, &event); err != nil {
+		c.end()
+	}
+}
+
+// interest is what epoll watches for. Events come once for each change
+// (EPOLLET), so that nothing needs to be set a request.
+func (c *conn) interest() unix.EpollEvent {
+	return unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(c.fd)}
+}
+
+// packed says whether the body is compressed though no header says so. Unpacked
+// it may be much larger than what is committed in one piece.
+func (k *call) packed() bool {
+	return bytes.HasPrefix(k.buf[k.head.size:k.head.size+k.head.length], []byte{0x1f, 0x8b})
 }
 
 // rest gives back the call of a connection that waits for a request.
@@ -262,7 +295,7 @@ func (c *conn) write() bool {
 			k.sent += n
 		}
 	}
-	if k.last {
+	if k.last || c.loop.loops.closing.Load() && len(k.buf) == 0 {
 		c.finishSending()
 		return false
 	}

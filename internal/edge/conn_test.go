@@ -120,6 +120,24 @@ func TestLargeBody(t *testing.T) {
 	}
 }
 
+// TestPackedWithoutWord has a compressed body that no header announces: it goes
+// to the general server, which commits it in parts.
+func TestPackedWithoutWord(t *testing.T) {
+	both, stores := listeners(t, Limits{})
+	conn, r := dial(t, both[0])
+	var all strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&all, `{"type":"a","id":"%d"}`+"\n", i)
+	}
+	send(t, conn, post(gzipped(all.String()), "Content-Type: application/x-ndjson\r\n"))
+	if answer, body := answered(t, r); answer.StatusCode != 200 || !strings.HasPrefix(body, `{"accepted":5000,`) {
+		t.Errorf("%d %.200s", answer.StatusCode, body)
+	}
+	if n := stores[0].largestCommit(); n > 1000 {
+		t.Errorf("%d events are committed at once", n)
+	}
+}
+
 // TestManyEventsAtOnce commits a body of more events than a part has in one
 // piece.
 func TestManyEventsAtOnce(t *testing.T) {

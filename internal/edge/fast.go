@@ -136,6 +136,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		closed = nil // the general server closes it too
 	}
 	loops.drain(ctx.Done())
+	if loops != nil {
+		_ = s.general.Close() // nothing more is handed over, though it may not be serving yet
+	}
 	err := s.general.http.ShutdownWithContext(ctx)
 	return errors.Join(closed, err, loops.close(), ctx.Err())
 }

@@ -109,8 +109,20 @@ func (h *head) requestLine(line []byte) bool {
 		}
 	}
 	h.path, h.query, _ = bytes.Cut(target, []byte{'?'})
-	h.keyed = bytes.Contains(h.query, []byte("key="))
+	h.keyed = hasKey(h.query)
 	return bytes.Equal(h.path, pathEvents) || bytes.Equal(h.path, pathPixel)
+}
+
+// hasKey says whether a query has a parameter key with a value.
+func hasKey(query []byte) bool {
+	for len(query) > 0 {
+		var pair []byte
+		pair, query, _ = bytes.Cut(query, []byte{'&'})
+		if value, ok := bytes.CutPrefix(pair, []byte("key=")); ok {
+			return len(value) > 0
+		}
+	}
+	return false
 }
 
 // plainMethod says whether the method goes with the path, and with a key.
@@ -170,7 +182,7 @@ func (h *head) known(name, value []byte) bool {
 	case len("Connection"):
 		if equalFold(name, "Connection") {
 			h.close = equalFold(value, "close")
-			return h.close || equalFold(value, "keep-alive")
+			return h.count("Connection") == 1 && (h.close || equalFold(value, "keep-alive"))
 		}
 	case len("Authorization"):
 		if n := len("Bearer "); len(value) > n && equalFold(value[:n], "Bearer ") && equalFold(name, "Authorization") {

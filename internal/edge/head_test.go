@@ -22,6 +22,10 @@ func TestHeadPlain(t *testing.T) {
 	}{
 		{"plain", plainRequest, readPlain},
 		{"no key", replaced("?key=k", ""), readGeneral},
+		{"other parameter", replaced("key=k", "monkey=k"), readGeneral},
+		{"empty key", replaced("key=k", "a=b&key=&key=k"), readGeneral},
+		{"second parameter", replaced("key=k", "a=b&key=k"), readPlain},
+		{"two connections", replaced("User-Agent: u", "Connection: close\r\nConnection: keep-alive"), readGeneral},
 		{"key in a header", strings.Replace(replaced("?key=k", ""), "User-Agent: u", "AUTHORIZATION:bearer k", 1), readPlain},
 		{"pixel", "GET /v1/pixel.gif?key=k HTTP/1.1\r\nhost: x\r\n\r\n", readPlain},
 		{"preflight", "OPTIONS /v1/events HTTP/1.1\r\nHost: x\r\n\r\n", readPlain},

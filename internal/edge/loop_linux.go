@@ -26,7 +26,8 @@ type loops struct {
 	accepts *os.File // the listening socket
 	all     []*loop
 	open    atomic.Int64 // connections
-	coarse  atomic.Int64 // the clock, Unix nanoseconds, as of the last sweep
+	begun   time.Time
+	coarse  atomic.Int64 // nanoseconds since begun, as of the last sweep
 	date    atomic.Pointer[string]
 	closing atomic.Bool
 	empty   chan struct{} // has a value after open has become 0
@@ -67,7 +68,7 @@ func newLoops(s *Server, listener net.Listener) (*loops, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the listening socket: %w", err)
 	}
-	l := &loops{server: s, accepts: accepts, empty: make(chan struct{}, 1), stop: make(chan struct{})}
+	l := &loops{server: s, accepts: accepts, begun: time.Now(), empty: make(chan struct{}, 1), stop: make(chan struct{})}
 	l.calls.New = func() any { return newCall(s) }
 	l.tick(time.Now())
 	for range runtime.GOMAXPROCS(0) {
@@ -138,15 +139,14 @@ func addressOf(from unix.Sockaddr) netip.Addr {
 	return netip.Addr{}
 }
 
-// add begins to watch a connection. Events come once for each change
-// (EPOLLET), so that nothing needs to be set a request.
+// add begins to watch a connection.
 func (l *loop) add(c *conn) {
 	c.loop = l
 	c.extend(l.loops.server.cfg.Limits.IdleTime)
 	l.mu.Lock()
 	l.conns[int32(c.fd)] = c
 	l.mu.Unlock()
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(c.fd)}
+	event := c.interest()
 	if err := unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil || l.loops.closing.Load() {
 		c.mu.Lock()
 		c.endIdle()
@@ -275,7 +275,7 @@ func (l *loops) each(scratch []*conn, do func(*conn)) []*conn {
 
 // tick moves the clock.
 func (l *loops) tick(now time.Time) {
-	l.coarse.Store(now.UnixNano())
+	l.coarse.Store(int64(now.Sub(l.begun))) // by the monotonic clock
 	date := now.UTC().Format(httpDate)
 	l.date.Store(&date)
 }
