@@ -263,14 +263,18 @@ func TestCrowded(t *testing.T) {
 // gives up on those whose commit does not end.
 func TestShutdownEndsIdle(t *testing.T) {
 	both, _ := listeners(t, Limits{})
-	_, idle := dial(t, both[0])
+	conn, idle := dial(t, both[0])
+	send(t, conn, post(`{"type":"a"}`)) // so that it has been accepted
+	if answer, _ := answered(t, idle); answer.StatusCode != 200 {
+		t.Fatal(answer.StatusCode)
+	}
 	both[0].stop()
 	ended(t, idle)
 
 	both, stores := listeners(t, Limits{})
 	hold := make(chan struct{})
 	stores[0].set(nil, hold)
-	conn, _ := dial(t, both[0])
+	conn, _ = dial(t, both[0])
 	send(t, conn, post(`{"type":"a"}`))
 	send(t, conn, post(`{"type":"b"}`))
 	ctx, cancel := context.WithCancel(t.Context())
