@@ -15,9 +15,8 @@ const sweepStep = 2
 
 // While a commit holds paceFrom submissions and more, the next one begins paceTime
 // after it at the earliest. Each then holds more of them, and what a commit costs
-// whatever it holds, a sync and a dozen wakes of goroutines, is shared by more:
-// an eighth less processor a request at 50,000 a second. Who sends alone never
-// waits.
+// whatever it holds, a sync and a dozen wakes of goroutines, is shared by more.
+// Who sends alone never waits.
 const (
 	paceFrom = 16
 	paceTime = 2 * time.Millisecond
