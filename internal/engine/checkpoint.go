@@ -426,19 +426,21 @@ func (c *checkpointer) loadFacts(e *Engine) error {
 		}
 		f := event.Fact{Kind: k[0], Site: k[1], Key: k[2], Value: append([]byte(nil), value...)}
 		if f.Kind == event.FactSite {
-			e.facts.apply(&f)
+			e.facts.apply(&f, 0)
 		} else {
 			others = append(others, f)
 		}
 		return nil
 	})
-	for i := range others {
-		e.facts.apply(&others[i])
-	}
 	if err != nil {
 		return err
 	}
-	e.facts.unsaved()
+	for i := range others {
+		if err := e.facts.restore(&others[i]); err != nil {
+			return fmt.Errorf("fact %s %q of site %q: %w", others[i].Kind, others[i].Key, others[i].Site, err)
+		}
+	}
+	e.facts.restored()
 	for _, s := range e.shards {
 		if err := c.loadLedger(byte(s.number), s.ledger); err != nil {
 			return err

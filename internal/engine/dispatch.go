@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/readership/readership/internal/engine/subject"
@@ -73,7 +74,7 @@ func (e *Engine) take(it item) (ok bool) {
 		e.logTime.Store(m.Stamp)
 	}
 	for i := range m.Facts {
-		e.fact(&m.Facts[i])
+		e.fact(&m.Facts[i], m.Stamp)
 	}
 	for i := range m.Counts {
 		e.ledger.add(m.Stamp, &m.Counts[i])
@@ -100,10 +101,12 @@ func (e *Engine) prepare(m *message) {
 	if minute := m.Stamp / 60_000; minute != e.minute {
 		// Every site's clock moves once a minute, whether it has rows or not.
 		e.minute = minute
-		if minute%(24*60) == 0 {
+		daily := minute%(24*60) == 0
+		if daily {
 			e.ledger.trim(m.Stamp - ledgerKept)
 		}
 		for _, site := range e.facts.list() {
+			e.facts.forget(site, m.Stamp, daily)
 			if site.Clock != event.ClockEvent && !hasSite(m.Sites, site.ID) {
 				m.Sites = append(m.Sites, event.Rows{Site: site.ID})
 			}
@@ -148,7 +151,7 @@ func hasSite(rows []event.Rows, id string) bool {
 }
 
 // fact applies a fact: to the engine, or to the shard that it belongs to.
-func (e *Engine) fact(f *event.Fact) {
+func (e *Engine) fact(f *event.Fact, stamp int64) {
 	if f.Kind == event.FactSeen {
 		seen := *f
 		for _, s := range e.shards {
@@ -156,7 +159,11 @@ func (e *Engine) fact(f *event.Fact) {
 		}
 		return
 	}
-	e.facts.apply(f)
+	if f.Kind == event.FactErase {
+		e.facts.erase(strings.Clone(f.Site), strings.Clone(f.Key))
+		return
+	}
+	e.facts.apply(f, stamp)
 	if f.Kind == event.FactSite && len(f.Value) == 0 {
 		site := f.Key
 		for _, s := range e.shards {

@@ -1,26 +1,41 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/readership/readership/internal/event"
 )
 
-// facts are what outlives the window: sites, items, traits, links, and the
-// clocks of sites with clock "event". The dispatcher writes, anybody reads.
+// facts are what outlives the window: sites, items, profiles of readers, and
+// the clocks of sites with clock "event". The dispatcher writes, anybody reads.
 type facts struct {
 	address func(*event.Site, string) string
 
 	mu       sync.RWMutex
 	sites    map[string]*event.Site
 	clocks   map[string]int64
-	values   map[factKey][]byte // of every fact, as written
+	values   map[factKey][]byte // of every fact but profiles, as written
 	catalogs map[string]*catalog
 	changed  map[factKey]bool // since the last checkpoint
+	// profiles are those of each site; the map is replaced, never changed, so
+	// that they are read without a lock.
+	profiles atomic.Pointer[map[string]*Profiles]
+	// past are the versions of accounts that something came after, by site, in
+	// order of when: each leaves once the window has passed what came after it.
+	past map[string][]pastVersion
+}
+
+// pastVersion says that an account changed at an instant of the site's clock.
+type pastVersion struct {
+	id string
+	at int64
 }
 
 type factKey struct{ kind, site, key string }
@@ -37,15 +52,29 @@ func newFacts(address func(*event.Site, string) string) *facts {
 		address = func(_ *event.Site, a string) string { return a }
 	}
 	return &facts{address: address, sites: map[string]*event.Site{}, clocks: map[string]int64{},
-		values: map[factKey][]byte{}, catalogs: map[string]*catalog{}, changed: map[factKey]bool{}}
+		values: map[factKey][]byte{}, catalogs: map[string]*catalog{}, changed: map[factKey]bool{}, past: map[string][]pastVersion{}}
 }
 
-// apply puts a fact in place. What cannot be read is kept as written and has
-// no effect: the API has checked it before it was written.
-func (f *facts) apply(fact *event.Fact) {
+// isProfile says whether facts of a kind are kept in Profiles.
+func isProfile(kind string) bool {
+	switch kind {
+	case event.FactAccount, event.FactLogin, event.FactList, event.FactSeat, event.FactUse:
+		return true
+	}
+	return false
+}
+
+// apply puts a fact of a log message with this stamp in place. What cannot be
+// read is kept as written and has no effect: the API has checked it before it
+// was written.
+func (f *facts) apply(fact *event.Fact, stamp int64) {
 	key := factKey{strings.Clone(fact.Kind), strings.Clone(fact.Site), strings.Clone(fact.Key)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if isProfile(key.kind) {
+		f.applyProfile(key, fact, stamp)
+		return
+	}
 	if len(fact.Value) == 0 {
 		delete(f.values, key)
 	} else {
@@ -65,6 +94,9 @@ func (f *facts) applySite(key factKey, value []byte) {
 		delete(f.sites, key.key)
 		delete(f.clocks, key.key)
 		delete(f.catalogs, key.key)
+		f.profilesOf(key.key).facts(func(kind, k string, _ []byte) { f.changed[factKey{kind, key.key, k}] = true })
+		f.setProfiles(key.key, nil)
+		delete(f.past, key.key)
 		for k := range f.values {
 			if k.site == key.key {
 				delete(f.values, k)
@@ -79,6 +111,170 @@ func (f *facts) applySite(key factKey, value []byte) {
 	}
 	*site = site.WithDefaults()
 	f.sites[key.key] = site
+	p := *f.profilesOf(key.key)
+	p.zone = time.UTC
+	if zone, err := time.LoadLocation(site.Timezone); err == nil {
+		p.zone = zone
+	}
+	f.setProfiles(key.key, &p)
+}
+
+// profilesOf returns a site's profiles as they are now.
+func (f *facts) profilesOf(site string) *Profiles {
+	if all := f.profiles.Load(); all != nil {
+		if p := (*all)[site]; p != nil {
+			return p
+		}
+	}
+	return noProfiles
+}
+
+// setProfiles replaces a site's profiles; nil removes them.
+func (f *facts) setProfiles(site string, p *Profiles) {
+	next := map[string]*Profiles{}
+	if all := f.profiles.Load(); all != nil {
+		maps.Copy(next, *all)
+	}
+	if p == nil {
+		delete(next, site)
+	} else {
+		next[site] = p
+	}
+	f.profiles.Store(&next)
+}
+
+func (f *facts) applyProfile(key factKey, fact *event.Fact, stamp int64) {
+	site := f.sites[key.site]
+	if site == nil {
+		return
+	}
+	now := stamp
+	if site.Clock == event.ClockEvent {
+		var ok bool
+		if now, ok = f.clocks[key.site]; !ok {
+			now = always // before the site's time began
+		}
+	}
+	before := f.profilesOf(key.site)
+	p, changed := before.apply(fact, now)
+	if !changed {
+		return
+	}
+	f.setProfiles(key.site, p)
+	before.seatsGone(p, func(k string) { f.changed[factKey{event.FactSeat, key.site, k}] = true })
+	f.changed[key] = true
+	if a, ok := p.accounts.Get(key.key); key.kind == event.FactAccount && ok && (a.Past != nil || a.Gone) {
+		f.past[key.site] = append(f.past[key.site], pastVersion{key.key, a.Since})
+	}
+}
+
+// forget lets go of what no question can need any more: with every minute of
+// log time, and once a day of what is looked for one by one.
+func (f *facts) forget(site *event.Site, stamp int64, daily bool) {
+	now := stamp
+	if site.Clock == event.ClockEvent {
+		var ok bool
+		if now, ok = f.clock(site.ID); !ok {
+			return
+		}
+	}
+	f.forgetPast(site.ID, now-site.WindowDuration().Milliseconds())
+	if daily {
+		f.forgetUses(site.ID, now)
+	}
+}
+
+// forgetPast lets go of versions of accounts that no question about the window
+// can need. Every call costs as much as there is to let go.
+func (f *facts) forgetPast(site string, from int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.past[site]
+	for len(list) > 0 && list[0].at <= from {
+		if p, changed := f.profilesOf(site).withoutPast(list[0].id, from); changed {
+			f.setProfiles(site, p)
+			f.changed[factKey{event.FactAccount, site, list[0].id}] = true
+		}
+		list = list[1:]
+	}
+	if f.past[site] = list; len(list) == 0 {
+		delete(f.past, site)
+	}
+}
+
+// forgetUses lets go of uses of links that mean nothing any more.
+func (f *facts) forgetUses(site string, now int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.setProfiles(site, f.profilesOf(site).withoutOver(now, func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
+}
+
+// erase forgets what is known of a reader.
+func (f *facts) erase(site, reader string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sites[site] == nil {
+		return
+	}
+	f.setProfiles(site, f.profilesOf(site).without(reader, func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
+	if account, ok := strings.CutPrefix(reader, accountPrefix); ok {
+		f.past[site] = slices.DeleteFunc(f.past[site], func(v pastVersion) bool { return v.id == account })
+	}
+}
+
+// restore puts a fact of a checkpoint in place.
+func (f *facts) restore(fact *event.Fact) error {
+	if fact.Kind != event.FactAccount {
+		f.apply(fact, 0)
+		return nil
+	}
+	a, err := decodeVersions(fact.Key, fact.Value)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := *f.profilesOf(fact.Site)
+	p.accounts = p.accounts.Set(fact.Key, a)
+	f.setProfiles(fact.Site, &p)
+	for v := a; v != nil; v = v.Past {
+		if v.Past != nil || v.Gone {
+			f.past[fact.Site] = append(f.past[fact.Site], pastVersion{fact.Key, v.Since})
+		}
+	}
+	return nil
+}
+
+// restored ends the restoring.
+func (f *facts) restored() {
+	for _, list := range f.past {
+		slices.SortFunc(list, func(a, b pastVersion) int { return cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.id, b.id)) })
+	}
+	f.unsaved()
+}
+
+// saved returns the value of a fact as a checkpoint keeps it, nil if there is
+// none. The caller holds mu.
+func (f *facts) saved(k factKey) []byte {
+	switch {
+	case k.kind == event.FactAccount:
+		if a, ok := f.profilesOf(k.site).accounts.Get(k.key); ok {
+			return a.encodeVersions()
+		}
+		return nil
+	case isProfile(k.kind):
+		return f.profilesOf(k.site).value(k.kind, k.key)
+	}
+	return f.values[k]
+}
+
+// eachProfile calls fn with every fact that Profiles keep. The caller holds mu.
+func (f *facts) eachProfile(fn func(k factKey, value []byte)) {
+	if all := f.profiles.Load(); all != nil {
+		for site, p := range *all {
+			p.facts(func(kind, key string, value []byte) { fn(factKey{kind, site, key}, value) })
+		}
+	}
 }
 
 func (f *facts) applyItem(key factKey, value []byte) {
@@ -153,6 +349,12 @@ func (f *facts) markUnsaved() {
 	for k := range f.values {
 		f.changed[k] = true
 	}
+	f.eachProfile(func(k factKey, _ []byte) { f.changed[k] = true })
+	for site, list := range f.past { // accounts that are gone, but stood in the window
+		for _, v := range list {
+			f.changed[factKey{event.FactAccount, site, v.id}] = true
+		}
+	}
 }
 
 // unsaved returns the facts that changed since it was last called, with an
@@ -162,7 +364,7 @@ func (f *facts) unsaved() ([]event.Fact, map[string]int64) {
 	defer f.mu.Unlock()
 	out := make([]event.Fact, 0, len(f.changed))
 	for k := range f.changed {
-		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: f.values[k]})
+		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: f.saved(k)})
 	}
 	clear(f.changed)
 	return out, maps.Clone(f.clocks)
@@ -212,6 +414,9 @@ func (f *facts) each(fn func(event.Fact) error) error {
 	for k, v := range f.values {
 		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: v})
 	}
+	f.eachProfile(func(k factKey, value []byte) {
+		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: value})
+	})
 	f.mu.RUnlock()
 	rank := func(f event.Fact) int {
 		if f.Kind == event.FactSite {
@@ -295,8 +500,22 @@ func (e *Engine) ItemByAddress(site, address string) (id string, ok bool) {
 
 // Fact returns the value of a fact. It must not be changed.
 func (e *Engine) Fact(kind, site, key string) ([]byte, bool) {
+	if isProfile(kind) {
+		v := e.facts.profilesOf(site).value(kind, key)
+		return v, v != nil
+	}
 	e.facts.mu.RLock()
 	defer e.facts.mu.RUnlock()
 	v, ok := e.facts.values[factKey{kind, site, key}]
 	return v, ok
+}
+
+// Profiles returns what is proven of a site's readers, as of everything applied
+// so far. It takes no lock.
+func (e *Engine) Profiles(site string) *Profiles { return e.facts.profilesOf(site) }
+
+// Login returns the account that a device of a site is logged in to. It takes
+// no lock.
+func (e *Engine) Login(site, device string) (account string, ok bool) {
+	return e.facts.profilesOf(site).Login(device)
 }

@@ -36,6 +36,7 @@ func (e *Engine) view(ctx context.Context, site string) (*View, error) {
 			s, ok := e.facts.site(site)
 			if ok {
 				v.Site, v.Position, v.Now, v.Items = s, e.received, e.LogTime(), e.facts.snapshot(site)
+				v.Profiles = e.facts.profilesOf(site)
 				if s.Clock == event.ClockEvent {
 					if now, ok := e.facts.clock(site); ok {
 						v.Now = now

@@ -23,6 +23,8 @@ type View struct {
 	Cut    string
 	Shards []*ShardView
 	Items  *Catalog
+	// Profiles are what is proven of the site's readers; never nil.
+	Profiles *Profiles
 }
 
 // ShardView is one shard's part of a View. Subjects (devices) are divided over

@@ -70,6 +70,9 @@ const (
 	FlagItemFromURL
 	// FlagCopy marks the row of an account in the account's own partition.
 	FlagCopy
+	// FlagProven says that ColAccount was proven: by a token that verified, by an
+	// API key, or by a login. Without it the account is a claim.
+	FlagProven
 )
 
 // Event is one thing a reader did. Its strings may alias the request's buffer:
