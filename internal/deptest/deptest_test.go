@@ -36,6 +36,8 @@ var rules = []struct {
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
 	{"internal/auth", "keys are checked before anything else is known of a request",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
+	{"internal/identity", "it proves who a reader is from the request alone; what it is proof of, others keep",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/rubric", "a program means the same in a server, on the command line and in an editor",
 		[]string{"internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/rubric/source", "every phase speaks of places in a text, so it knows no phase",
