@@ -146,3 +146,26 @@ func (e *Expr) IsConst() bool { return e.Op == Const }
 
 // IsTrue tells whether e is the constant true.
 func (e *Expr) IsTrue() bool { return e.Op == Const && e.Value.True() }
+
+// eachOnce calls fn with e and all nodes in it, once each.
+func (e *Expr) eachOnce(fn func(*Expr)) {
+	if len(e.Args) == 0 {
+		fn(e)
+		return
+	}
+	seen := map[*Expr]bool{}
+	var walk func(*Expr)
+	walk = func(e *Expr) {
+		if len(e.Args) > 0 {
+			if seen[e] {
+				return
+			}
+			seen[e] = true
+		}
+		fn(e)
+		for _, a := range e.Args {
+			walk(a)
+		}
+	}
+	walk(e)
+}

@@ -9,14 +9,13 @@ import (
 // Source is where the rows of a stream come from.
 type Source uint8
 
-// Sources. In metrics, Events leaves robots out.
+// Sources. Both leave copies out where a metric looks at all readers.
 const (
-	Events Source = iota
-	AllEvents
-	Burns
+	Events    Source = iota // in metrics without robots
+	AllEvents               // in metrics only
 )
 
-var sourceNames = [...]string{Events: "events", AllEvents: "all_events", Burns: "burns"}
+var sourceNames = [...]string{Events: "events", AllEvents: "all_events"}
 
 // String returns the source as it is written.
 func (s Source) String() string { return sourceNames[s] }
@@ -56,6 +55,9 @@ type Stream struct {
 
 	// PerRequest tells that the item asked for decides which rows it has.
 	PerRequest bool
+
+	// Size is how many stages it has, with those of the streams in them.
+	Size int64
 }
 
 // Base returns the first stage.
@@ -185,7 +187,7 @@ const (
 	OnAsked              // also the item asked for
 )
 
-var classNames = [...]string{OnRow: "row", OnItem: "item", OnBoth: "both", OnAsked: "request"}
+var classNames = [...]string{OnRow: "row", OnItem: "item", OnBoth: "both", OnAsked: "asked"}
 
 // String returns the class's name in plans.
 func (c Class) String() string { return classNames[c] }
@@ -222,7 +224,7 @@ type Predicate struct {
 
 	// The conditions by class, each list ascending. The row part alone never
 	// changes once a row is stored; the item part changes with the catalogue only.
-	Row, Item, Both, Request []int
+	Row, Item, Both, Asked []int
 
 	Streams  []int // that have it in one of their stages, ascending
 	Folds    []int // that a row it holds for can change, as a base, ascending
