@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,6 +22,7 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 	"github.com/readership/readership/web"
@@ -45,6 +47,8 @@ type node struct {
 	keys      *credentials.Keys
 	sessions  *credentials.Sessions
 	hasher    *auth.Hasher
+	tokens    *identity.Tokens
+	secret    []byte // signs devices and links
 	collector *collect.Collector
 	api       *api.API
 }
@@ -212,15 +216,16 @@ func (n *node) openStore(ctx context.Context) error {
 	return nil
 }
 
-// openCollector makes what turns requests into events. Its secret signs device
-// cookies and lasts as long as the data folder.
-func (n *node) openCollector(ctx context.Context) error {
-	secret, err := n.store.Secret(ctx, "collect", 32, n.cfg.Random)
-	if err != nil {
+// openCollector makes what turns requests into events. Its secret signs devices
+// and links and lasts as long as the data folder.
+func (n *node) openCollector(ctx context.Context) (err error) {
+	if n.secret, err = n.store.Secret(ctx, "collect", 32, n.cfg.Random); err != nil {
 		return err
 	}
-	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.committer,
-		Keys: n.keys, Sessions: n.sessions, Secret: secret, Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
+	n.tokens = identity.NewTokens(identity.Config{Sites: n.engine.Sites, Fetch: identity.FetchWith(&http.Client{}), Now: n.cfg.Now, Logger: n.cfg.Logger})
+	n.background("key sets", n.tokens.Run)
+	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.committer, Tokens: n.tokens, Logins: n.engine,
+		Keys: n.keys, Sessions: n.sessions, Secret: n.secret, Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	return err
 }
 
@@ -287,6 +292,7 @@ func (n *node) warn(ctx context.Context) []string {
 	if len(n.quarantine) > 0 {
 		out = append(out, fmt.Sprintf("%d messages of the log could not be applied and are left out: GET /v1/quarantine names them", len(n.quarantine)))
 	}
+	out = append(out, n.tokens.Warnings()...)
 	stats, err := n.engine.Stats(ctx)
 	if err != nil {
 		return append(out, "the engine cannot be measured: "+err.Error())

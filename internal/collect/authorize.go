@@ -8,6 +8,7 @@ import (
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/nearest"
 	"github.com/readership/readership/internal/problem"
 )
@@ -30,10 +31,11 @@ type request struct {
 	agent    string
 	language string
 
-	cookieDevice string // proved by rsid
-	made         string // a device made for this reader, "" if none
-	cookie       string // its cookie
-	failed       error  // of making it
+	cookieDevice string          // proved by rsid or X-Readership-Device
+	token        *identity.Token // of the publisher's sign-in; nil with an API key
+	made         string          // a device made for this reader, "" if none
+	cookie       string          // its cookie
+	failed       error           // of making it
 }
 
 // freshDevice makes the device of a new cookie, once a request.
@@ -41,7 +43,7 @@ func (r *request) freshDevice() string {
 	if r.made == "" {
 		c := r.collector
 		c.randomMu.Lock()
-		r.made, r.cookie, r.failed = c.signer.fresh(c.random)
+		r.made, r.cookie, r.failed = c.devices.Make(c.random)
 		c.randomMu.Unlock()
 	}
 	return r.made
@@ -234,10 +236,20 @@ func (x *exchange) readConnection(q *Request, r *request) {
 	}
 	if cookies := q.Header.Get("Cookie"); cookies != "" {
 		if value := cookieValue(cookies, CookieName); value != "" {
-			if device, ok := x.c.signer.device(value); ok {
+			if device, ok := x.c.devices.Open(value); ok {
 				r.cookieDevice = device
 			}
 		}
+	}
+	if r.cookieDevice == "" {
+		if value := q.Header.Get(DeviceHeader); value != "" {
+			if device, ok := x.c.devices.Open(value); ok {
+				r.cookieDevice = device
+			}
+		}
+	}
+	if x.c.tokens != nil {
+		r.token = x.c.tokens.Verify(r.site.Site, q.Header)
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/identity"
 )
 
 // Paths that Collect answers.
@@ -69,6 +70,17 @@ type Keys interface {
 	APIKey(key string) (*auth.Principal, bool)
 }
 
+// Tokens verifies the tokens of the publishers' sign-in, from memory.
+// *identity.Tokens is one.
+type Tokens interface {
+	Verify(site *event.Site, header identity.Header) *identity.Token
+}
+
+// Logins knows which devices are logged in, from memory.
+type Logins interface {
+	Login(site, device string) (account string, ok bool)
+}
+
 // Sessions knows the dashboard's session tokens.
 type Sessions interface {
 	Check(ctx context.Context, token string) (*auth.Principal, error)
@@ -80,6 +92,9 @@ type Config struct {
 	Items     Items
 	Committer Committer
 	Keys      Keys
+	// Tokens and Logins may be nil: then only an API key proves an account.
+	Tokens Tokens
+	Logins Logins
 	// Sessions may be nil: then no cookie works as a key.
 	Sessions Sessions
 	// SessionCookie is the name of the dashboard's session cookie.
@@ -146,7 +161,9 @@ type Collector struct {
 	logger        *slog.Logger
 	limits        Limits
 
-	signer    *signer
+	devices   *identity.Devices
+	tokens    Tokens // nil: no site has any
+	logins    Logins // nil: nobody is logged in
 	infos     siteCache
 	randomMu  sync.Mutex
 	random    io.Reader    // guarded by randomMu
@@ -185,7 +202,8 @@ func New(cfg Config) (*Collector, error) {
 	c := &Collector{
 		sites: cfg.Sites, items: cfg.Items, committer: cfg.Committer, keys: cfg.Keys, sessions: cfg.Sessions, sessionCookie: cfg.SessionCookie,
 		secret: append([]byte(nil), cfg.Secret...), now: cfg.Now, random: cfg.Random, logger: cfg.Logger,
-		limits: cfg.Limits.withDefaults(), signer: newSigner(cfg.Secret),
+		limits: cfg.Limits.withDefaults(), devices: identity.NewDevices(cfg.Secret),
+		tokens: cfg.Tokens, logins: cfg.Logins,
 	}
 	c.pressure = newPressure(c.limits.Active)
 	c.exchanges.New = func() any { return &exchange{c: c} }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
 )
 
 // cookieOf returns the rsid that an answer sets, "" if none.
@@ -17,7 +18,7 @@ func cookieOf(a *answer) string {
 
 // issue makes a valid cookie.
 func issue(w *world, seed byte) (device, value string) {
-	device, value, err := w.c.signer.fresh(rand.NewChaCha8([32]byte{seed}))
+	device, value, err := w.c.devices.Make(rand.NewChaCha8([32]byte{seed}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func TestIdentity(t *testing.T) {
 			case proved:
 				want = device
 			case fresh:
-				want, _ = w.c.signer.device(set)
+				want, _ = w.c.devices.Open(set)
 			case hashed:
 				want, wantFlags = ev.Device, event.FlagCookieless
 				if len(ev.Device) != 23 || ev.Device[0] != '~' {
@@ -225,7 +226,7 @@ func TestEngagementWithoutReader(t *testing.T) {
 func TestOneCookie(t *testing.T) {
 	w := newWorld(t)
 	a := w.send(`[{"type":"a","id":"1","consent":{"analytics":true}},{"type":"b","id":"2","consent":{"analytics":true}},{"type":"c","id":"3"}]`)
-	device, ok := w.c.signer.device(cookieOf(a))
+	device, ok := w.c.devices.Open(cookieOf(a))
 	if !ok || len(w.memory.events) != 3 {
 		t.Fatal(a.Headers, w.memory.events)
 	}
@@ -239,22 +240,22 @@ func TestOneCookie(t *testing.T) {
 func TestCookie(t *testing.T) {
 	w := newWorld(t)
 	device, value := issue(w, 1)
-	if got, ok := w.c.signer.device(value); !ok || got != device {
+	if got, ok := w.c.devices.Open(value); !ok || got != device {
 		t.Fatal(got, ok)
 	}
 	_, other := issue(w, 2)
-	foreign := newSigner([]byte("another secret, of another server"))
-	_, forged, _ := foreign.fresh(rand.NewChaCha8([32]byte{1}))
+	foreign := identity.NewDevices([]byte("another secret, of another server"))
+	_, forged, _ := foreign.Make(rand.NewChaCha8([32]byte{1}))
 	for _, bad := range []string{"", "1", value[:len(value)-1], value + "x", "2" + value[1:], value[:24] + other[24:], forged,
 		strings.ToUpper(value), strings.Replace(value, ".", ",", 2)} {
-		if _, ok := w.c.signer.device(bad); ok {
+		if _, ok := w.c.devices.Open(bad); ok {
 			t.Errorf("%q is a cookie", bad)
 		}
 	}
 	for i := range value {
 		changed := []byte(value)
 		changed[i] ^= 1
-		if got, ok := w.c.signer.device(string(changed)); ok && got == device {
+		if got, ok := w.c.devices.Open(string(changed)); ok && got == device {
 			t.Errorf("changed at %d it is still a cookie", i)
 		}
 	}

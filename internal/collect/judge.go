@@ -328,6 +328,9 @@ func (p *part) identify(ev *event.Event) (stored bool) {
 			ev.Flags |= event.FlagClaimedDevice
 		}
 	case account != "":
+		if proven := p.proves(ev, account); proven != "" {
+			account = proven
+		}
 		ev.Device = p.arena.join(accountPrefix, account)
 	}
 	if !r.api && r.cookieDevice == "" && (said == saidYes || r.site.policy == policyAssume) {
@@ -340,8 +343,29 @@ func (p *part) identify(ev *event.Event) (stored bool) {
 	if ev.Device == "" {
 		p.setHash(ev)
 	}
+	if proven := p.proves(ev, account); proven != "" {
+		account = proven
+		ev.Flags |= event.FlagProven
+	}
 	ev.Columns[event.ColAccount] = account
 	return true
+}
+
+// proves returns the account that is proven of the reader of ev, "" if none is:
+// by a token that verified, by an API key that names it, or by a login of a
+// device that is not a claim. Proof beats what the event claims.
+func (p *part) proves(ev *event.Event, claim string) string {
+	r := p.request
+	switch {
+	case r.token != nil && r.token.Account != "":
+		return r.token.Account
+	case r.api && claim != "":
+		return claim
+	case r.collector.logins == nil || ev.Device == "" || ev.Flags&event.FlagClaimedDevice != 0:
+		return ""
+	}
+	account, _ := r.collector.logins.Login(r.site.ID, ev.Device)
+	return account
 }
 
 // describesPage says whether the properties of a type say something of the

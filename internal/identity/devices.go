@@ -80,7 +80,7 @@ func (d *Devices) Make(random io.Reader) (device, signed string, err error) {
 }
 
 // ErrDevice says that a name cannot be a device's.
-var ErrDevice = errors.New("a device has 1 to 512 bytes of UTF-8 and does not begin with account:")
+var ErrDevice = errors.New("a device has 1 to 512 bytes of UTF-8, and its name does not begin with account: as an account does")
 
 // Name signs a device that an API key names. Errors: ErrDevice.
 func (d *Devices) Name(device string) (signed string, err error) {
