@@ -27,9 +27,10 @@ const (
 // which lie outside it.
 func heapLimit(memory, ids int64) int64 { return max(leastHeap, memory-outsideBytes-ids) }
 
-// engineMemory is what the engine may hold of a heap; a tenth of that is left
-// for garbage that is not collected yet.
-func engineMemory(heap int64) int64 { return max(leastEngine, (heap-besideBytes)/11*10) }
+// engineMemory is what the engine may hold of a heap; a quarter of that is left
+// for garbage that is not collected yet: with less the collector would run all
+// the time.
+func engineMemory(heap int64) int64 { return max(leastEngine, (heap-besideBytes)/5*4) }
 
 // memory keeps the process within --memory and gives back what it does not
 // need. Ids come first: they must be known for 48 hours. The collector gets the

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math/bits"
+
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/engine/visit"
@@ -54,16 +56,17 @@ type applier struct {
 
 	touched    uint64 // keeps the reads of touch alive
 	generation uint64
-	codes      []codeEntry   // by number in Batch.Strings
+	codes      []codeEntry   // a cache by text and column; its length is a power of two
 	classes    []classEntry  // by number in Batch.Strings
 	shapes     []shapeColumn // columns of all shapes, one after another
 	shapeAt    []int32       // start of a shape in shapes; -1: not resolved
 }
 
-// codeEntry remembers the code that a text got last in a message.
+// codeEntry remembers a code that a text got in a message. One text may stand
+// in many columns: short numbers, "true", country and language.
 type codeEntry struct {
-	key  uint64 // generation, block, column, kind
-	code uint32
+	key        uint64 // generation, block, column, kind
+	text, code uint32
 }
 
 type classEntry struct {
@@ -115,6 +118,7 @@ func (a *applier) apply(m *message) {
 		if rows.N > 0 {
 			a.begin(&m.Batch)
 			a.rows(m, s, rows, m.hashes[i])
+			s.trim(trimPerRow * rows.N)
 		}
 	}
 }
@@ -122,8 +126,8 @@ func (a *applier) apply(m *message) {
 // begin forgets what was translated for the rows before.
 func (a *applier) begin(b *event.Batch) {
 	a.generation++
-	if n := len(b.Strings); n > len(a.codes) {
-		a.codes = make([]codeEntry, n+n/2)
+	if n := len(b.Strings); n > len(a.classes) {
+		a.codes = make([]codeEntry, 4<<bits.Len(uint(n)))
 		a.classes = make([]classEntry, n+n/2)
 	}
 	a.shapes = a.shapes[:0]
@@ -345,7 +349,7 @@ func (a *applier) engage(s *siteShard, rows *event.Rows, r int) {
 // engage adds attention to a page view and lengthens its reader's visit.
 // It reports false if the row has left.
 func (s *siteShard) engage(id block.RowID, e engagement) bool {
-	blk := s.blocks[id.Block()]
+	blk := s.blocks.get(id.Block())
 	if blk == nil || id.Row() >= blk.N() {
 		return false
 	}
@@ -360,7 +364,7 @@ func (s *siteShard) engage(id block.RowID, e engagement) bool {
 
 // rowTime returns the time of a row, for late events.
 func (s *siteShard) rowTime(id block.RowID) int64 {
-	if b := s.blocks[id.Block()]; b != nil && id.Row() < b.N() {
+	if b := s.blocks.get(id.Block()); b != nil && id.Row() < b.N() {
 		return b.Unix(id.Row())
 	}
 	return -1 << 62
@@ -375,8 +379,8 @@ func (a *applier) code(b *event.Batch, s *siteShard, blk *block.Builder, c int, 
 	if local {
 		key |= uint64(blk.ID)<<12 | 1<<11
 	}
-	e := &a.codes[text]
-	if e.key == key {
+	e := &a.codes[(text+uint32(c)*columnStride)&uint32(len(a.codes)-1)]
+	if e.key == key && e.text == text {
 		return e.code
 	}
 	dict := col.dict
@@ -384,6 +388,9 @@ func (a *applier) code(b *event.Batch, s *siteShard, blk *block.Builder, c int, 
 		dict = blk.Local(c)
 	}
 	code := dict.Code(b.Strings[text], kind)
-	*e = codeEntry{key, code}
+	*e = codeEntry{key, text, code}
 	return code
 }
+
+// columnStride keeps the entries of one text in two columns apart.
+const columnStride = 0x9e3779b1

@@ -58,7 +58,7 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 			return err
 		}
 	}
-	if err := st.subjects.Loaded(func(r block.RowID) bool { return st.blocks[r.Block()] == nil }); err != nil {
+	if err := st.subjects.Loaded(func(r block.RowID) bool { return st.blocks.get(r.Block()) == nil }); err != nil {
 		return err
 	}
 	for _, b := range st.order {
@@ -120,7 +120,7 @@ func (c *checkpointer) loadBlocks(shard int, st *siteShard, h *siteHead) error {
 		if err := st.checkCodes(b); err != nil {
 			return err
 		}
-		st.blocks[b.ID] = b
+		st.blocks.put(b)
 		st.ids.Hold(b.ID)
 		st.order = append(st.order, b)
 		if !b.Sealed {

@@ -94,13 +94,15 @@ func (s *shard) losses(stamp int64) {
 // measureEvery is after how many rows a shard looks at its memory.
 const measureEvery = 1 << 15
 
-// fit drops the oldest blocks until the shard keeps to its part of the memory.
+// fit drops the oldest blocks once the shard takes more than its part of the
+// memory: a few at a time, since a reader's rows of all of them are then taken
+// out of its chain at once.
 func (s *shard) fit() {
 	limit := s.engine.memory.Load() / int64(s.engine.cfg.Shards)
-	if limit <= 0 {
+	if limit <= 0 || s.need() <= limit {
 		return
 	}
-	for s.need() > limit {
+	for s.need() > limit-limit/16 {
 		var oldest *siteShard
 		for _, site := range s.applier.sites {
 			if len(site.order) > 1 && (oldest == nil || site.order[0].Day < oldest.order[0].Day) {
@@ -129,10 +131,6 @@ func (s *siteShard) cutOldest() {
 	s.lost[lossLeft] += uint64(lost)
 	s.from, s.cut = from, "memory"
 	s.drop(0)
-	for len(s.leaving) > 0 {
-		s.trim()
-	}
-	s.subjects.Compact()
 	s.ids.Sweep(sweepTables)
 }
 

@@ -30,13 +30,15 @@ type siteShard struct {
 	columns []column
 	byName  map[string]int
 
-	blocks  map[uint16]*block.Builder
+	blocks  blockTable
 	order   []*block.Builder // by day, then age
 	open    map[openKey]*block.Builder
+	recent  [2]*block.Builder // the one of open that took the last row, and the last copy
 	nextID  uint16
 	leaving []*block.Builder // out of every view; their rows still in chains
 	trimmed int              // rows of leaving[0] whose subjects are trimmed
-	clean   map[uint32]bool  // subjects trimmed for leaving[0]
+	clean   []uint64         // bits of the subjects trimmed for the first covered of leaving
+	covered int
 
 	from    int64 // rows before it are not part of answers (Unix ms)
 	cut     string
@@ -53,6 +55,26 @@ type siteShard struct {
 	rows    uint64
 	copies  uint64
 }
+
+// blockTable finds the blocks of a site by their ID: a pointer for each ID up
+// to the greatest.
+type blockTable []*block.Builder
+
+func (t blockTable) get(id uint16) *block.Builder {
+	if int(id) < len(t) {
+		return t[id]
+	}
+	return nil
+}
+
+func (t *blockTable) put(b *block.Builder) {
+	for len(*t) <= int(b.ID) {
+		*t = append(*t, nil)
+	}
+	(*t)[b.ID] = b
+}
+
+func (t blockTable) remove(id uint16) { t[id] = nil }
 
 type openKey struct {
 	day    int
@@ -99,7 +121,7 @@ func isLoss(verdict string) bool {
 func newSiteShard(id string, seed uint64) *siteShard {
 	s := &siteShard{
 		id: id, subjects: subject.NewTable(seed), visits: visit.NewTable(),
-		byName: map[string]int{}, blocks: map[uint16]*block.Builder{}, open: map[openKey]*block.Builder{},
+		byName: map[string]int{}, open: map[openKey]*block.Builder{},
 		waiting: newWaiting(), changed: true,
 	}
 	for c := range event.NumColumns {
@@ -127,24 +149,32 @@ func (s *siteShard) property(name string) int {
 
 // blockFor returns the open block of a day.
 func (s *siteShard) blockFor(day int, copies bool) *block.Builder {
+	recent := &s.recent[0]
+	if copies {
+		recent = &s.recent[1]
+	}
+	if b := *recent; b != nil && b.Day == day && b.N() < block.MaxRows {
+		return b
+	}
 	key := openKey{day, copies}
 	if b := s.open[key]; b != nil {
 		if b.N() < block.MaxRows {
+			*recent = b
 			return b
 		}
 		s.seal(b)
 	}
 	// Names of blocks are taken in turn; 65,535 is visit.NoRow's block.
-	for s.blocks[s.nextID] != nil || s.nextID == 1<<16-1 {
+	for s.blocks.get(s.nextID) != nil || s.nextID == 1<<16-1 {
 		s.nextID++
 	}
 	b := block.NewBuilder(s.nextID, day, copies)
 	s.nextID++
-	s.blocks[b.ID] = b
+	s.blocks.put(b)
 	s.ids.Hold(b.ID)
 	at, _ := slices.BinarySearchFunc(s.order, day+1, func(o *block.Builder, day int) int { return cmp.Compare(o.Day, day) })
 	s.order = slices.Insert(s.order, at, b)
-	s.open[key] = b
+	s.open[key], *recent = b, b
 	return b
 }
 
@@ -155,7 +185,13 @@ func (s *siteShard) seal(b *block.Builder) {
 		}
 	}
 	b.Seal()
+	s.shut(b)
+}
+
+// shut takes a block out of those that rows go to.
+func (s *siteShard) shut(b *block.Builder) {
 	delete(s.open, openKey{b.Day, b.Copies})
+	s.recent = [2]*block.Builder{}
 }
 
 // sealAfter is how long after its day a block stays open for late rows.
@@ -181,14 +217,15 @@ func (s *siteShard) advance(now, window int64) {
 		s.drop(0)
 	}
 	s.waiting.expire(now, func() { s.lost[lossOrphan]++ })
-	s.trim()
+	s.trim(trimRows)
 }
 
 // drop takes a block out of every later view.
 func (s *siteShard) drop(i int) {
 	b := s.order[i]
 	s.order = slices.Delete(s.order, i, i+1)
-	delete(s.open, openKey{b.Day, b.Copies})
+	s.shut(b)
+	b.Leaving = true
 	s.leaving = append(s.leaving, b)
 	s.dropped = append(s.dropped, b.ID)
 	first := int(s.from / block.DayMillis)
@@ -198,39 +235,47 @@ func (s *siteShard) drop(i int) {
 	s.changed = true
 }
 
-// trimRows is how many rows of leaving blocks have their subject's chain
-// trimmed with each message, so that a day that leaves holds nobody up.
-const trimRows = 512
+// So many rows of leaving blocks have their subject's chain trimmed with each
+// message and with each of its rows, so that a day that leaves holds nobody up
+// and is gone before as many rows have come.
+const (
+	trimRows   = 512
+	trimPerRow = 2
+)
 
-// trim takes rows of leaving blocks out of the chains.
-func (s *siteShard) trim() {
+// trim takes up to n rows of leaving blocks out of the chains.
+func (s *siteShard) trim(n int) {
 	if len(s.leaving) == 0 {
 		return
 	}
 	gone := func(r block.RowID) bool {
-		b := s.blocks[r.Block()]
-		return b == nil || slices.Contains(s.leaving, b)
+		b := s.blocks.get(r.Block())
+		return b == nil || b.Leaving
 	}
-	for range trimRows {
+	for range n {
 		b := s.leaving[0]
 		if s.trimmed >= b.N() {
-			delete(s.blocks, b.ID)
+			s.blocks.remove(b.ID)
 			s.ids.Release(b.ID)
 			s.leaving = s.leaving[1:]
 			s.trimmed = 0
-			s.clean = nil
+			if s.covered--; s.covered == 0 {
+				s.clean = nil
+			}
 			if len(s.leaving) == 0 {
+				s.subjects.Compact()
 				return
 			}
 			continue
 		}
 		// A subject once trimmed has no row of any block that was leaving then.
-		if subj := b.SubjectOf(s.trimmed); !s.clean[subj] {
-			if s.clean == nil {
-				s.clean = map[uint32]bool{}
-			}
-			s.clean[subj] = true
-			s.subjects.Trim(subj, gone)
+		// New subjects have none either.
+		if s.clean == nil {
+			s.clean, s.covered = make([]uint64, s.subjects.Len()/64+1), len(s.leaving)
+		}
+		if word, bit := b.SubjectOf(s.trimmed)/64, uint64(1)<<(b.SubjectOf(s.trimmed)%64); s.clean[word]&bit == 0 {
+			s.clean[word] |= bit
+			s.subjects.Trim(b.SubjectOf(s.trimmed), gone)
 		}
 		s.trimmed++
 	}
@@ -269,7 +314,9 @@ type SiteBytes struct {
 func (s *siteShard) bytes() SiteBytes {
 	var b SiteBytes
 	for _, blk := range s.blocks {
-		b.Rows += blk.Bytes()
+		if blk != nil && !blk.Leaving {
+			b.Rows += blk.Bytes()
+		}
 	}
 	for i := range s.columns {
 		b.Dictionaries += s.columns[i].dict.Bytes()

@@ -155,7 +155,7 @@ func TestShortenedWindowIsRestored(t *testing.T) {
 	}
 	before := chains()
 	f.e.SetMemory(1 << 20)
-	send(5, 7, 50)
+	send(5, 12, 50) // chains are trimmed as rows come
 	if after := chains(); after > before/2 {
 		t.Fatalf("chains take %d bytes after the window was cut, before it %d", after, before)
 	}

@@ -61,6 +61,10 @@ type Encoder struct {
 	counts  []Count
 	rows    int
 	shape   []byte // scratch
+
+	// What stood last in a column stands there again more often than not.
+	lastText   [NumColumns]string
+	lastNumber [NumColumns]uint32
 }
 
 // siteRows are the columns of the rows of one site.
@@ -102,6 +106,7 @@ func (e *Encoder) Reset(stamp int64) {
 	e.facts = e.facts[:0]
 	clear(e.counts)
 	e.counts = e.counts[:0]
+	e.lastText = [NumColumns]string{}
 	e.stamp, e.bytes, e.rows = stamp, 0, 0
 }
 
@@ -175,7 +180,10 @@ func (e *Encoder) Add(site string, ev *Event, id, view uint64) {
 	for c := range ev.Columns {
 		if text := ev.Columns[c]; text != "" {
 			e.shape = append(e.shape, byte(c))
-			s.cells = binary.AppendUvarint(s.cells, uint64(e.intern(text))<<2)
+			if text != e.lastText[c] {
+				e.lastText[c], e.lastNumber[c] = text, e.intern(text)
+			}
+			s.cells = binary.AppendUvarint(s.cells, uint64(e.lastNumber[c])<<2)
 		}
 	}
 	for i := range ev.Properties {

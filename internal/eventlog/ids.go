@@ -12,14 +12,14 @@ const keepHours = 48
 // Shape of the id set. A segment is rebuilt by itself when it is full, so that
 // no rebuild takes longer than a millisecond or two. Segments begin with
 // different sizes, so that they are never full at the same time, and the set
-// takes 11.5 bytes an id at all times.
+// takes 12.4 bytes an id at all times.
 const (
 	idSegmentBits = 10
 	idSegments    = 1 << idSegmentBits
 	minSlots      = 512                                   // one page
 	spread        = minSlots*maxLoad/freshLoad - minSlots // slots between the smallest and the largest beginning
 	maxLoad       = 0.82
-	freshLoad     = 0.6 // after a rebuild: an id is moved three times on average
+	freshLoad     = 0.5 // after a rebuild: an id is moved 1.6 times on average
 )
 
 // sweepAge is after how many hours a segment's expired entries must be gone:

@@ -109,7 +109,7 @@ func TestIDSetSize(t *testing.T) {
 	for i := 1; i <= 3_000_000; i++ {
 		s.add(random.Uint64() | 1)
 		if i%500_000 == 0 {
-			if per := float64(s.size()) / float64(s.count); per > 11.8 {
+			if per := float64(s.size()) / float64(s.count); per > 13 {
 				t.Errorf("%d ids take %.1f bytes each", s.count, per)
 			}
 		}

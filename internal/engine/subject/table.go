@@ -29,7 +29,8 @@ type Table struct {
 	names    arena
 	index    index
 	chains   chains
-	compact  bool // chains were made anew since the last checkpoint
+	compact  bool          // chains were made anew since the last checkpoint
+	keep     []block.RowID // scratch of Trim
 }
 
 // NewTable returns an empty table. The seed is the process's own, so that no
@@ -107,7 +108,7 @@ func (t *Table) Rows(ordinal uint32, fn func(block.RowID) bool) {
 // Trim drops the rows of a subject for which gone is true and returns how many
 // stay.
 func (t *Table) Trim(ordinal uint32, gone func(block.RowID) bool) int {
-	var keep []block.RowID
+	keep := t.keep[:0]
 	dropped := false
 	t.Rows(ordinal, func(r block.RowID) bool {
 		if gone(r) {
@@ -117,6 +118,7 @@ func (t *Table) Trim(ordinal uint32, gone func(block.RowID) bool) int {
 		}
 		return true
 	})
+	t.keep = keep
 	if !dropped {
 		return len(keep)
 	}
