@@ -61,14 +61,24 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	if l.Body == nil {
 		l.Body = PageViews
 	}
-	start := time.Now()
-	end := start.Add(l.Duration)
 	reports := make([]LoadReport, l.Connections)
 	errs := make([]error, l.Connections)
+	conns := make([]*conn, l.Connections)
+	for i := range conns { // before the clock starts: connections are not what is measured
+		var err error
+		if conns[i], err = dial(l.Addr, l.WriteKey); err != nil {
+			for _, c := range conns[:i] {
+				c.Close()
+			}
+			return nil, err
+		}
+	}
 	var wg sync.WaitGroup
 	var next atomic.Uint64 // number of the next request
+	start := time.Now()
+	end := start.Add(l.Duration)
 	for i := range l.Connections {
-		wg.Go(func() { errs[i] = l.connection(ctx, &next, &reports[i], start, end) })
+		wg.Go(func() { errs[i] = l.connection(ctx, conns[i], &next, &reports[i], start, end) })
 	}
 	wg.Wait()
 	sum := &LoadReport{Took: time.Since(start)}
@@ -88,8 +98,7 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	return sum, errors.Join(errs...)
 }
 
-func (l *Load) connection(ctx context.Context, next *atomic.Uint64, r *LoadReport, start, end time.Time) error {
-	var c *conn
+func (l *Load) connection(ctx context.Context, c *conn, next *atomic.Uint64, r *LoadReport, start, end time.Time) error {
 	defer func() {
 		if c != nil {
 			c.Close()

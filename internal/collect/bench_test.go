@@ -137,7 +137,7 @@ func BenchmarkRefuse(b *testing.B) {
 	var out Response
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, waits := w.c.Start(q, &out, func() {}); waits || out.Status != http.StatusServiceUnavailable {
+		if _, stage := w.c.Start(q, &out, func() {}); stage != Answered || out.Status != http.StatusServiceUnavailable {
 			b.Fatalf("%d %s", out.Status, out.Body)
 		}
 	}

@@ -35,7 +35,9 @@ type exchange struct {
 	// What Start needs, and Finish.
 	committed func()      // called when the commit has ended; nil: Collect waits
 	settle    func(error) // is settled; made once
-	waits     bool        // for a commit
+	stage     Stage
+	form      form
+	coding    coding
 }
 
 // keepBody is the largest body buffer that is kept for the next request.
@@ -66,7 +68,7 @@ func (x *exchange) release() {
 	x.request = request{}
 	x.q, x.out, x.reserved, x.admitted = nil, nil, 0, 0
 	x.single, x.taken = false, false
-	x.committed, x.waits = nil, false
+	x.committed, x.stage = nil, Answered
 }
 
 // serve answers the request.
@@ -146,17 +148,27 @@ func (x *exchange) events(ctx context.Context) {
 		x.refuse(p, reason)
 		return
 	}
-	if p, reason := x.readBody(coding); p != nil {
+	x.form, x.coding = form, coding
+	if x.committed != nil {
+		x.stage = Admitted
+		return
+	}
+	x.work(ctx)
+}
+
+// work reads the body and commits its events.
+func (x *exchange) work(ctx context.Context) {
+	if p, reason := x.readBody(x.coding); p != nil {
 		x.refuse(p, reason)
 		return
 	}
 	x.part = x.c.parts.Get().(*part)
 	x.part.reset(&x.request)
-	if p, reason := x.readEvents(ctx, form); p != nil {
+	if p, reason := x.readEvents(ctx, x.form); p != nil {
 		x.refuse(p, reason)
 		return
 	}
-	if !x.waits {
+	if x.stage != Waiting {
 		x.answer()
 	}
 }

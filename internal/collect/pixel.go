@@ -51,7 +51,7 @@ func (x *exchange) pixel(ctx context.Context) {
 		x.refuse(problem, reason)
 		return
 	}
-	if !x.waits {
+	if x.stage != Waiting {
 		x.answer()
 	}
 }

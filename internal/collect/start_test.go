@@ -74,7 +74,11 @@ func settled(values ...any) string {
 // begin sends a request through Start and waits for its end.
 func (w *world) begin(q *Request, out *Response) {
 	ended := make(chan struct{})
-	if pending, waits := w.c.Start(q, out, func() { close(ended) }); waits {
+	pending, stage := w.c.Start(q, out, func() { close(ended) })
+	if stage == Admitted {
+		stage = pending.Work()
+	}
+	if stage == Waiting {
 		<-ended
 		pending.Finish()
 	}
@@ -90,8 +94,13 @@ func TestStartDoesNotWait(t *testing.T) {
 	for i := range pending {
 		body := fmt.Sprintf(`{"type":"a","id":"%d"}`, i)
 		q := &Request{Method: http.MethodPost, Path: PathEvents, Query: "key=w-news", Header: headers{}, Whole: []byte(body), Length: int64(len(body))}
-		var waits bool
-		if pending[i], waits = w.c.Start(q, &out[i], func() {}); !waits {
+		var stage Stage
+		if pending[i], stage = w.c.Start(q, &out[i], func() {}); stage != Admitted {
+			t.Fatalf("%d: %d %s", i, out[i].Status, out[i].Body)
+		}
+	}
+	for i := range pending {
+		if stage := pending[i].Work(); stage != Waiting {
 			t.Fatalf("%d: %d %s", i, out[i].Status, out[i].Body)
 		}
 	}
@@ -133,10 +142,26 @@ func TestStartPanics(t *testing.T) {
 				t.Error("the committer did not panic")
 			}
 		}()
-		w.c.Start(&Request{Method: http.MethodPost, Path: PathEvents, Query: "key=w-news", Header: headers{}, Whole: []byte(body), Length: int64(len(body))}, &out, func() {})
+		pending, _ := w.c.Start(&Request{Method: http.MethodPost, Path: PathEvents, Query: "key=w-news", Header: headers{}, Whole: []byte(body), Length: int64(len(body))}, &out, func() {})
+		pending.Work()
 	}()
 	if n := w.c.active.Load(); n != 0 {
 		t.Errorf("%d bytes are still in hand", n)
+	}
+}
+
+// TestAdmittedIsDropped gives back the place of a request whose sender has gone.
+func TestAdmittedIsDropped(t *testing.T) {
+	w := newWorld(t)
+	body := `{"type":"a"}`
+	var out Response
+	pending, stage := w.c.Start(&Request{Method: http.MethodPost, Path: PathEvents, Query: "key=w-news", Header: headers{}, Whole: []byte(body), Length: int64(len(body))}, &out, func() {})
+	if stage != Admitted || w.c.active.Load() == 0 {
+		t.Fatalf("stage %d, %d bytes in hand: want it admitted", stage, w.c.active.Load())
+	}
+	pending.Drop()
+	if n := w.c.active.Load(); n != 0 || len(w.memory.events) != 0 {
+		t.Errorf("%d bytes are still in hand, %d events stored", n, len(w.memory.events))
 	}
 }
 

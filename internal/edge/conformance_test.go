@@ -143,7 +143,7 @@ func listeners(t testing.TB, limits Limits) (both []listener, stores []*store) {
 				panic("as asked")
 			}
 			c.Collect(ctx, q, out)
-		}, Start: func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, bool) {
+		}, Start: func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, collect.Stage) {
 			if s.panics(q) {
 				panic("as asked")
 			}

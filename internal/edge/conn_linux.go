@@ -22,7 +22,7 @@ type state uint8
 
 const (
 	stateReading   state = iota // a request, or the rest of one
-	stateWaiting                // the commit of its request
+	stateWaiting                // its admitted request, or the commit of that
 	stateWriting                // room for the rest of its answer
 	stateLingering              // the peer to stop sending
 	stateEnded
@@ -77,8 +77,9 @@ func newCall(s *Server) *call {
 // extend sets the time until which what the connection waits for must happen.
 func (c *conn) extend(d time.Duration) { c.deadline = c.loop.loops.coarse.Load() + int64(d) }
 
-// happened is told of what epoll says.
-func (c *conn) happened(events uint32) {
+// happened is told of what epoll says. Requests that are admitted are added to
+// admitted: c.work goes on with them.
+func (c *conn) happened(events uint32, admitted *[]*conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	const over = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -87,19 +88,41 @@ func (c *conn) happened(events uint32) {
 	switch c.state {
 	case stateReading:
 		if c.readable {
-			c.serve()
+			c.serve(admitted)
 		}
 	case stateWriting:
 		if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 && c.write() {
-			c.serve()
+			c.serve(admitted)
 		}
 	case stateLingering:
 		c.linger()
 	}
 }
 
+// work goes on with a request that was admitted.
+func (c *conn) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.call
+	if c.state == stateEnded {
+		k.pending.Drop()
+		c.release()
+		return
+	}
+	if k.work() != collect.Answered {
+		return
+	}
+	c.state = stateReading
+	if !c.send(k) {
+		return
+	}
+	if c.rest(); c.call != nil || c.readable {
+		c.again() // others have their turn
+	}
+}
+
 // committed answers the request, whose commit has ended, and goes on.
-func (c *conn) committed() {
+func (c *conn) committed(admitted *[]*conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.call
@@ -110,12 +133,12 @@ func (c *conn) committed() {
 	}
 	c.state = stateReading
 	if c.send(k) {
-		c.serve()
+		c.serve(admitted)
 	}
 }
 
 // serve reads and answers requests until the connection has to wait.
-func (c *conn) serve() {
+func (c *conn) serve(admitted *[]*conn) {
 	defer c.rest()
 	longest := c.loop.loops.server.cfg.Limits.HeaderBytes
 	for answered := 0; ; {
@@ -131,7 +154,7 @@ func (c *conn) serve() {
 			}
 			if whole {
 				k.size = k.head.size + k.head.length
-				if !c.request(k) {
+				if !c.request(k, admitted) {
 					return
 				}
 				if answered++; answered == maxTurn {
@@ -228,23 +251,32 @@ func (c *conn) receive() bool {
 
 // request starts the request at the front of the buffer; true if it has been
 // answered.
-func (c *conn) request(k *call) bool {
+func (c *conn) request(k *call, admitted *[]*conn) bool {
 	h := &k.head
 	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
 	k.last = h.close
-	if k.start() {
-		c.state = stateWaiting
-		return false
+	switch k.start() {
+	case collect.Answered:
+		return c.send(k)
+	case collect.Admitted:
+		*admitted = append(*admitted, c)
 	}
-	return c.send(k)
+	c.state = stateWaiting
+	return false
 }
 
-// start gives the request to the collector; true if it waits for its commit.
-func (k *call) start() (waits bool) {
+// start gives the request to the collector.
+func (k *call) start() (stage collect.Stage) {
 	defer k.recover()
-	k.pending, waits = k.server.cfg.Start(&k.q, &k.out, k.committed)
-	return waits
+	k.pending, stage = k.server.cfg.Start(&k.q, &k.out, k.committed)
+	return stage
+}
+
+// work has the collector read the request's body.
+func (k *call) work() collect.Stage {
+	defer k.recover()
+	return k.pending.Work()
 }
 
 // finish makes the answer after the commit.

@@ -30,7 +30,7 @@ type Config struct {
 	Collect func(ctx context.Context, q *collect.Request, out *collect.Response)
 	// Start is Collect without the wait; see collect.Collector. The fast
 	// listener needs it.
-	Start func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, bool)
+	Start func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, collect.Stage)
 	// Acked is the position that answers carry which Collect did not make.
 	Acked func() event.Position
 	// Version is answered at /healthz.

@@ -176,6 +176,7 @@ func (l *loop) read() {
 	}
 	events := make([]unix.EpollEvent, batchEvents)
 	conns := make([]*conn, 0, batchEvents)
+	var admitted []*conn
 	for {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
@@ -194,9 +195,10 @@ func (l *loop) read() {
 		l.mu.RUnlock()
 		for i, c := range conns {
 			if c != nil {
-				c.happened(events[i].Events)
+				c.happened(events[i].Events, &admitted)
 			}
 		}
+		admitted = work(admitted)
 		// While everything is busy the scheduler looks at its poller only every
 		// 10 ms; a goroutine that can run is not forgotten for so long.
 		runtime.Gosched()
@@ -220,6 +222,7 @@ func (l *loop) done(c *call) {
 // answer is the goroutine that answers what has been committed.
 func (l *loop) answer() {
 	var calls []*call
+	var admitted []*conn
 	for {
 		select {
 		case <-l.wake:
@@ -230,10 +233,21 @@ func (l *loop) answer() {
 		calls, l.finished.calls = l.finished.calls, calls[:0]
 		l.finished.Unlock()
 		for i, c := range calls {
-			c.conn.committed()
+			c.conn.committed(&admitted)
 			calls[i] = nil
 		}
+		admitted = work(admitted)
 	}
+}
+
+// work goes on with the requests that were admitted, once nobody waits for a
+// refusal. It returns scratch.
+func work(admitted []*conn) []*conn {
+	for _, c := range admitted {
+		c.work()
+	}
+	clear(admitted)
+	return admitted[:0]
 }
 
 // sweep is the goroutine that keeps the clock and ends what takes too long.
