@@ -124,6 +124,8 @@ type Builder struct {
 	Day    int
 	Copies bool
 	Sealed bool
+	// Leaving is set by the owner once the block is out of every later view.
+	Leaving bool
 
 	time    []uint32
 	subject []uint32
