@@ -167,7 +167,8 @@ func (l *loop) forget(c *conn) {
 	}
 }
 
-// read is the goroutine that reads.
+// read is the goroutine that reads. It yields to nobody while there is something
+// to read: who yields waits behind all that can run, and refusals with it.
 func (l *loop) read() {
 	raw, err := l.epoll.SyscallConn()
 	if err != nil {
@@ -199,9 +200,6 @@ func (l *loop) read() {
 			}
 		}
 		admitted = work(admitted)
-		// While everything is busy the scheduler looks at its poller only every
-		// 10 ms; a goroutine that can run is not forgotten for so long.
-		runtime.Gosched()
 	}
 }
 
