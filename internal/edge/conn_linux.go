@@ -79,7 +79,7 @@ func (c *conn) extend(d time.Duration) { c.deadline = c.loop.loops.coarse.Load()
 
 // happened is told of what epoll says. Requests that are admitted are added to
 // admitted: c.work goes on with them.
-func (c *conn) happened(events uint32, admitted *[]*conn) {
+func (c *conn) happened(events uint32, admitted *admitted) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	const over = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -122,7 +122,7 @@ func (c *conn) work() {
 }
 
 // committed answers the request, whose commit has ended, and goes on.
-func (c *conn) committed(admitted *[]*conn) {
+func (c *conn) committed(admitted *admitted) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.call
@@ -138,7 +138,7 @@ func (c *conn) committed(admitted *[]*conn) {
 }
 
 // serve reads and answers requests until the connection has to wait.
-func (c *conn) serve(admitted *[]*conn) {
+func (c *conn) serve(admitted *admitted) {
 	defer c.rest()
 	longest := c.loop.loops.server.cfg.Limits.HeaderBytes
 	for answered := 0; ; {
@@ -251,7 +251,7 @@ func (c *conn) receive() bool {
 
 // request starts the request at the front of the buffer; true if it has been
 // answered.
-func (c *conn) request(k *call, admitted *[]*conn) bool {
+func (c *conn) request(k *call, admitted *admitted) bool {
 	h := &k.head
 	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
@@ -260,7 +260,7 @@ func (c *conn) request(k *call, admitted *[]*conn) bool {
 	case collect.Answered:
 		return c.send(k)
 	case collect.Admitted:
-		*admitted = append(*admitted, c)
+		admitted.add(c)
 	}
 	c.state = stateWaiting
 	return false

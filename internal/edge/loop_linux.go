@@ -177,16 +177,17 @@ func (l *loop) read() {
 	}
 	events := make([]unix.EpollEvent, batchEvents)
 	conns := make([]*conn, 0, batchEvents)
-	var admitted []*conn
+	var admitted admitted
 	for {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
 			var failed error
 			n, failed = waitNow(int(fd), events)
-			return failed == nil && n != 0
+			return failed == nil && n != 0 || admitted.any()
 		})
-		if err != nil {
-			return // closed
+		if err != nil { // closed
+			admitted.rest()
+			return
 		}
 		conns = conns[:0]
 		l.mu.RLock()
@@ -199,7 +200,7 @@ func (l *loop) read() {
 				c.happened(events[i].Events, &admitted)
 			}
 		}
-		admitted = work(admitted)
+		admitted.work(time.Now().Add(workTime))
 	}
 }
 
@@ -220,7 +221,7 @@ func (l *loop) done(c *call) {
 // answer is the goroutine that answers what has been committed.
 func (l *loop) answer() {
 	var calls []*call
-	var admitted []*conn
+	var admitted admitted
 	for {
 		select {
 		case <-l.wake:
@@ -234,18 +235,43 @@ func (l *loop) answer() {
 			c.conn.committed(&admitted)
 			calls[i] = nil
 		}
-		admitted = work(admitted)
+		admitted.rest()
 	}
 }
 
-// work goes on with the requests that were admitted, once nobody waits for a
-// refusal. It returns scratch.
-func work(admitted []*conn) []*conn {
-	for _, c := range admitted {
-		c.work()
+// admitted are the connections whose request has been admitted and not worked
+// on, first come, first served.
+type admitted struct {
+	conns []*conn
+	next  int
+}
+
+// workTime is for how long admitted requests are worked on before others are
+// looked at: these may have to be refused, which must not take long.
+const workTime = 2 * time.Millisecond
+
+func (a *admitted) add(c *conn) { a.conns = append(a.conns, c) }
+func (a *admitted) any() bool   { return len(a.conns) > 0 }
+
+// rest works on all that are left.
+func (a *admitted) rest() {
+	for a.any() {
+		a.work(time.Now().Add(workTime))
 	}
-	clear(admitted)
-	return admitted[:0]
+}
+
+// work goes on with the requests until there are none or the time is over.
+func (a *admitted) work(end time.Time) {
+	for a.next < len(a.conns) {
+		c := a.conns[a.next]
+		a.conns[a.next] = nil
+		a.next++
+		c.work()
+		if time.Now().After(end) {
+			break
+		}
+	}
+	a.conns, a.next = a.conns[:copy(a.conns, a.conns[a.next:])], 0
 }
 
 // sweep is the goroutine that keeps the clock and ends what takes too long.
