@@ -69,11 +69,15 @@ func Edge(ctx context.Context, w io.Writer, args []string) error {
 	}
 	load := wrk{key: key, seconds: *seconds, connections: *connections}
 	fmt.Fprintf(w, "Single events, wrk with one thread and %d connections on the same cores, %d s a run. %s.\n\n", *connections, *seconds, Machine())
-	fmt.Fprint(w, "| run | nginx+Lua events/s | p99 ms | Readership events/s | p99 ms | ratio | nginx 204/s | Readership 204/s |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(w, "| run | nginx+Lua events/s | p99 ms | Readership events/s | p99 ms | ratio | nginx 204/s | Readership 204/s | disk: slowest sync ms, time in syncs over 10 ms |\n|---|---|---|---|---|---|---|---|---|\n")
 	var ratios, p99, allocs []float64
 	stored := 0.0
 	for i := range *runs {
 		base, err := load.run(ctx, script, "http://127.0.0.1:9003/events")
+		if err != nil {
+			return err
+		}
+		disk, err := watchDisk(dir)
 		if err != nil {
 			return err
 		}
@@ -89,6 +93,10 @@ func Edge(ctx context.Context, w io.Writer, args []string) error {
 		if err != nil {
 			return err
 		}
+		slowest, stalled, err := disk()
+		if err != nil {
+			return err
+		}
 		allocs = append(allocs, (after-before)/ours.requests)
 		none, err := load.run(ctx, script, "http://127.0.0.1:9003/none")
 		if err != nil {
@@ -100,8 +108,8 @@ func Edge(ctx context.Context, w io.Writer, args []string) error {
 		}
 		ratios, p99 = append(ratios, ours.rate/base.rate), append(p99, ours.p99)
 		stored += ours.requests
-		fmt.Fprintf(w, "| %d | %s | %.1f | %s | %.1f | %.2f | %s | %s |\n", i+1, thousands(base.rate), base.p99,
-			thousands(ours.rate), ours.p99, ours.rate/base.rate, thousands(none.rate), thousands(ceiling.rate))
+		fmt.Fprintf(w, "| %d | %s | %.1f | %s | %.1f | %.2f | %s | %s | %.0f, %.1f %% |\n", i+1, thousands(base.rate), base.p99,
+			thousands(ours.rate), ours.p99, ours.rate/base.rate, thousands(none.rate), thousands(ceiling.rate), slowest, 100*stalled)
 	}
 	now := time.Now()
 	views, err := s.Number(ctx, "news", "page_views", now.Add(-time.Hour).Format(time.RFC3339), now.Add(time.Minute).Format(time.RFC3339))
