@@ -99,12 +99,20 @@ func Overload(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
+	disk, err := watchDisk(dir)
+	if err != nil {
+		return err
+	}
 	after, recovered, err := recovery(base, run, capacity)
 	if err != nil {
 		return err
 	}
+	slowest, stalled, err := disk()
+	if err != nil {
+		return err
+	}
 	r := overloadReport{batch: *batch, capacity: capacity, over: over, before: before, highest: highest,
-		after: after, recovered: recovered}
+		after: after, recovered: recovered, slowest: slowest, stalled: stalled}
 	if *memory == "" { // what was accepted and stored is not overload's
 		r.grown = max(0, storedAfter-storedBefore)
 	}
@@ -119,12 +127,13 @@ func Overload(ctx context.Context, w io.Writer, args []string) error {
 // overloadReport is what was measured; rates are requests a second, memory is
 // in bytes.
 type overloadReport struct {
-	batch           int
-	capacity, after float64
-	over            *harness.LoadReport
-	before, highest int64
-	grown           int64 // rows newly stored, of a server that began empty
-	recovered       recoveryReport
+	batch            int
+	capacity, after  float64
+	over             *harness.LoadReport
+	before, highest  int64
+	grown            int64 // rows newly stored, of a server that began empty
+	recovered        recoveryReport
+	slowest, stalled float64 // disk, in the two seconds after
 }
 
 func (r *overloadReport) print(w io.Writer) {
@@ -138,7 +147,7 @@ func (r *overloadReport) print(w io.Writer) {
 		millis(r.over.Refused, .99), millis(r.over.Refused, 1), r.over.RefusedBare)
 	fmt.Fprintf(w, "| other answers, broken connections | %d, %d |\n", r.over.Others, r.over.Broken)
 	fmt.Fprintf(w, "| memory before, highest | %d MB, %d MB: **%.2f ×** (limit 1.2); let off for rows newly stored: %d MB |\n", r.before>>20, r.highest>>20, float64(r.highest)/float64(r.before), r.grown>>20)
-	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed after %s |\n", events(r.after), r.after/r.capacity, r.recovered.refused, r.recovered.in.Round(time.Millisecond))
+	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed after %s (limit 2 s); slowest sync of the disk itself %.0f ms, %.1f %% of the time in syncs over 10 ms |\n", events(r.after), r.after/r.capacity, r.recovered.refused, r.recovered.in.Round(time.Millisecond), r.slowest, 100*r.stalled)
 }
 
 func (r *overloadReport) check() error {
