@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchDisk syncs a small write to a file of its own in dir every 20 ms until
+// watchDisk syncs a small write to a file of its own in dir every 100 ms until
 // stop is called, and tells how the disk itself fared meanwhile: what waits for
 // the disk cannot be faster than it. slowest is in milliseconds, stalled the
 // part of the time that went into syncs of over 10 ms.
@@ -28,7 +28,7 @@ func watchDisk(dir string) (stop func() (slowest, stalled float64, err error), e
 		defer f.Close()
 		var r report
 		block := make([]byte, 4<<10)
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for r.err == nil {
 			select {
