@@ -182,6 +182,8 @@ func apply1(op Op, x value.Value) value.Value {
 		return value.OfBool(!x.IsMissing())
 	case Neg:
 		return value.Neg(x)
+	case ToDecimal:
+		return x.ToDecimal()
 	case Lower:
 		return value.Lower(x)
 	default:

@@ -189,3 +189,28 @@ func (b *Builder) Fold(stream int, end End, of *Expr, t value.Type, at Place) in
 	b.program.Folds = append(b.program.Folds, f)
 	return f.ID
 }
+
+// StreamSize returns how many stages a stream has, with those of the streams in
+// them.
+func (b *Builder) StreamSize(stream int) int64 { return b.program.Streams[stream].Size }
+
+// FoldsOf returns the folds that an expression names, in its order.
+func (b *Builder) FoldsOf(e *Expr) []*Fold {
+	var out []*Fold
+	e.eachOnce(func(e *Expr) {
+		if e.Op == FoldValue {
+			out = append(out, b.program.Folds[e.Ref])
+		}
+	})
+	return out
+}
+
+// KeysOf returns the keys that the rows of a fold are grouped by.
+func (b *Builder) KeysOf(f *Fold) []*Expr {
+	for _, st := range b.program.Streams[f.Stream].Stages {
+		if st.Kind == By {
+			return st.Keys
+		}
+	}
+	return nil
+}

@@ -75,24 +75,12 @@ func (b *Builder) AddMetric(m *Metric) *Metric {
 	return m
 }
 
-// adds tells whether the values that an expression has over two spans add up to
-// that over both.
+// adds tells whether the values that all folds of an expression have over two
+// spans add up to those over both.
 func (b *Builder) adds(e *Expr) bool {
-	switch e.Op {
-	case FoldValue:
-		f := b.program.Folds[e.Ref]
-		return (f.End == Count || f.End == Sum) && b.rowByRow(b.program.Streams[f.Stream])
-	case Add, Sub:
-		return b.adds(e.Args[0]) && b.adds(e.Args[1])
-	case Neg:
-		return b.adds(e.Args[0])
-	case Mul:
-		return b.adds(e.Args[0]) && e.Args[1].IsConst() || e.Args[0].IsConst() && b.adds(e.Args[1])
-	case Div, Coalesce: // by a constant, or a constant nothing instead of none
-		return b.adds(e.Args[0]) && e.Args[1].IsConst()
-	default:
-		return false
-	}
+	return !slices.ContainsFunc(b.FoldsOf(e), func(f *Fold) bool {
+		return f.End != Count && f.End != Sum || !b.rowByRow(b.program.Streams[f.Stream])
+	})
 }
 
 // rowByRow tells whether a stream has or has not a row whatever span is looked

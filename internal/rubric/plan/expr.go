@@ -50,21 +50,22 @@ const (
 	InMeter   // (item)
 	VerdictIs // (item) Ref is the access block, Outcome and Name of the clause; in tests only
 
-	Not      // (x)
-	And      // (x, y, …) two at least
-	Or       // (x, y, …) two at least
-	Has      // (x)
-	Equal    // (x, y)
-	Less     // (x, y)
-	LessSame // (x, y): x ≤ y
-	In       // (x, list)
-	Coalesce // (x, y)
-	Add      // (x, y)
-	Sub      // (x, y)
-	Mul      // (x, y)
-	Div      // (x, y)
-	Neg      // (x)
-	If       // (cond, then, else)
+	Not       // (x)
+	And       // (x, y, …) two at least
+	Or        // (x, y, …) two at least
+	Has       // (x)
+	Equal     // (x, y)
+	Less      // (x, y)
+	LessSame  // (x, y): x ≤ y
+	In        // (x, list)
+	Coalesce  // (x, y)
+	Add       // (x, y)
+	Sub       // (x, y)
+	Mul       // (x, y)
+	Div       // (x, y)
+	Neg       // (x)
+	ToDecimal // (number)
+	If        // (cond, then, else)
 
 	Lower      // (text)
 	Contains   // (text, part)
@@ -88,7 +89,7 @@ var opNames = [...]string{
 	FoldValue: "fold", SegmentMember: "segment", MeterUsed: "meter.used", MeterLeft: "meter.left", MeterLimit: "meter.limit", MeterResetsAt: "meter.resets_at",
 	InMeter: "in_meter", VerdictIs: "verdict",
 	Not: "not", And: "and", Or: "or", Has: "has", Equal: "equal", Less: "less", LessSame: "less_same", In: "in", Coalesce: "coalesce",
-	Add: "add", Sub: "sub", Mul: "mul", Div: "div", Neg: "neg", If: "if",
+	Add: "add", Sub: "sub", Mul: "mul", Div: "div", Neg: "neg", ToDecimal: "decimal", If: "if",
 	Lower: "lower", Contains: "contains", StartsWith: "starts_with", EndsWith: "ends_with", Matches: "matches", Hour: "hour", Weekday: "weekday",
 	Size: "size", Min: "min", Max: "max",
 }

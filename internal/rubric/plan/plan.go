@@ -200,7 +200,8 @@ type Metric struct {
 	Expr *Expr   // a number or duration over folds
 	Keys []*Expr // of each of its folds; nil for one number
 
-	// Adds tells that the values of two spans add up to that of both.
+	// Adds tells that the folds of two spans add up to those of both: what the
+	// metric is over both is then worked out from their sums.
 	Adds bool
 	Uses Uses
 	Cost Cost

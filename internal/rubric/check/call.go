@@ -1,0 +1,391 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"github.com/readership/readership/internal/rubric/ast"
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/source"
+	"github.com/readership/readership/internal/rubric/value"
+)
+
+// function is one that every program has.
+type function struct {
+	params []string
+	many   bool // the last parameter may stand any number of times
+	build  func(c *checker, en *env, call *called) result
+}
+
+// called is a call with what its arguments are, in the order of the parameters.
+type called struct {
+	name string
+	node ast.Node
+	args []result
+	text []ast.Node // of the arguments
+}
+
+var functions map[string]function
+
+func init() {
+	functions = map[string]function{
+		"lower":       {params: []string{"text"}, build: simple(plan.Lower, value.Text, value.Text)},
+		"contains":    {params: []string{"text", "part"}, build: simple(plan.Contains, value.Bool, value.Text)},
+		"starts_with": {params: []string{"text", "part"}, build: simple(plan.StartsWith, value.Bool, value.Text)},
+		"ends_with":   {params: []string{"text", "part"}, build: simple(plan.EndsWith, value.Bool, value.Text)},
+		"matches":     {params: []string{"text", "pattern"}, build: (*checker).matches},
+		"hour":        {params: []string{"time"}, build: simple(plan.Hour, value.Int, value.Time)},
+		"weekday":     {params: []string{"time"}, build: simple(plan.Weekday, value.Int, value.Time)},
+		"size":        {params: []string{"of"}, build: (*checker).size},
+		"min":         {params: []string{"a", "b"}, many: true, build: extreme(plan.Min)},
+		"max":         {params: []string{"a", "b"}, many: true, build: extreme(plan.Max)},
+		"arm":         {params: []string{"name", "n"}, build: (*checker).arm},
+	}
+}
+
+// call says what a call is.
+func (c *checker) call(en *env, e *ast.Call) result {
+	switch fun := e.Fun.(type) {
+	case *ast.Ident:
+		return c.callName(en, e, fun, nil, e.Args)
+	case *ast.Select:
+		return c.callField(en, e, fun)
+	default:
+		c.gaps = true
+		return result{}
+	}
+}
+
+// callName calls a function by its name; piped is what came through a pipe.
+func (c *checker) callName(en *env, n ast.Node, fun *ast.Ident, piped *result, args []*ast.Arg) result {
+	d := c.names[fun.Name]
+	f, isFunction := functions[fun.Name]
+	switch {
+	case en.locals[fun.Name] != nil:
+		return c.fail(en, fun, "type", "", "`%s` is a parameter, which is no function", fun.Name)
+	case d != nil && d.word == "let" && d.decl.(*ast.Let).Params != nil:
+		return c.callLet(en, n, fun, d, piped, args)
+	case isFunction:
+		call := &called{name: fun.Name, node: n}
+		if !c.bind(en, call, f, piped, args) {
+			return result{}
+		}
+		return f.build(c, en, call)
+	case d != nil && d.word == "access":
+		return c.decision(en, n, fun, d, piped, args)
+	}
+	if piped == nil || !piped.bad() {
+		c.unknownFunction(en, fun, d, piped != nil)
+	}
+	for _, a := range args { // errors in them are found as well
+		c.eval(en, a.Value)
+	}
+	return result{}
+}
+
+func (c *checker) unknownFunction(en *env, fun *ast.Ident, d *definition, piped bool) {
+	known := sorted(functions)
+	for _, name := range sorted(c.names) {
+		if l, ok := c.names[name].decl.(*ast.Let); ok && l.Params != nil {
+			known = append(known, name)
+		}
+	}
+	hint := source.DidYouMean(fun.Name, known)
+	if piped && hint == "" {
+		hint = source.DidYouMean(fun.Name, stageWords)
+	}
+	switch {
+	case d != nil:
+		if piped {
+			hint = fmt.Sprintf("write `|> where %s` to keep the rows for which it holds", fun.Name)
+		}
+		c.fail(en, fun, "type", hint, "the %s `%s` is no function", d.word, fun.Name)
+		return
+	case !piped && slices.Contains(ast.Ends, fun.Name):
+		hint = fmt.Sprintf("write `events |> %s`", fun.Name)
+	case fun.Name == "entitled" || fun.Name == "entitled_by":
+		hint = fmt.Sprintf("write `reader.%s(…)`", fun.Name)
+	}
+	c.fail(en, fun, "unknown_name", hint, "unknown function `%s`", fun.Name)
+}
+
+var stageWords = append([]string{"where", "last", "since", "per", "from_first", "distinct", "then", "unless", "by"}, ast.Ends...)
+
+// slot returns the index of the parameter that an argument is for, having
+// reported what cannot be; -1 then.
+func (c *checker) slot(en *env, name string, params []string, many bool, a *ast.Arg, next int, taken []bool) int {
+	i := next
+	if a.Name != nil {
+		if i = slices.Index(params, a.Name.Text); i < 0 {
+			c.failAt(en, plan.Place{File: en.file, Span: a.Name.Span}, "arguments", oneOf(a.Name.Text, params), "`%s` has no parameter `%s`", name, a.Name.Text)
+			return -1
+		}
+	}
+	switch {
+	case i >= len(params) && !many:
+		c.fail(en, a, "arguments", fmt.Sprintf("it takes %s", either(params)), "`%s` takes %s, this is one more", name, count(len(params), "argument"))
+		return -1
+	case i < len(taken) && taken[i]:
+		c.fail(en, a, "arguments", "", "`%s` has its `%s` already", name, params[i])
+		return -1
+	}
+	return i
+}
+
+// assign finds the parameter of each argument. What came through a pipe is for
+// the first. The result has for each parameter the index of its argument, -1 for
+// the piped one; ok is false after an error.
+func (c *checker) assign(en *env, n ast.Node, name string, params []string, many, piped bool, args []*ast.Arg) (slots []int, ok bool) {
+	const none = -2
+	slots = slices.Repeat([]int{none}, len(params))
+	taken := make([]bool, len(params))
+	next := 0
+	if piped {
+		slots[0], taken[0], next = -1, true, 1
+	}
+	ok = true
+	for i, a := range args {
+		to := c.slot(en, name, params, many, a, next, taken)
+		switch {
+		case to < 0:
+			ok = false
+			continue
+		case to >= len(slots):
+			slots = append(slots, i)
+			next = len(slots)
+			continue
+		}
+		slots[to], taken[to] = i, true
+		for next < len(taken) && taken[next] {
+			next++
+		}
+	}
+	for i, t := range taken {
+		if !t && ok {
+			c.fail(en, n, "arguments", "", "`%s` needs %s more: `%s`", name, count(len(params)-i, "argument"), strings.Join(params[i:], "`, `"))
+			return slots, false
+		}
+	}
+	return slots, ok
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// bind works out the arguments of a function that every program has.
+func (c *checker) bind(en *env, call *called, f function, piped *result, args []*ast.Arg) bool {
+	results := make([]result, len(args))
+	ok := piped == nil || !piped.bad()
+	for i, a := range args {
+		results[i] = c.eval(en, a.Value)
+		ok = ok && !results[i].bad()
+	}
+	slots, fits := c.assign(en, call.node, call.name, f.params, f.many, piped != nil, args)
+	if !fits || !ok {
+		return false
+	}
+	for _, i := range slots {
+		if i < 0 {
+			call.args = append(call.args, *piped)
+			call.text = append(call.text, call.node)
+		} else {
+			call.args = append(call.args, results[i])
+			call.text = append(call.text, args[i])
+		}
+	}
+	return true
+}
+
+// callLet puts the body of a function in the place of its call.
+func (c *checker) callLet(en *env, n ast.Node, fun *ast.Ident, d *definition, piped *result, args []*ast.Arg) result {
+	d.used = true
+	l := d.decl.(*ast.Let)
+	for u := en.use; u != nil; u = u.from {
+		if u.def == d {
+			return c.circular(en, fun, d)
+		}
+	}
+	params := make([]string, len(l.Params))
+	for i, p := range l.Params {
+		params[i] = p.Text
+	}
+	slots, ok := c.assign(en, n, fun.Name, params, false, piped != nil, args)
+	if !ok {
+		for _, a := range args {
+			c.eval(en, a.Value)
+		}
+		return result{}
+	}
+	memo := &inside{}
+	in := &env{position: en.position, file: d.file, locals: map[string]*argument{}, use: &use{def: d, at: en.at(fun), from: en.use, memo: memo}}
+	for i, from := range slots {
+		if from < 0 {
+			in.locals[params[i]] = &argument{env: en, piped: piped}
+		} else {
+			in.locals[params[i]] = c.passed(en, args[from].Value)
+		}
+	}
+	c.expand(d, in, memo)
+	c.blame(en, in.use)
+	r := memo.result
+	r.at = en.at(n)
+	return r
+}
+
+// passed returns the argument for an expression; a parameter that is handed on
+// stays the same argument.
+func (c *checker) passed(en *env, e ast.Expr) *argument {
+	if id, ok := e.(*ast.Ident); ok && en.locals[id.Name] != nil {
+		return en.locals[id.Name]
+	}
+	return &argument{node: e, env: en, memo: map[position]result{}}
+}
+
+// callField calls what stands behind a point.
+func (c *checker) callField(en *env, e *ast.Call, fun *ast.Select) result {
+	x := c.eval(en, fun)
+	switch {
+	case x.bad():
+		for _, a := range e.Args {
+			c.eval(en, a.Value)
+		}
+		return x
+	case x.space != "reader.entitled" && x.space != "reader.entitled_by":
+		return c.fail(en, fun, "type", "", "`%s` is no function", c.files[en.file].Slice(fun.Span))
+	}
+	call := &called{name: x.space, node: e}
+	if !c.bind(en, call, function{params: []string{"name"}}, nil, e.Args) || !c.there(en, &call.args[0], value.Text, "as the name of an entitlement") {
+		return result{}
+	}
+	name := call.args[0].expr
+	if s := c.schema.Entitlements; s != nil && name.IsConst() && !slices.Contains(s, name.Value.S) {
+		if hint := source.DidYouMean(name.Value.S, s); hint != "" {
+			c.warn(en, call.text[0], "never_seen", hint, "no reader has had the entitlement `%s` yet", name.Value.S)
+		}
+	}
+	out := plan.Expr{Op: plan.ReaderEntitled, Type: value.Bool, Args: []*plan.Expr{name}, Place: en.at(e)}
+	if x.space == "reader.entitled_by" {
+		out.Op, out.Type, out.Optional = plan.ReaderEntitledBy, value.Text, true
+	}
+	return c.value(out)
+}
+
+// simple builds a function whose arguments are all of one type.
+func simple(op plan.Op, returns, takes value.Type) func(*checker, *env, *called) result {
+	return func(c *checker, en *env, call *called) result {
+		var args []*plan.Expr
+		ok := true
+		for i := range call.args {
+			ok = c.onText(en, call, i) && c.there(en, &call.args[i], takes, "in `"+call.name+"`") && ok
+			args = append(args, call.args[i].expr)
+		}
+		if !ok {
+			return result{}
+		}
+		return c.value(plan.Expr{Op: op, Type: returns, Args: args, Place: en.at(call.node)})
+	}
+}
+
+// onText says how a list is searched where a text is expected to be.
+func (c *checker) onText(en *env, call *called, i int) bool {
+	x := &call.args[i]
+	if call.name == "contains" && i == 0 && x.kind == isValue && x.typ() == value.List {
+		c.failAt(en, x.at, "type", "write `… in "+c.files[x.at.File].Slice(x.at.Span)+"`", "expected a text in `contains`, found a list")
+		return false
+	}
+	return true
+}
+
+func (c *checker) size(en *env, call *called) result {
+	x := &call.args[0]
+	if x.kind == isList {
+		return c.constant(en, call.node, value.OfInt(int64(len(x.items))))
+	}
+	if x.kind == isValue && x.typ() == value.List {
+		if !c.present(en, x, "in `size`") {
+			return result{}
+		}
+	} else if !c.there(en, x, value.Text, "or a list in `size`") {
+		return result{}
+	}
+	return c.value(plan.Expr{Op: plan.Size, Type: value.Int, Args: []*plan.Expr{x.expr}, Place: en.at(call.node)})
+}
+
+func (c *checker) matches(en *env, call *called) result {
+	ok := c.there(en, &call.args[0], value.Text, "in `matches`")
+	if !c.there(en, &call.args[1], value.Text, "in `matches`") {
+		return result{}
+	}
+	pattern := call.args[1].expr
+	if !pattern.IsConst() {
+		return c.failAt(en, call.args[1].at, "constant", "", "the pattern of `matches` is a text that is written down, found one that depends on data")
+	}
+	re, err := regexp.Compile(pattern.Value.S)
+	if err != nil {
+		var at *syntax.Error
+		reason := err.Error()
+		if errors.As(err, &at) {
+			reason = fmt.Sprintf("%s: `%s`", at.Code, at.Expr)
+		}
+		return c.failAt(en, call.args[1].at, "pattern", "patterns are RE2: no look-around, no back-references", "the pattern cannot be read: %s", reason)
+	}
+	if !ok {
+		return result{}
+	}
+	return c.value(plan.Expr{Op: plan.Matches, Type: value.Bool, Args: []*plan.Expr{call.args[0].expr}, Name: pattern.Value.S, Regexp: re, Place: en.at(call.node)})
+}
+
+// maxArms is the greatest number of arms of an experiment.
+const maxArms = 1000
+
+func (c *checker) arm(en *env, call *called) result {
+	at := en.at(call.node)
+	if !en.reader() {
+		where := placeNames[en.place]
+		if en.stage {
+			where = "a stage, which looks at one row"
+		}
+		return c.scopeError(en, at, "scope", "", "`arm` is about the reader: it has no meaning in %s", where)
+	}
+	if !c.there(en, &call.args[0], value.Text, "as the name in `arm`") || !c.there(en, &call.args[1], value.Int, "as the number in `arm`") {
+		return result{}
+	}
+	name, n := call.args[0], call.args[1]
+	switch {
+	case !name.expr.IsConst():
+		return c.failAt(en, name.at, "constant", "", "the name of an experiment is a text that is written down, found one that depends on data")
+	case name.expr.Value.S == "":
+		return c.failAt(en, name.at, "constant", "", "an experiment has a name, found an empty one")
+	case !n.expr.IsConst() || n.expr.Value.N < 2 || n.expr.Value.N > maxArms:
+		return c.failAt(en, n.at, "constant", "such as `arm(\"wall\", 2)`, which is 0 or 1", "the number of arms is written down, 2 to %d", maxArms)
+	}
+	return c.value(plan.Expr{Op: plan.ExperimentArm, Type: value.Int, Name: name.expr.Value.S, Ref: int(n.expr.Value.N), Place: at})
+}
+
+// extreme builds `min` or `max` of several values.
+func extreme(op plan.Op) func(*checker, *env, *called) result {
+	return func(c *checker, en *env, call *called) result {
+		for i := range call.args {
+			x := &call.args[i]
+			if !c.isScalar(en, x, "in `"+call.name+"`") || !c.present(en, x, "in `"+call.name+"`") {
+				return result{}
+			}
+			if i > 0 && !c.alike(en, &call.args[0], x, "the first of `"+call.name+"` is %s, this is %s") {
+				return result{}
+			}
+			if x.typ() == value.Bool {
+				return c.failAt(en, x.at, "type", "", "expected values that have an order in `%s`, found a condition", call.name)
+			}
+		}
+		t, args := c.common(call.args)
+		return c.value(plan.Expr{Op: op, Type: t, Args: args, Place: en.at(call.node)})
+	}
+}

@@ -1,0 +1,507 @@
+package check
+
+import (
+	"github.com/readership/readership/internal/rubric/ast"
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/schema"
+	"github.com/readership/readership/internal/rubric/value"
+)
+
+// rows is a stream that is being put together. It is not changed: each stage
+// makes a copy.
+type rows struct {
+	from  plan.Source
+	burns bool // of the meter that it stands in
+	bad   bool // what follows is looked at, but there will be no value
+	steps []plan.Written
+	name  string     // of the `let` that it is
+	at    plan.Place // where it begins
+
+	distinct *plan.Place // the first `distinct` of what its rows come from
+	by       []*plan.Expr
+
+	window    plan.Window // of burns
+	fromFirst int64       // of burns
+}
+
+// with returns the rows after one more stage.
+func (r *rows) with(w plan.Written) *rows {
+	out := *r
+	out.name = ""
+	out.steps = append(r.steps[:len(r.steps):len(r.steps)], w)
+	return &out
+}
+
+// sourceRows says what `events`, `all_events` and `burns` are.
+func (c *checker) sourceRows(en *env, id *ast.Ident) result {
+	at := en.at(id)
+	r := result{kind: isRows, rows: &rows{at: at}, at: at}
+	switch {
+	case en.stage:
+		return c.scopeError(en, at, "scope", "say it beside the stream: `(… |> any) and (…)`", "`%s` has no meaning inside of a stage, which looks at one row", id.Name)
+	case en.place == inConstant:
+		return c.scopeError(en, at, "constant", "", "`%s` has no meaning in %s", id.Name, placeNames[en.place])
+	case id.Name == "burns" && en.place != inBurns && en.place != anywhere:
+		return c.scopeError(en, at, "scope", "such as `meter monthly (limit: 5) = burns |> per month |> distinct item`", "`burns` is the stream of a meter: it has no meaning in %s", placeNames[en.place])
+	case id.Name == "all_events" && en.place != inMetric && en.place != anywhere:
+		return c.scopeError(en, at, "scope", "write `events`: of a reader's own rows none are left out", "`all_events` is for metrics: it has no meaning in %s", placeNames[en.place])
+	case id.Name != "burns" && en.place == inBurns:
+		return c.scopeError(en, at, "meter", "write `burns`", "a meter counts `burns`, found `%s`", id.Name)
+	case id.Name == "burns":
+		r.rows.burns = true
+	case id.Name == "all_events":
+		r.rows.from = plan.AllEvents
+	}
+	return r
+}
+
+// pipe says what a pipeline is.
+func (c *checker) pipe(en *env, e *ast.Pipe) result {
+	r := c.eval(en, e.X)
+	if r.bad() { // errors in the stages are found as well
+		r = result{kind: isRows, rows: &rows{bad: true, at: en.at(e.X)}, at: en.at(e.X)}
+	}
+	for _, s := range e.Stages {
+		if s == nil {
+			c.gaps = true
+			return result{}
+		}
+		r = c.stage(en, r, s)
+		r.at = plan.Place{File: en.file, Span: e.X.Range().To(s.Range())}
+	}
+	if r.kind == isRows && r.rows.bad {
+		return result{}
+	}
+	return r
+}
+
+// stage says what comes out of a stage.
+func (c *checker) stage(en *env, x result, s ast.Stage) result {
+	if a, ok := s.(*ast.Apply); ok {
+		return c.apply(en, x, a)
+	}
+	if x.bad() {
+		x = result{kind: isRows, rows: &rows{bad: true, at: x.at}, at: x.at}
+	}
+	if x.kind != isRows {
+		hint := hintFor(&x, value.Any)
+		if x.kind == isValue && x.expr.Op == plan.FoldValue || x.kind == isValue && x.expr.Op == plan.Not {
+			hint = "what makes a value of the rows stands last"
+		}
+		c.fail(en, s, "type", hint, "`%s` works on rows, found %s", word(s), x.found())
+		x = result{kind: isRows, rows: &rows{bad: true, at: x.at}, at: x.at}
+	}
+	r := x.rows
+	if r.burns && !r.bad {
+		return c.burnsStage(en, r, s)
+	}
+	switch s := s.(type) {
+	case *ast.Where:
+		return c.where(en, r, s)
+	case *ast.Last:
+		return c.lastStage(en, r, s)
+	case *ast.Since:
+		return c.since(en, r, s)
+	case *ast.Per:
+		return c.per(en, r, s)
+	case *ast.Distinct:
+		return c.distinct(en, r, s)
+	case *ast.By:
+		return c.by(en, r, s)
+	case *ast.Then:
+		return c.pattern(en, r, s, plan.Then, s.Stream, s.Within)
+	case *ast.Unless:
+		return c.pattern(en, r, s, plan.Unless, s.Stream, s.Within)
+	case *ast.End:
+		return c.end(en, r, s)
+	default:
+		c.fail(en, s, "scope", "for events write `last 7d` or `per month`", "`from_first` is for the `burns` of a meter only")
+		return badRows(r)
+	}
+}
+
+// word returns the word of a stage.
+func word(s ast.Stage) string {
+	switch s := s.(type) {
+	case *ast.Where:
+		return "where"
+	case *ast.Last:
+		return "last"
+	case *ast.Since:
+		return "since"
+	case *ast.Per:
+		return "per"
+	case *ast.FromFirst:
+		return "from_first"
+	case *ast.Distinct:
+		return "distinct"
+	case *ast.By:
+		return "by"
+	case *ast.Then:
+		return "then"
+	case *ast.Unless:
+		return "unless"
+	case *ast.End:
+		return s.Op.String()
+	default:
+		return ""
+	}
+}
+
+// badRows returns rows after a stage with an error.
+func badRows(r *rows) result {
+	out := *r
+	out.bad = true
+	return result{kind: isRows, rows: &out, at: r.at}
+}
+
+// after returns rows after one more stage.
+func after(r *rows, w plan.Written) result {
+	return result{kind: isRows, rows: r.with(w), at: r.at}
+}
+
+func (c *checker) apply(en *env, x result, a *ast.Apply) result {
+	fun := &ast.Ident{Span: a.Fun.Span, Name: a.Fun.Text}
+	if a.Fun.Text == "" {
+		c.gaps = true
+		return result{}
+	}
+	if x.kind == isRows && x.rows.bad {
+		x = result{at: x.at}
+	}
+	return c.callName(en, a, fun, &x, a.Args)
+}
+
+func (c *checker) where(en *env, r *rows, s *ast.Where) result {
+	cond := c.eval(en.stageOf(), s.Cond)
+	if !c.there(en, &cond, value.Bool, "behind `where`") {
+		return badRows(r)
+	}
+	return after(r, plan.Written{Kind: plan.Filter, Where: []*plan.Expr{cond.expr}, Place: en.at(s)})
+}
+
+// constantOf returns the value of an expression that must be a constant of a
+// type.
+func (c *checker) constantOf(en *env, e ast.Expr, t value.Type, what string) (v value.Value, ok bool) {
+	x := c.eval(en, e)
+	if !c.there(en, &x, t, what) {
+		return v, false
+	}
+	if !x.expr.IsConst() {
+		c.failAt(en, x.at, "constant", "", "expected %s that is written down %s, found one that depends on data", typeWords[t], what)
+		return v, false
+	}
+	return x.expr.Value, true
+}
+
+// duration returns the milliseconds of a duration that is more than nothing.
+func (c *checker) duration(en *env, e ast.Expr, what string) (ms int64, ok bool) {
+	v, ok := c.constantOf(en, e, value.Duration, what)
+	if ok && v.N <= 0 {
+		c.fail(en, e, "window", "", "expected a duration that is longer than nothing %s, found `%s`", what, value.FormatDuration(v.N))
+		return 0, false
+	}
+	return v.N, ok
+}
+
+// fits makes sure that a window over events may stand where it does and is no
+// longer than the site's.
+func (c *checker) fits(en *env, r *rows, s ast.Stage, at plan.Place, ms int64) bool {
+	switch {
+	case en.place == inMetric:
+		c.fail(en, s, "window", "it is measured every 5 minutes, hour and day; ask for a span when you read it", "a metric has no window, found `%s`", word(s))
+		return false
+	case r.distinct != nil:
+		d := c.errorIn(en, en.at(s), "window", "write the window first", "a window stands before `distinct`, found `%s` behind it", word(s))
+		c.relate(d, *r.distinct, "`distinct` is here")
+		return false
+	case ms > c.schema.Window:
+		c.failAt(en, at, "window", "", "a window over events is at most %s, as long as the site keeps them; found %s", value.FormatDuration(c.schema.Window), value.FormatDuration(ms))
+		return false
+	}
+	if ms > c.longest.ms {
+		c.longest = span{ms, at}
+	}
+	return true
+}
+
+func (c *checker) lastStage(en *env, r *rows, s *ast.Last) result {
+	ms, ok := c.duration(en, s.Duration, "behind `last`")
+	if !ok || r.bad || !c.fits(en, r, s, en.at(s.Duration), ms) {
+		return badRows(r)
+	}
+	return after(r, plan.Written{Kind: plan.Filter, Window: plan.Window{Last: ms}, Place: en.at(s)})
+}
+
+func (c *checker) since(en *env, r *rows, s *ast.Since) result {
+	t, ok := c.constantOf(en, s.Time, value.Time, "behind `since`")
+	if !ok || r.bad || !c.fits(en, r, s, en.at(s), 0) {
+		return badRows(r)
+	}
+	return after(r, plan.Written{Kind: plan.Filter, Window: plan.Window{Since: t.N, HasSince: true}, Place: en.at(s)})
+}
+
+// needs is how long a window must be that holds the longest of a period.
+func needs(p ast.Period) int64 {
+	const day = 24 * 3600_000
+	return [...]int64{ast.Day: 1, ast.Week: 7, ast.Month: 31}[p] * day
+}
+
+func (c *checker) per(en *env, r *rows, s *ast.Per) result {
+	if r.bad || !c.fits(en, r, s, en.at(s), needs(s.Period)) {
+		return badRows(r)
+	}
+	return after(r, plan.Written{Kind: plan.Filter, Window: plan.Window{Periods: plan.Periods(0).With(value.Period(s.Period))}, Place: en.at(s)})
+}
+
+// keys returns the keys of a `distinct` or `by`.
+func (c *checker) keys(en *env, keys []ast.Expr, what string) ([]*plan.Expr, bool) {
+	var out []*plan.Expr
+	ok := true
+	for _, k := range keys {
+		x := c.eval(en, k)
+		isVisit := x.kind == isValue && x.expr.Op == plan.RowColumn && x.expr.Column == plan.ColVisit
+		isList := x.kind == isValue && x.typ() == value.List
+		switch {
+		case x.bad():
+			ok = false
+		case isVisit && what == "distinct", isList && what == "by" && !x.expr.IsConst():
+			out = append(out, x.expr)
+		case isVisit:
+			c.failAt(en, x.at, "type", "count visits with `distinct visit |> count`", "`visit` is a key of `distinct` only")
+			ok = false
+		case isList:
+			c.failAt(en, x.at, "type", "", "expected a single value as a key of `%s`, found a list", what)
+			ok = false
+		case !c.isScalar(en, &x, "as a key of `"+what+"`"):
+			ok = false
+		case x.expr.IsConst():
+			c.failAt(en, x.at, "constant", "such as `"+what+" item`", "expected what differs from row to row as a key of `%s`, found a constant", what)
+			ok = false
+		default:
+			out = append(out, x.expr)
+		}
+	}
+	return out, ok
+}
+
+func (c *checker) distinct(en *env, r *rows, s *ast.Distinct) result {
+	keys, ok := c.keys(en.stageOf(), s.Keys, "distinct")
+	if !ok {
+		return badRows(r)
+	}
+	out := after(r, plan.Written{Kind: plan.Distinct, Keys: keys, Place: en.at(s)})
+	if r.distinct == nil {
+		at := en.at(s)
+		out.rows.distinct = &at
+	}
+	return out
+}
+
+func (c *checker) by(en *env, r *rows, s *ast.By) result {
+	var rest []ast.Expr
+	place := -1
+	for i, k := range s.Keys {
+		if id, ok := k.(*ast.Ident); ok && id.Name == "segment" {
+			place = i
+			continue
+		}
+		rest = append(rest, k)
+	}
+	keys, ok := c.keys(en.stageOf(), rest, "by")
+	switch {
+	case en.place != inMetric && en.place != anywhere:
+		c.scopeError(en, en.at(s), "scope", "write `distinct …` to count each key once", "`by` is for metrics: it has no meaning in %s", placeNames[en.place])
+		return badRows(r)
+	case !ok:
+		return badRows(r)
+	case r.by != nil:
+		c.fail(en, s, "type", "write all keys behind one `by`", "rows are grouped once, this is the second `by`")
+		return badRows(r)
+	}
+	if place >= 0 {
+		segment := c.b.Expr(plan.Expr{Op: plan.RowSegments, Type: value.List, Elem: value.Text, Place: en.at(s.Keys[place])})
+		keys = append(keys[:place:place], append([]*plan.Expr{segment}, keys[place:]...)...)
+	}
+	out := after(r, plan.Written{Kind: plan.By, Keys: keys, Place: en.at(s)})
+	out.rows.by = keys
+	return out
+}
+
+// pattern takes `then S within D` and `unless S within D`.
+func (c *checker) pattern(en *env, r *rows, s ast.Stage, kind plan.StageKind, stream, within ast.Expr) result {
+	o := c.eval(en, stream)
+	if !o.bad() && o.kind != isRows {
+		c.failAt(en, o.at, "type", "", "expected rows behind `%s`, found %s", kind, o.found())
+		o = result{}
+	}
+	ms, ok := c.duration(en, within, "behind `within`")
+	if ok && ms > c.schema.Window {
+		c.fail(en, within, "window", "", "`within` is at most %s, as long as the site keeps events; found %s", value.FormatDuration(c.schema.Window), value.FormatDuration(ms))
+		ok = false
+	}
+	if o.bad() || !ok || r.bad {
+		return badRows(r)
+	}
+	if o.rows.by != nil || r.by != nil {
+		c.fail(en, s, "type", "write `by` last", "`by` stands behind `%s`", kind)
+		return badRows(r)
+	}
+	if o.rows.from != r.from || o.rows.burns {
+		c.failAt(en, o.at, "type", "", "both streams of `%s` begin with the same rows, found `%s` and `%s`", kind, r.from, o.rows.source())
+		return badRows(r)
+	}
+	out := after(r, plan.Written{Kind: kind, Other: c.stream(o.rows), Within: ms, Place: en.at(s)})
+	if kind == plan.Then {
+		out.rows.distinct = o.rows.distinct
+	}
+	if !c.small(en, s, out.rows) {
+		return badRows(r)
+	}
+	return out
+}
+
+func (r *rows) source() string {
+	if r.burns {
+		return "burns"
+	}
+	return r.from.String()
+}
+
+// stream adds the rows to the plan and returns the stream's number.
+func (c *checker) stream(r *rows) int { return c.b.Stream(r.from, r.steps, r.name, r.at) }
+
+// small makes sure that a stream, written out, has not too many stages.
+func (c *checker) small(en *env, s ast.Stage, r *rows) bool {
+	n := int64(len(r.steps))
+	for i := range r.steps {
+		if k := r.steps[i].Kind; k == plan.Then || k == plan.Unless {
+			n += c.b.StreamSize(r.steps[i].Other)
+		}
+	}
+	if n > c.limits.Stages {
+		c.fail(en, s, "too_large", "", "written out, these rows go through more than %d stages", c.limits.Stages)
+		return false
+	}
+	return true
+}
+
+// end takes what makes a value of rows.
+func (c *checker) end(en *env, r *rows, s *ast.End) result {
+	f, ok := c.fold(en, r, s)
+	if !ok || r.bad || !c.small(en, s, r) {
+		return result{}
+	}
+	e := plan.Expr{Op: plan.FoldValue, Type: f.Type, Place: en.at(s)}
+	e.Optional = f.End >= plan.Avg
+	stream := c.stream(r)
+	e.Ref = c.b.Fold(stream, f.End, f.Of, f.Type, en.at(s))
+	out := c.value(e)
+	if s.Op == ast.None {
+		out = c.value(plan.Expr{Op: plan.Not, Type: value.Bool, Args: []*plan.Expr{out.expr}, Place: en.at(s)})
+	}
+	return out
+}
+
+var ends = [...]plan.End{ast.Count: plan.Count, ast.Any: plan.Any, ast.None: plan.Any, ast.Sum: plan.Sum, ast.Avg: plan.Avg,
+	ast.Min: plan.Least, ast.Max: plan.Greatest, ast.First: plan.First, ast.Latest: plan.Latest}
+
+// fold says what an end makes of rows.
+func (c *checker) fold(en *env, r *rows, s *ast.End) (f plan.Fold, ok bool) {
+	f.End = ends[s.Op]
+	if !s.Op.HasOperand() {
+		f.Type = value.Bool
+		if s.Op == ast.Count {
+			f.Type = value.Int
+		}
+		return f, true
+	}
+	x := c.eval(en.stageOf(), s.Of)
+	behind := "behind `" + s.Op.String() + "`"
+	if !c.isScalar(en, &x, behind) {
+		return f, false
+	}
+	switch s.Op {
+	case ast.Sum, ast.Avg:
+		if x.typ() != value.Duration && !c.want(en, &x, value.Decimal, behind) {
+			return f, false
+		}
+	case ast.Min, ast.Max:
+		if x.typ() == value.Any && !c.want(en, &x, value.Decimal, behind) {
+			return f, false
+		}
+		if x.typ() == value.Bool {
+			c.failAt(en, x.at, "type", "", "expected a value that has an order %s, found a condition", behind)
+			return f, false
+		}
+	}
+	f.Of, f.Type = x.expr, x.typ()
+	if s.Op == ast.Avg && f.Type == value.Int {
+		f.Type = value.Decimal
+	}
+	return f, true
+}
+
+// burnsStage takes what may follow `burns`: one window, then `distinct item`.
+func (c *checker) burnsStage(en *env, r *rows, s ast.Stage) result {
+	const form = "a meter is `burns |> WINDOW |> distinct item`"
+	out := *r
+	switch s := s.(type) {
+	case *ast.Last:
+		ms, ok := c.duration(en, s.Duration, "behind `last`")
+		if !ok || !c.burnsWindow(en, r, s, en.at(s.Duration), ms) {
+			return badRows(r)
+		}
+		out.window.Last = ms
+	case *ast.Per:
+		if !c.burnsWindow(en, r, s, en.at(s), 0) {
+			return badRows(r)
+		}
+		out.window.Periods = out.window.Periods.With(value.Period(s.Period))
+	case *ast.FromFirst:
+		ms, ok := c.duration(en, s.Duration, "behind `from_first`")
+		if !ok || !c.burnsWindow(en, r, s, en.at(s.Duration), ms) {
+			return badRows(r)
+		}
+		out.fromFirst = ms
+	case *ast.Distinct:
+		if !c.distinctItem(en, s) || r.distinct != nil {
+			c.fail(en, s, "meter", form, "expected `distinct item`, once, in a meter, found `%s`", c.files[en.file].Slice(s.Span))
+			return badRows(r)
+		}
+		at := en.at(s)
+		out.distinct = &at
+	default:
+		hint := form
+		if _, isEnd := s.(*ast.End); isEnd {
+			hint = "take it away: `m.used` counts them"
+		}
+		c.fail(en, s, "meter", hint, "expected `last`, `per` or `from_first`, then `distinct item`, in a meter, found `%s`", word(s))
+		return badRows(r)
+	}
+	return result{kind: isRows, rows: &out, at: r.at}
+}
+
+func (c *checker) distinctItem(en *env, s *ast.Distinct) bool {
+	if len(s.Keys) != 1 {
+		return false
+	}
+	x := c.eval(en.stageOf(), s.Keys[0])
+	return x.kind == isValue && x.space == "item"
+}
+
+func (c *checker) burnsWindow(en *env, r *rows, s ast.Stage, at plan.Place, ms int64) bool {
+	switch {
+	case r.distinct != nil:
+		d := c.errorIn(en, en.at(s), "window", "write the window first", "a window stands before `distinct`, found `%s` behind it", word(s))
+		c.relate(d, *r.distinct, "`distinct` is here")
+		return false
+	case !r.window.IsZero() || r.fromFirst > 0:
+		c.fail(en, s, "window", "", "a meter has one window, `%s` is the second", word(s))
+		return false
+	case ms > schema.MaxBurns:
+		c.failAt(en, at, "window", "", "a window over burns is at most %s, found %s", value.FormatDuration(schema.MaxBurns), value.FormatDuration(ms))
+		return false
+	}
+	return true
+}
