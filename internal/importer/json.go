@@ -49,6 +49,9 @@ func appendString(dst, text []byte) []byte {
 	return append(dst, '"')
 }
 
+// jsonSpace is what may stand between the parts of a JSON text.
+const jsonSpace = " \t\r\n"
+
 // hasID says whether the JSON object of line names a top-level field "id".
 // Names written with \u escapes are not looked into: such a line gets an id
 // added, and the server names the fault if that makes two.
@@ -71,12 +74,12 @@ func field(line []byte, name string) (value []byte, ok bool) {
 		}
 		at := from + n
 		from = at + len(name)
-		rest := bytes.TrimLeft(line[from:], " \t")
+		rest := bytes.TrimLeft(line[from:], jsonSpace)
 		if len(rest) == 0 || rest[0] != ':' {
 			continue
 		}
 		if topLevel(line, at) {
-			return bytes.TrimLeft(rest[1:], " \t"), true
+			return bytes.TrimLeft(rest[1:], jsonSpace), true
 		}
 	}
 }

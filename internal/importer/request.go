@@ -128,7 +128,7 @@ func (l *eventLines) translate(dst, line []byte) (out []byte, skip bool, err err
 	}
 	dst = append(dst, `{"id":"`...)
 	dst = l.ids.append(dst, line)
-	rest := bytes.TrimLeft(line[1:], " \t")
+	rest := bytes.TrimLeft(line[1:], jsonSpace)
 	if len(rest) > 0 && rest[0] == '}' {
 		dst = append(dst, '"')
 	} else {
