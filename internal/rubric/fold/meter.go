@@ -1,0 +1,198 @@
+package fold
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/value"
+)
+
+// Burn is one item that a committed decision has burned of a meter.
+type Burn struct {
+	Item string
+	Time int64 // of the decision, Unix milliseconds
+
+	// Limit is the meter's limit at the time, Rule stands for the expression it
+	// came from (LimitRule).
+	Limit int64
+	Rule  uint64
+
+	// Start is when the period began that the burn fell into: its own time if it
+	// opened one. Of from_first meters only, as burns before it may be gone.
+	Start int64
+
+	// Device is where the burn was carried over from when its reader logged in
+	// at Joined; "" for the subject's own.
+	Device string
+	Joined int64
+}
+
+// Meter is the state of a meter at an instant.
+type Meter struct {
+	*plan.Meter
+	Entries  []Burn      // the set: the first burn of each item, in order of time
+	Limit    int64       // that holds
+	Today    int64       // what the limit's expression says; another than Limit if an older one sticks
+	ResetsAt value.Value // Time at which Used falls next; missing while it is 0
+	opened   int64       // when the period began, of from_first meters with entries
+}
+
+// Used returns how many items are in the set.
+func (m *Meter) Used() int64 { return int64(len(m.Entries)) }
+
+// Left returns how many more items the limit allows.
+func (m *Meter) Left() int64 { return max(0, m.Limit-m.Used()) }
+
+// Has tells whether an item is in the set.
+func (m *Meter) Has(item string) bool {
+	return slices.ContainsFunc(m.Entries, func(b Burn) bool { return b.Item == item })
+}
+
+// Meter returns the state of a meter.
+func (v *View) Meter(id int) *Meter {
+	if m := v.meters[id]; m != nil {
+		return m
+	}
+	p := v.Program.Meters[id]
+	var burns []Burn
+	for _, b := range v.Burns.Burns(p.Name) {
+		if b.Time <= v.Now {
+			burns = append(burns, b)
+		}
+	}
+	m := &Meter{Meter: p, Entries: v.set(p, burns, v.Now), Today: v.Expr(p.Limit).N}
+	m.Limit = m.Today
+	if len(m.Entries) > 0 {
+		m.opened = opened(v.merged(p, burns, v.Now), p.FromFirst)
+		m.ResetsAt = v.resetsAt(p, burns, m.Used())
+		if first := m.Entries[0]; p.Sticky && first.Rule == LimitRule(v.Program, p) {
+			m.Limit = first.Limit
+		}
+	}
+	if v.meters == nil {
+		v.meters = map[int]*Meter{}
+	}
+	v.meters[id] = m
+	return m
+}
+
+// Burn returns what a commit burns of a meter.
+func (v *View) Burn(meter int, item string) Burn {
+	m := v.Meter(meter)
+	b := Burn{Item: item, Time: v.Now, Limit: m.Limit, Rule: LimitRule(v.Program, m.Meter)}
+	if m.FromFirst > 0 {
+		b.Start = v.Now
+		if len(m.Entries) > 0 {
+			b.Start = m.opened
+		}
+	}
+	return b
+}
+
+// set returns the set of a meter at an instant.
+func (v *View) set(m *plan.Meter, burns []Burn, now int64) []Burn {
+	return v.current(m, v.merged(m, burns, now), now)
+}
+
+// merged returns the burns that count once devices were carried over.
+func (v *View) merged(m *plan.Meter, burns []Burn, now int64) []Burn {
+	switch m.Merge {
+	case plan.MergeAccount:
+		return slices.DeleteFunc(slices.Clone(burns), func(b Burn) bool { return b.Device != "" })
+	case plan.MergeMax:
+		return v.larger(m, burns, now)
+	default: // MergeUnion
+		return burns
+	}
+}
+
+// current returns the first burn of each item in the window at an instant.
+func (v *View) current(m *plan.Meter, burns []Burn, now int64) []Burn {
+	from := m.Window.From(now, v.Program.Calendar)
+	if m.FromFirst > 0 {
+		if from = opened(burns, m.FromFirst); from+m.FromFirst <= now {
+			return nil
+		}
+	}
+	var out []Burn
+	met := map[string]bool{}
+	for _, b := range burns {
+		if b.Time >= from && !met[b.Item] {
+			met[b.Item] = true
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// opened returns when the last period began that one of the burns has opened:
+// each begins with the first burn after the end of the one before.
+func opened(burns []Burn, period int64) int64 {
+	var start int64
+	for i, b := range burns {
+		if i == 0 && b.Start != 0 {
+			start = b.Start
+		}
+		if i == 0 && b.Start == 0 || b.Time >= start+period {
+			start = b.Time
+		}
+	}
+	return start
+}
+
+// larger returns the burns of a meter that takes, each time that a device is
+// carried over, the larger of the set so far and of the device's; later burns
+// come to it. Of sets of one size it is the account's.
+func (v *View) larger(m *plan.Meter, burns []Burn, now int64) []Burn {
+	arrived := func(b Burn) int64 {
+		if b.Device != "" {
+			return b.Joined
+		}
+		return b.Time
+	}
+	byArrival := slices.Clone(burns)
+	slices.SortStableFunc(byArrival, func(a, b Burn) int { return cmp.Compare(arrived(a), arrived(b)) })
+	var kept []Burn
+	var last Burn // whose device was carried over
+	for _, b := range byArrival {
+		switch {
+		case b.Device == "":
+			kept = append(kept, b)
+		case b.Device != last.Device || b.Joined != last.Joined:
+			last = b
+			device := slices.DeleteFunc(slices.Clone(burns), func(o Burn) bool { return o.Device != b.Device || o.Joined > b.Joined })
+			if len(v.current(m, device, now)) > len(v.current(m, inOrder(kept), now)) {
+				kept = device
+			}
+		}
+	}
+	return inOrder(kept)
+}
+
+func inOrder(burns []Burn) []Burn {
+	out := slices.Clone(burns)
+	slices.SortStableFunc(out, func(a, b Burn) int { return cmp.Compare(a.Time, b.Time) })
+	return out
+}
+
+// resetsAt returns the first instant after now at which fewer items are in the
+// set than now, if nothing more is burned. The set changes when a burn leaves
+// the window, or when a period ends.
+func (v *View) resetsAt(m *plan.Meter, burns []Burn, used int64) value.Value {
+	var instants []int64
+	for _, b := range burns {
+		if m.FromFirst > 0 {
+			instants = append(instants, b.Time+m.FromFirst, b.Start+m.FromFirst)
+		} else {
+			instants = append(instants, m.Window.Until(b.Time, v.Now, v.Program.Calendar))
+		}
+	}
+	slices.Sort(instants)
+	for _, at := range slices.Compact(instants) {
+		if at > v.Now && int64(len(v.set(m, burns, at))) < used {
+			return value.OfTime(at)
+		}
+	}
+	return value.Value{}
+}

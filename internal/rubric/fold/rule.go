@@ -1,0 +1,77 @@
+package fold
+
+import (
+	"fmt"
+	"hash"
+	"hash/fnv"
+
+	"github.com/readership/readership/internal/rubric/plan"
+)
+
+// LimitRule returns a number that stands for the limit expression of a meter:
+// the same in every program in which the expression is the same, with all of its
+// streams; segments and other meters count by their names. A limit that sticks
+// holds as long as the rule stays.
+func LimitRule(p *plan.Program, m *plan.Meter) uint64 {
+	h := fnv.New64a()
+	r := rule{h, p}
+	r.expr(m.Limit)
+	return h.Sum64()
+}
+
+// rule writes expressions without the numbers that only one program gives them.
+type rule struct {
+	hash.Hash
+	program *plan.Program
+}
+
+func (r rule) expr(e *plan.Expr) {
+	fmt.Fprintf(r, "(%s", e.Op)
+	switch e.Op {
+	case plan.FoldValue:
+		r.fold(r.program.Folds[e.Ref])
+	case plan.SegmentMember:
+		fmt.Fprintf(r, "%q", r.program.Segments[e.Ref].Name)
+	case plan.MeterUsed, plan.MeterLeft, plan.MeterLimit, plan.MeterResetsAt, plan.InMeter:
+		fmt.Fprintf(r, "%q", r.program.Meters[e.Ref].Name)
+	default:
+		fmt.Fprintf(r, "%s %d %d %d %q %d", e.Value, e.Column, e.Field, e.Flag, e.Name, e.Ref)
+	}
+	r.exprs(e.Args)
+	fmt.Fprint(r, ")")
+}
+
+func (r rule) exprs(list []*plan.Expr) {
+	for _, e := range list {
+		r.expr(e)
+	}
+}
+
+func (r rule) fold(f *plan.Fold) {
+	fmt.Fprintf(r, "%s[", f.End)
+	r.stream(r.program.Streams[f.Stream])
+	if f.Of != nil {
+		r.expr(f.Of)
+	}
+	fmt.Fprint(r, "]")
+}
+
+func (r rule) stream(s *plan.Stream) {
+	for i := range s.Stages {
+		st := &s.Stages[i]
+		fmt.Fprintf(r, "|%s %v %d{", st.Kind, st.Window, st.Within)
+		r.exprs(st.Keys)
+		switch st.Kind {
+		case plan.Filter:
+			p := r.program.Predicates[st.Predicate]
+			for _, conditions := range [...][]int{p.Row, p.Item, p.Both, p.Asked} {
+				for _, c := range conditions {
+					r.expr(r.program.Conditions[c].Expr)
+				}
+			}
+		case plan.Then, plan.Unless:
+			r.stream(r.program.Streams[st.Other])
+		}
+		fmt.Fprint(r, "}")
+	}
+}
