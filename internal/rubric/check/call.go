@@ -100,6 +100,7 @@ func (c *checker) unknownFunction(en *env, fun *ast.Ident, d *definition, piped 
 	}
 	switch {
 	case d != nil:
+		hint = ""
 		if piped {
 			hint = fmt.Sprintf("write `|> where %s` to keep the rows for which it holds", fun.Name)
 		}
@@ -313,7 +314,7 @@ func (c *checker) size(en *env, call *called) result {
 		if !c.present(en, x, "in `size`") {
 			return result{}
 		}
-	} else if !c.there(en, x, value.Text, "or a list in `size`") {
+	} else if !c.there(en, x, value.Text, "in `size`") {
 		return result{}
 	}
 	return c.value(plan.Expr{Op: plan.Size, Type: value.Int, Args: []*plan.Expr{x.expr}, Place: en.at(call.node)})

@@ -334,7 +334,7 @@ func (c *checker) reached(en *env, clauses []*ast.Clause, made []*plan.Clause) b
 			d := c.errorAt(en.at(clauses[i+1]), "unreachable", "give the clause before it a condition, or take this away", "this clause is never reached: `%s` always holds", clause.Name.Text)
 			c.relate(d, en.at(clause), "`%s` has no condition", clause.Name.Text)
 			return false
-		case last && clause.Cond != nil && !always && made[i].Cond != nil:
+		case last && !always:
 			c.errorAt(en.at(clause), "access", "take its `if …` away, or write a clause such as `allow everyone` behind it", "the last clause of an access block has no condition, `%s` has one", clause.Name.Text)
 			return false
 		}

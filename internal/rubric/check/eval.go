@@ -146,10 +146,12 @@ func (c *checker) list(en *env, e *ast.List) result {
 	if r.kind == isBad {
 		return r
 	}
+	alike := true
 	for i := 1; i < len(r.items); i++ {
-		if !c.alike(en, &r.items[0], &r.items[i], "the first of the list is %s, this is %s") {
-			return result{}
-		}
+		alike = c.alike(en, &r.items[0], &r.items[i], "the first of the list is %s, this is %s") && alike
+	}
+	if !alike {
+		return result{}
 	}
 	if !constant {
 		return r
@@ -212,9 +214,24 @@ func (c *checker) mismatch(en *env, x *result, t value.Type, what string) {
 	if t == value.Int && x.kind == isValue && x.typ() == value.Decimal {
 		found = "a number that may have a fraction"
 	}
-	c.failAt(en, x.at, "type", hintFor(x, t), "expected %s %s, found %s", word, what, found)
+	hint := hintFor(x, t)
+	if x.kind == isValue && x.expr.IsConst() {
+		switch unit := unitOf[what]; {
+		case unit != "" && x.expr.Type == value.Int:
+			hint = fmt.Sprintf("a duration has a unit: `%d%s`", x.expr.Value.N, unit)
+		case what == behindSince && x.expr.Type == value.Duration:
+			hint = "write `last " + c.text(x) + "`"
+		}
+	}
+	c.failAt(en, x.at, "type", hint, "expected %s %s, found %s", word, what, found)
 	c.because(x)
 }
+
+// behindSince is what messages call the time of `since`.
+const behindSince = "behind `since`"
+
+// unitOf has the unit that is likely where it is not days to minutes.
+var unitOf = map[string]string{"as `deadline`": "ms", "behind `engaged`": "s"}
 
 // because adds to the error that was just reported which use has said what type
 // a name has.
@@ -266,9 +283,9 @@ func literalHint(e *plan.Expr, t value.Type) string {
 		return "a text stands in quotes: `\"" + e.Value.String() + "\"`"
 	case t == value.Bool && e.IsConst() && e.Type == value.Text && (e.Value.S == "true" || e.Value.S == "false"):
 		return "write `" + e.Value.S + "` without quotes"
-	case t == value.Bool && e.Type == value.Text:
+	case t == value.Bool && e.Type == value.Text && !e.IsConst():
 		return "compare it, as in `… == \"…\"`"
-	case t == value.Bool && e.Type.IsNumber():
+	case t == value.Bool && e.Type.IsNumber() && !e.IsConst():
 		return "compare it, as in `… >= 5`"
 	default:
 		return ""
@@ -287,11 +304,14 @@ func (c *checker) present(en *env, x *result, what string) bool {
 	}
 	text := c.files[x.at.File].Slice(x.at.Span)
 	const most = 40
-	if len(text) > most || strings.ContainsAny(text, "\n") {
+	switch {
+	case len(text) > most || strings.ContainsAny(text, "\n"):
 		text = "…"
+	case strings.Contains(text, " "):
+		text = "(" + text + ")"
 	}
 	hint := fmt.Sprintf("write `if has %s then … else …`", text)
-	if d := defaults[x.typ()]; d != "" {
+	if d := defaults[x.typ()]; d != "" && (d != "now" || !en.stage) {
 		hint = fmt.Sprintf("write `%s ?? %s`, or `if has %s then … else …`", text, d, text)
 	}
 	c.failAt(en, x.at, "missing", hint, "expected a value that is always there %s, found one that may be missing", what)

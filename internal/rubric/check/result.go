@@ -35,7 +35,9 @@ type result struct {
 	at    plan.Place
 }
 
-func (r result) bad() bool { return r.kind == isBad }
+// bad tells whether r has an error. Rows with one may have more: the stages that
+// follow are looked at.
+func (r result) bad() bool { return r.kind == isBad || r.kind == isRows && r.rows.bad }
 
 // typ returns the type of a value: Any where it is not known yet.
 func (r result) typ() value.Type {

@@ -13,9 +13,11 @@ type rows struct {
 	from  plan.Source
 	burns bool // of the meter that it stands in
 	bad   bool // what follows is looked at, but there will be no value
-	steps []plan.Written
-	name  string     // of the `let` that it is
-	at    plan.Place // where it begins
+
+	unknown bool // where bad rows come from
+	steps   []plan.Written
+	name    string     // of the `let` that it is
+	at      plan.Place // where it begins
 
 	distinct *plan.Place // the first `distinct` of what its rows come from
 	by       []*plan.Expr
@@ -58,8 +60,8 @@ func (c *checker) sourceRows(en *env, id *ast.Ident) result {
 // pipe says what a pipeline is.
 func (c *checker) pipe(en *env, e *ast.Pipe) result {
 	r := c.eval(en, e.X)
-	if r.bad() { // errors in the stages are found as well
-		r = result{kind: isRows, rows: &rows{bad: true, at: en.at(e.X)}, at: en.at(e.X)}
+	if r.kind == isBad { // errors in the stages are found as well
+		r = result{kind: isRows, rows: &rows{bad: true, unknown: true, at: en.at(e.X)}, at: en.at(e.X)}
 	}
 	for _, s := range e.Stages {
 		if s == nil {
@@ -69,9 +71,6 @@ func (c *checker) pipe(en *env, e *ast.Pipe) result {
 		r = c.stage(en, r, s)
 		r.at = plan.Place{File: en.file, Span: e.X.Range().To(s.Range())}
 	}
-	if r.kind == isRows && r.rows.bad {
-		return result{}
-	}
 	return r
 }
 
@@ -80,8 +79,8 @@ func (c *checker) stage(en *env, x result, s ast.Stage) result {
 	if a, ok := s.(*ast.Apply); ok {
 		return c.apply(en, x, a)
 	}
-	if x.bad() {
-		x = result{kind: isRows, rows: &rows{bad: true, at: x.at}, at: x.at}
+	if x.kind == isBad {
+		x = result{kind: isRows, rows: &rows{bad: true, unknown: true, at: x.at}, at: x.at}
 	}
 	if x.kind != isRows {
 		hint := hintFor(&x, value.Any)
@@ -89,7 +88,7 @@ func (c *checker) stage(en *env, x result, s ast.Stage) result {
 			hint = "what makes a value of the rows stands last"
 		}
 		c.fail(en, s, "type", hint, "`%s` works on rows, found %s", word(s), x.found())
-		x = result{kind: isRows, rows: &rows{bad: true, at: x.at}, at: x.at}
+		x = result{kind: isRows, rows: &rows{bad: true, unknown: true, at: x.at}, at: x.at}
 	}
 	r := x.rows
 	if r.burns && !r.bad {
@@ -166,9 +165,6 @@ func (c *checker) apply(en *env, x result, a *ast.Apply) result {
 		c.gaps = true
 		return result{}
 	}
-	if x.kind == isRows && x.rows.bad {
-		x = result{at: x.at}
-	}
 	return c.callName(en, a, fun, &x, a.Args)
 }
 
@@ -208,6 +204,8 @@ func (c *checker) duration(en *env, e ast.Expr, what string) (ms int64, ok bool)
 // longer than the site's.
 func (c *checker) fits(en *env, r *rows, s ast.Stage, at plan.Place, ms int64) bool {
 	switch {
+	case r.bad && r.unknown:
+		return true
 	case en.place == inMetric:
 		c.fail(en, s, "window", "it is measured every 5 minutes, hour and day; ask for a span when you read it", "a metric has no window, found `%s`", word(s))
 		return false
@@ -227,15 +225,15 @@ func (c *checker) fits(en *env, r *rows, s ast.Stage, at plan.Place, ms int64) b
 
 func (c *checker) lastStage(en *env, r *rows, s *ast.Last) result {
 	ms, ok := c.duration(en, s.Duration, "behind `last`")
-	if !ok || r.bad || !c.fits(en, r, s, en.at(s.Duration), ms) {
+	if !ok || !c.fits(en, r, s, en.at(s.Duration), ms) {
 		return badRows(r)
 	}
 	return after(r, plan.Written{Kind: plan.Filter, Window: plan.Window{Last: ms}, Place: en.at(s)})
 }
 
 func (c *checker) since(en *env, r *rows, s *ast.Since) result {
-	t, ok := c.constantOf(en, s.Time, value.Time, "behind `since`")
-	if !ok || r.bad || !c.fits(en, r, s, en.at(s), 0) {
+	t, ok := c.constantOf(en, s.Time, value.Time, behindSince)
+	if !ok || !c.fits(en, r, s, en.at(s), 0) {
 		return badRows(r)
 	}
 	return after(r, plan.Written{Kind: plan.Filter, Window: plan.Window{Since: t.N, HasSince: true}, Place: en.at(s)})
@@ -248,7 +246,7 @@ func needs(p ast.Period) int64 {
 }
 
 func (c *checker) per(en *env, r *rows, s *ast.Per) result {
-	if r.bad || !c.fits(en, r, s, en.at(s), needs(s.Period)) {
+	if !c.fits(en, r, s, en.at(s), needs(s.Period)) {
 		return badRows(r)
 	}
 	return after(r, plan.Written{Kind: plan.Filter, Window: plan.Window{Periods: plan.Periods(0).With(value.Period(s.Period))}, Place: en.at(s)})
