@@ -33,7 +33,7 @@ func (v *View) leaf(r Row, e *plan.Expr) value.Value {
 	case plan.SegmentMember:
 		return value.OfBool(v.Segment(e.Ref))
 	case plan.VerdictIs:
-		d := v.about(v.Expr(e.Args[0]).S).Decide(e.Ref)
+		d := v.About(v.Expr(e.Args[0]).S).Decide(e.Ref)
 		return value.OfBool(d.Clause.Outcome == e.Outcome && d.Clause.Name == e.Name)
 	case plan.RowColumn, plan.RowProperty, plan.RowItem, plan.RowAttribute:
 		return v.ofRow(r, e)

@@ -87,8 +87,8 @@ type View struct {
 	meters   map[int]*Meter
 }
 
-// about returns the view with another item asked for.
-func (v *View) about(item string) *View {
+// About returns the view with another item asked for.
+func (v *View) About(item string) *View {
 	out := *v
 	out.Item, out.meters = item, nil
 	return &out

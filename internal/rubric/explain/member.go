@@ -1,0 +1,49 @@
+package explain
+
+import (
+	"fmt"
+
+	"github.com/readership/readership/internal/rubric/fold"
+)
+
+// Membership explains why a reader is in a segment or not.
+type Membership struct {
+	Segment  string `json:"segment"`
+	Version  int64  `json:"program_version,omitempty"`
+	At       string `json:"at"` // RFC 3339 in the site's zone
+	Member   bool   `json:"member"`
+	Facts    []Fact `json:"facts,omitempty"`
+	Sentence string `json:"sentence"`
+}
+
+// Member explains a segment. version is the program's, 0 if it has none.
+func Member(v *fold.View, segment int, version int64) *Membership {
+	x := newExplainer(v)
+	s := v.Program.Segments[segment]
+	out := &Membership{Segment: s.Name, Version: version, At: x.stamp(v.Now), Member: v.Segment(segment), Facts: x.because(s.Expr, nil)}
+	word := "In"
+	if !out.Member {
+		word = "Not in"
+	}
+	out.Sentence = fmt.Sprintf("%s `%s`: %s.", word, s.Name, x.counted(out.Facts))
+	return out
+}
+
+// counted lists facts, with the number that a count was.
+func (x *explainer) counted(list []Fact) string {
+	if len(list) == 0 {
+		return "the condition is always the same"
+	}
+	var parts []string
+	for _, f := range list {
+		said := f.Says
+		for _, v := range f.Values {
+			if n, ok := v.Value.(int64); ok {
+				said += fmt.Sprintf(" (it is %d)", n)
+				break
+			}
+		}
+		parts = append(parts, said)
+	}
+	return enumerate(parts, "and")
+}

@@ -1,0 +1,138 @@
+// Package testblock runs the `test` blocks of programs, each in a world of its
+// own in memory, on the plain evaluator.
+package testblock
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/readership/readership/internal/rubric"
+	"github.com/readership/readership/internal/rubric/explain"
+	"github.com/readership/readership/internal/rubric/fold"
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/source"
+	"github.com/readership/readership/internal/rubric/value"
+)
+
+// Code is that of the diagnostics of tests that fail.
+const Code = "test_failed"
+
+// Result is what became of a test.
+type Result struct {
+	Title    string
+	Expects  int                 // lines with `expect` that ran
+	Failures []source.Diagnostic // of those that were not as expected; with errors of the test itself
+}
+
+// OK tells whether all was as expected.
+func (r *Result) OK() bool { return len(r.Failures) == 0 }
+
+// Run runs all tests of a program that is OK, in their order.
+func Run(p *rubric.Program) []Result {
+	out := make([]Result, len(p.Plan.Tests))
+	for n, t := range p.Plan.Tests {
+		out[n].Title = t.Title
+		made, diagnostics := p.Test(n)
+		if made == nil {
+			out[n].Failures = diagnostics
+			continue
+		}
+		out[n].Expects, out[n].Failures = runOne(made)
+	}
+	return out
+}
+
+// runOne runs the only test of a plan.
+func runOne(p *plan.Program) (expects int, failures []source.Diagnostic) {
+	w := newWorld(p)
+	for i := range w.test.Steps {
+		s := &w.test.Steps[i]
+		if s.Kind != plan.Expect {
+			w.step(s)
+			continue
+		}
+		expects++
+		v := w.view(s.At, "")
+		if !v.Expr(s.Cond).True() {
+			failures = append(failures, failure(v, s))
+		}
+	}
+	return expects, failures
+}
+
+// failure says what was found in place of what was expected, at the condition.
+func failure(v *fold.View, s *plan.Step) source.Diagnostic {
+	part := unmet(v, s.Cond)
+	if part.File != s.File || part.Start < s.Start || part.End > s.End { // within a let
+		part = s.Cond
+	}
+	f, at := v.Program.Files[s.File], part.Span
+	found, why := differs(v, part, true)
+	message := fmt.Sprintf("expected `%s`, found %s", strings.Join(strings.Fields(f.Slice(at)), " "), found)
+	return f.Diagnose(source.Error, at, Code, message, why)
+}
+
+// unmet returns the first part of a conjunction that does not hold.
+func unmet(v *fold.View, e *plan.Expr) *plan.Expr {
+	if e.Op != plan.And {
+		return e
+	}
+	i := slices.IndexFunc(e.Args, func(a *plan.Expr) bool { return !v.Expr(a).True() })
+	return unmet(v, e.Args[i])
+}
+
+// differs says what was found where a condition was to hold or not to hold, and
+// why.
+func differs(v *fold.View, e *plan.Expr, want bool) (found, why string) {
+	switch e.Op {
+	case plan.Not:
+		return differs(v, e.Args[0], !want)
+	case plan.And, plan.Or:
+		for _, a := range e.Args {
+			if v.Expr(a).True() != want {
+				return differs(v, a, want)
+			}
+		}
+	case plan.VerdictIs:
+		d := explain.Decide(v.About(v.Expr(e.Args[0]).S), e.Ref, 0)
+		return fmt.Sprintf("`%s %s`", d.Decision, d.Clause), d.Sentence
+	case plan.SegmentMember:
+		m := explain.Member(v, e.Ref, 0)
+		return fmt.Sprintf("that the reader is%s in it", map[bool]string{false: " not"}[m.Member]), m.Sentence
+	case plan.Equal, plan.Less, plan.LessSame:
+		return sides(v, e), meters(v, e)
+	}
+	return fmt.Sprintf("`%s`", v.Expr(e)), meters(v, e)
+}
+
+// sides says what the sides of a comparison are that are not written down.
+func sides(v *fold.View, e *plan.Expr) string {
+	var parts []string
+	for _, a := range e.Args {
+		if a.IsConst() {
+			continue
+		}
+		x := v.Expr(a)
+		shown := x.String()
+		if x.Type == value.Time {
+			shown = v.Program.At(x.N).Format("2006-01-02T15:04:05.999Z07:00")
+		}
+		parts = append(parts, fmt.Sprintf("`%s`", shown))
+	}
+	return strings.Join(parts, " and ")
+}
+
+// meters explains the first meter that a condition names.
+func meters(v *fold.View, e *plan.Expr) (why string) {
+	e.Each(func(part *plan.Expr) {
+		if why == "" && part.Op >= plan.MeterUsed && part.Op <= plan.InMeter {
+			m := explain.MeterState(v, part.Ref)
+			why = m.Sentence
+			for _, entry := range m.Entries {
+				why += fmt.Sprintf("; %s at %s", entry.Item, entry.At)
+			}
+		}
+	})
+	return why
+}
