@@ -141,7 +141,7 @@ func viewsSince(s *engine.ShardView, since int64) int {
 			dict = *kinds.Local
 		}
 		for i := range b.N {
-			if b.Unix(i) > since && (robots == nil || robots.At(i) == 0) && dict.Texts[kinds.At(i)] == event.TypePageView {
+			if b.Unix(i) > since && b.Time[i] != block.Gone && (robots == nil || robots.At(i) == 0) && dict.Texts[kinds.At(i)] == event.TypePageView {
 				n++
 			}
 		}

@@ -38,6 +38,9 @@ type message struct {
 	hashes [][]uint64 // by site, by row: hash of the device
 	sites  []siteClock
 	left   int32 // shards that have not applied it yet
+	// exchange is where the shards meet in the middle of the message; nil: it
+	// has nothing that crosses between them.
+	exchange *exchange
 }
 
 // siteClock is what a message says of a site's time.
@@ -60,6 +63,13 @@ type applier struct {
 	classes    []classEntry  // by number in Batch.Strings
 	shapes     []shapeColumn // columns of all shapes, one after another
 	shapeAt    []int32       // start of a shape in shapes; -1: not resolved
+
+	position       event.Position // of the message
+	subjects       []accountEntry // by number in Batch.Strings
+	rowsOfAccounts []accountRow   // of the message, for its second half
+	out            []box          // by receiving shard; nil: nothing
+	ids            []block.RowID  // scratch
+	next           []int          // scratch
 }
 
 // codeEntry remembers a code that a text got in a message. One text may stand
@@ -105,22 +115,47 @@ func ShardOf(hash uint64, shards int) int {
 	return subject.Partition(hash) / (subject.Partitions / groups) % shards
 }
 
-// apply applies a message to this shard.
-func (a *applier) apply(m *message) {
+// apply applies a message to shard s, whose applier this is; false means that
+// the engine has stopped.
+func (a *applier) apply(owner *shard, m *message) bool {
+	a.position, a.rowsOfAccounts = m.position, a.rowsOfAccounts[:0]
 	hour := m.Stamp / 3600_000
 	for i := range m.Sites {
 		rows := &m.Sites[i]
 		s := a.site(rows.Site)
-		s.ids.Advance(hour)
+		s.advanceHour(hour)
 		if c := m.sites[i]; c.known {
 			s.advance(c.now, c.window)
 		}
 		if rows.N > 0 {
 			a.begin(&m.Batch)
-			a.rows(m, s, rows, m.hashes[i])
+			a.rows(m, s, rows, i)
 			s.trim(trimPerRow * rows.N)
 		}
 	}
+	in, ok := a.meet(owner, m.exchange)
+	if ok {
+		a.arrive(m, in)
+	}
+	return ok
+}
+
+// meet hands over what this shard has for others and returns what they have, by
+// shard.
+func (a *applier) meet(s *shard, x *exchange) (in [][]box, ok bool) {
+	out := a.out
+	a.out = nil
+	if x != nil {
+		ok = x.meet(s, out)
+		return x.boxes, ok
+	}
+	if out != nil && a.shards > 1 {
+		panic("a message without an exchange has something for another shard")
+	}
+	if out == nil {
+		return nil, true
+	}
+	return [][]box{out}, true
 }
 
 // begin forgets what was translated for the rows before.
@@ -164,9 +199,10 @@ func (a *applier) class(b *event.Batch, text uint32) typeClass {
 	return e.class
 }
 
-// rows applies the rows of a site that belong to this shard.
-func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint64) {
-	b := &m.Batch
+// rows applies the rows of the site at a place of the message that belong to
+// this shard, and notes those whose account does.
+func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, place int) {
+	b, hashes := &m.Batch, m.hashes[place]
 	at := 0
 	for r := 0; r < rows.N; r++ {
 		if r%subject.TouchRows == 0 && rows.N-r > 8 {
@@ -197,11 +233,17 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, hashes []uint
 		}
 		columns := a.shape(b, s, shape)
 		name := b.Strings[rows.Device[r]]
-		if own {
-			a.row(b, s, rows, r, class, flags, name, hashes[r], columns, cells)
+		switch {
+		case isAccount(name):
+			if own { // in its place among the account's rows of other devices
+				a.rowsOfAccounts = append(a.rowsOfAccounts, accountRow{place, r, at - width, account, class, true})
+			}
+			continue
+		case own:
+			a.row(b, s, rows, place, r, class, account, name, hashes[r], columns, cells)
 		}
 		if account != 0 {
-			a.copyRow(b, s, rows, r, class, flags, name, b.Strings[account], columns, cells)
+			a.noteAccount(b, place, r, at-width, account, class)
 		}
 	}
 	// The old view would keep a copy of every page that changes from here on.
@@ -236,34 +278,24 @@ func accountOf(shape, cells []uint32) uint32 {
 // AccountSubject is the name of an account's subject.
 func AccountSubject(account string) string { return "account:" + account }
 
-// copyRow stores the row of an account in the account's own partition.
-func (a *applier) copyRow(b *event.Batch, s *siteShard, rows *event.Rows, r int, class typeClass, flags event.Flags, device, account string, columns []shapeColumn, cells []uint32) {
-	name := AccountSubject(account)
-	hash := subject.Hash(name)
-	if name == device || !a.owns(hash) {
-		return // the row itself is the account's
-	}
-	a.row(b, s, rows, r, class, flags|event.FlagCopy, name, hash, columns, cells)
-}
-
-// row appends one row and all that follows from it.
-func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, class typeClass, flags event.Flags, name string, hash uint64, columns []shapeColumn, cells []uint32) {
+// row appends one row and all that follows from it. account is the number of
+// its account, 0 if it has none.
+func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, place, r int, class typeClass, account uint32, name string, hash uint64, columns []shapeColumn, cells []uint32) {
 	time := rows.Time[r]
 	day := block.DayOf(time)
-	copied := flags&event.FlagCopy != 0
+	flags := event.Flags(rows.Flags[r])
 	robot := flags&event.FlagRobot != 0
 	ordinal, added := s.subjects.Get(name, hash, time)
 	subj := s.subjects.Mut(ordinal)
 	if !added {
 		subj.Seen(time)
 	}
-	if time < s.from && !copied { // the window was cut, or was shorter once
+	if time < s.from { // the window was cut, or was shorter once
 		s.lost[lossPassed]++
 	}
 	if int64(day+1)*block.DayMillis <= s.from {
 		return // its day is gone; of the window's first day visits need all
 	}
-	blk := s.blockFor(day, copied)
 	row := block.Row{
 		Time: uint32(time - int64(day)*block.DayMillis), Subject: ordinal,
 		PageView: class == classPageView, Robot: robot,
@@ -272,6 +304,14 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, cla
 	if row.HasValue && len(rows.Value) == rows.N {
 		row.Value = rows.Value[r]
 	}
+	pair := subject.NoPair
+	if account != 0 && flags&event.FlagProven != 0 {
+		row.Marks = block.MarkProven
+		if !isAccount(name) {
+			pair = a.prove(s, ordinal, name, b.Strings[account], place, r)
+		}
+	}
+	blk := s.blockFor(day, false)
 	i := blk.Append(&row)
 	for k, c := range columns {
 		if c >= 0 {
@@ -280,14 +320,18 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, r int, cla
 	}
 	id := block.MakeRowID(blk.ID, i)
 	s.subjects.AddRow(subj, id)
-	if copied {
-		s.copies++
-		return
+	if pair != subject.NoPair {
+		s.people.devices.Mut(pair).Last = id
 	}
 	s.rows++
 	point := visit.Point{Time: time, Row: id, PageView: class == classPageView, Flags: pointFlags(class, robot)}
 	head, late := s.visits.Add(subj.Visit, &point, s.rowTime)
 	subj.Visit = head
+	if s.people != nil && isAccount(name) {
+		if newest, ok := s.people.newest[ordinal]; ok {
+			late = max(late, newest-time)
+		}
+	}
 	if late > int64(subj.Late) {
 		subj.Late = uint32(min(late, 1<<32-1))
 	}
@@ -321,7 +365,9 @@ func (a *applier) known(s *siteShard, rows *event.Rows, r int, id block.RowID) {
 	}
 	s.ids.Add(view, id)
 	for _, e := range s.waiting.take(view) {
-		s.engage(id, e)
+		if s.engage(id, e) {
+			a.attend(s, id, view, e)
+		}
 	}
 }
 
@@ -339,7 +385,11 @@ func (a *applier) engage(s *siteShard, rows *event.Rows, r int) {
 		e.scroll = uint8(min(rows.Scroll[r], 100))
 	}
 	if id, ok := s.ids.Find(rows.View[r]); ok {
-		if s.engage(id, e) {
+		switch {
+		case s.erased(id):
+			return
+		case s.engage(id, e):
+			a.attend(s, id, rows.View[r], e)
 			return
 		}
 	}
@@ -356,10 +406,16 @@ func (s *siteShard) engage(id block.RowID, e engagement) bool {
 	total := blk.Engage(id.Row(), e.millis, e.scroll)
 	subj := s.subjects.Mut(blk.SubjectOf(id.Row()))
 	subj.Visit, _ = s.visits.Add(subj.Visit, &visit.Point{Time: e.time, Row: visit.NoRow}, s.rowTime)
-	if total >= 10_000 {
+	if total >= engaged10 {
 		s.visits.Mark(subj.Visit, blk.Unix(id.Row()), visit.Engaged10)
 	}
 	return true
+}
+
+// erased says whether a row was erased.
+func (s *siteShard) erased(id block.RowID) bool {
+	blk := s.blocks.get(id.Block())
+	return blk != nil && id.Row() < blk.N() && blk.Unix(id.Row()) == never
 }
 
 // rowTime returns the time of a row, for late events.

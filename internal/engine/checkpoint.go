@@ -24,7 +24,7 @@ import (
 
 // checkpointVersion changes with the meaning of any key; a checkpoint of
 // another version is set aside and the log is replayed.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // checkpointer writes what changed since the last checkpoint as one table that
 // Pebble takes in at once. Between checkpoints the log is the truth.
@@ -58,6 +58,9 @@ type head struct {
 	Position event.Position `json:"position"`
 	LogTime  int64          `json:"log_time"`
 	Clocks   map[string]int64
+	// Erasures is how many readers were erased of whom the checkpoint may still
+	// hold something.
+	Erasures int64 `json:"erasures,omitempty"`
 }
 
 // siteHead is what a shard keeps of a site beside pages.
@@ -74,6 +77,13 @@ type siteHead struct {
 	Window       int64
 	LastDay      int
 	Seen         map[visit.ID]int64 `json:",omitempty"`
+	People       *peopleHead        `json:",omitempty"` // nil: no accounts
+}
+
+// peopleHead is what a shard keeps of a site's accounts beside pages.
+type peopleHead struct {
+	NextVisit uint32
+	Seen      map[visit.ID]int64 `json:",omitempty"`
 }
 
 type columnHead struct {
@@ -170,6 +180,8 @@ func (e *Engine) reset() {
 	e.position.Store(0)
 	e.logTime.Store(0)
 	e.received = 0
+	e.erasures.Store(0)
+	clear(e.accounts)
 	for i := range e.shards {
 		e.shards[i] = newShard(e, i)
 	}
@@ -200,13 +212,36 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 			return err
 		}
 	}
-	err := e.checkpoint(ctx, c.whole)
+	err := e.checkpoint(ctx, c.whole, 0)
 	c.whole = err != nil
 	return err
 }
 
-// checkpoint takes note of what changed, or of everything, and writes it.
-func (e *Engine) checkpoint(ctx context.Context, whole bool) error {
+// renewCheckpoint writes the checkpoint anew, after so many erased readers were
+// purged.
+func (e *Engine) renewCheckpoint(ctx context.Context, purged int64) error {
+	c := e.ckpt
+	if c == nil {
+		e.erasures.Add(-purged)
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole = true
+	if err := c.renew(); err != nil {
+		return err
+	}
+	if err := e.checkpoint(ctx, true, purged); err != nil {
+		return err
+	}
+	c.whole = false
+	e.erasures.Add(-purged)
+	return nil
+}
+
+// checkpoint takes note of what changed, or of everything, and writes it. So
+// many erased readers leave nothing in it.
+func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64) error {
 	h := head{Version: checkpointVersion, Shards: len(e.shards)}
 	var changed []event.Fact
 	var lines []ledgerSave // of the dispatcher's ledger
@@ -215,6 +250,7 @@ func (e *Engine) checkpoint(ctx context.Context, whole bool) error {
 	err := e.enqueue(item{
 		dispatch: func() {
 			h.Position, h.LogTime = e.received, e.LogTime()
+			h.Erasures = e.erasures.Load() - purged
 			if whole {
 				e.facts.markUnsaved()
 				e.ledger.markUnsaved()
@@ -266,6 +302,14 @@ type siteSave struct {
 	subjects *subject.Saver
 	dicts    []dictSave
 	ids      []viewid.Entry
+	people   *peopleSave // nil: no accounts
+}
+
+type peopleSave struct {
+	devices, accounts *subject.PairsSaver
+	visits            []*visit.Chunk
+	noVisits          []uint32
+	views             []viewid.Entry
 }
 
 type dictSave struct {
@@ -283,6 +327,12 @@ func (s *shard) markUnsaved() {
 		st.visits.MarkUnsaved()
 		st.subjects.MarkUnsaved()
 		st.ids.MarkUnsaved()
+		if p := st.people; p != nil {
+			p.devices.MarkUnsaved()
+			p.accounts.MarkUnsaved()
+			p.visits.MarkUnsaved()
+			p.views.MarkUnsaved()
+		}
 		for i := range st.columns {
 			st.columns[i].saved = 0
 		}
@@ -323,6 +373,12 @@ func (s *siteShard) save() siteSave {
 			c.saved = c.dict.Len()
 		}
 	}
+	if p := s.people; p != nil {
+		h.People = &peopleHead{NextVisit: p.visits.Next(), Seen: p.visits.Seen()}
+		v.people = &peopleSave{devices: p.devices.Unsaved(), accounts: p.accounts.Unsaved(), views: p.views.TakeAdded()}
+		p.visits.Unsaved(func(c *visit.Chunk) { v.people.visits = append(v.people.visits, c) })
+		v.people.noVisits = p.visits.TakeGone()
+	}
 	h.Waiting = s.waiting.list()
 	h.IDSequence = s.idSequence
 	s.idSequence++
@@ -350,9 +406,11 @@ const (
 	keyTable     = 'T'
 	keyDict      = 'D'
 	keyIDs       = 'I'
+	keyCopies    = 'J'
+	keyAccounts  = 'W'
 )
 
-var siteLetters = []byte{keySite, keyRows, keyAttention, keyVisits, keyTable, keyDict, keyIDs}
+var siteLetters = []byte{keySite, keyRows, keyAttention, keyVisits, keyTable, keyDict, keyIDs, keyCopies, keyAccounts}
 
 // load restores the newest checkpoint; the engine stays empty if there is none.
 func (c *checkpointer) load(e *Engine) error {
@@ -387,6 +445,14 @@ func (c *checkpointer) load(e *Engine) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	for _, s := range e.shards {
+		for id, site := range s.applier.sites {
+			if site.people != nil || site.copies > 0 {
+				e.accounts[id] = true
+			}
+		}
+	}
+	e.erasures.Store(h.Erasures)
 	e.position.Store(uint64(h.Position))
 	e.received = h.Position
 	e.logTime.Store(h.LogTime)

@@ -172,7 +172,10 @@ func (w *changes) shard(p *shardSave) {
 		s := &p.sites[i]
 		w.site(p.number, s)
 		if !slices.Contains(p.gone, s.id) {
-			w.pastIDs(p.number, s)
+			w.pastIDs(keyIDs, p.number, s, s.ids)
+			if s.people != nil {
+				w.pastIDs(keyCopies, p.number, s, s.people.views)
+			}
 			w.pastPages(p.number, s)
 		}
 	}
@@ -200,7 +203,10 @@ func (w *changes) site(shard int, s *siteSave) {
 		key := binary.BigEndian.AppendUint32(numbered(keyDict, shard, s.id, uint64(d.column)), uint32(d.from))
 		w.make(key, func(dst []byte) []byte { return block.AppendTexts(dst, d.view, d.from) })
 	}
-	w.ids(shard, s)
+	w.ids(keyIDs, shard, s, s.ids)
+	if p := s.people; p != nil {
+		w.people(shard, s, p)
+	}
 	value, err := json.Marshal(&s.head)
 	w.note(err)
 	w.set(siteKey(keySite, shard, s.id), value)
@@ -217,15 +223,31 @@ func (w *changes) pastPages(shard int, s *siteSave) {
 	})
 }
 
+// people writes what changed of a site's accounts.
+func (w *changes) people(shard int, s *siteSave, p *peopleSave) {
+	page := func(part subject.Part, page int, value func(dst []byte) []byte) {
+		w.make(pageKey(shard, s.id, part, uint32(page)), value)
+	}
+	p.devices.Each(subject.PartOfDevices, subject.PartDeviceNames, page)
+	p.accounts.Each(subject.PartOfAccounts, subject.PartAccountNames, page)
+	for _, n := range p.noVisits {
+		w.delete(numbered(keyAccounts, shard, s.id, uint64(n)))
+	}
+	for _, c := range p.visits {
+		w.make(numbered(keyAccounts, shard, s.id, uint64(c.Number)), c.Append)
+	}
+	w.ids(keyCopies, shard, s, p.views)
+}
+
 // ids appends the ids that were added, by hour.
-func (w *changes) ids(shard int, s *siteSave) {
-	for list := s.ids; len(list) > 0; {
+func (w *changes) ids(letter byte, shard int, s *siteSave, list []viewid.Entry) {
+	for len(list) > 0 {
 		hour, n := list[0].Hour, 0
 		for n < len(list) && list[n].Hour == hour {
 			n++
 		}
 		added := list[:n]
-		w.make(binary.BigEndian.AppendUint64(numbered(keyIDs, shard, s.id, uint64(hour)), s.head.IDSequence), func(dst []byte) []byte {
+		w.make(binary.BigEndian.AppendUint64(numbered(letter, shard, s.id, uint64(hour)), s.head.IDSequence), func(dst []byte) []byte {
 			for _, id := range added {
 				dst = binary.LittleEndian.AppendUint64(dst, id.Hash)
 				dst = binary.LittleEndian.AppendUint32(dst, uint32(id.Row))
@@ -237,9 +259,9 @@ func (w *changes) ids(shard int, s *siteSave) {
 }
 
 // pastIDs drops the ids of hours that have passed.
-func (w *changes) pastIDs(shard int, s *siteSave) {
-	if n := len(s.ids); n > 0 && s.ids[n-1].Hour > viewid.Hours+1 {
-		before := uint64(s.ids[n-1].Hour - viewid.Hours - 1)
-		w.spans = append(w.spans, span{numbered(keyIDs, shard, s.id, 0), numbered(keyIDs, shard, s.id, before)})
+func (w *changes) pastIDs(letter byte, shard int, s *siteSave, list []viewid.Entry) {
+	if n := len(list); n > 0 && list[n-1].Hour > viewid.Hours+1 {
+		before := uint64(list[n-1].Hour - viewid.Hours - 1)
+		w.spans = append(w.spans, span{numbered(letter, shard, s.id, 0), numbered(letter, shard, s.id, before)})
 	}
 }

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -74,7 +76,9 @@ func (e *Engine) take(it item) (ok bool) {
 		e.logTime.Store(m.Stamp)
 	}
 	for i := range m.Facts {
-		e.fact(&m.Facts[i], m.Stamp)
+		if !e.fact(m, &m.Facts[i]) {
+			return false
+		}
 	}
 	for i := range m.Counts {
 		e.ledger.add(m.Stamp, &m.Counts[i])
@@ -139,6 +143,30 @@ func (e *Engine) prepare(m *message) {
 		}
 		m.hashes[i] = h
 	}
+	m.exchange = nil
+	if e.crosses(m) {
+		m.exchange = newExchange(len(e.shards))
+	}
+}
+
+// crosses says whether the shards have to meet in a message: it has rows of a
+// site that knows accounts.
+func (e *Engine) crosses(m *message) (crosses bool) {
+	if len(e.shards) == 1 {
+		return false
+	}
+	named := slices.ContainsFunc(m.Shapes, func(shape []uint32) bool { return slices.Contains(shape, uint32(event.ColAccount)) })
+	for i := range m.Sites {
+		rows := &m.Sites[i]
+		if rows.N == 0 {
+			continue
+		}
+		if named && !e.accounts[rows.Site] {
+			e.accounts[strings.Clone(rows.Site)] = true
+		}
+		crosses = crosses || e.accounts[rows.Site]
+	}
+	return crosses
 }
 
 func hasSite(rows []event.Rows, id string) bool {
@@ -150,27 +178,64 @@ func hasSite(rows []event.Rows, id string) bool {
 	return false
 }
 
-// fact applies a fact: to the engine, or to the shard that it belongs to.
-func (e *Engine) fact(f *event.Fact, stamp int64) {
-	if f.Kind == event.FactSeen {
-		seen := *f
+// fact applies a fact of a message: to the engine, or to the shards; false means
+// that the engine has stopped.
+func (e *Engine) fact(m *message, f *event.Fact) bool {
+	each := func(fn func(*shard)) bool {
 		for _, s := range e.shards {
-			s.send(work{command: func(s *shard) { s.seen(&seen) }})
+			if !s.send(work{command: fn}) {
+				return false
+			}
 		}
-		return
+		return true
 	}
-	if f.Kind == event.FactErase {
-		e.facts.erase(strings.Clone(f.Site), strings.Clone(f.Key))
-		return
+	own := event.Fact{Kind: f.Kind, Site: strings.Clone(f.Site), Key: strings.Clone(f.Key), Value: f.Value}
+	_, known := e.facts.site(own.Site)
+	switch {
+	case f.Kind == event.FactSeen:
+		return each(func(s *shard) { s.seen(&own) })
+	case f.Kind == event.FactPair:
+		return !known || each(func(s *shard) { s.pairs(&own) })
+	case f.Kind == event.FactJoin:
+		return !known || e.join(m, &own)
+	case f.Kind == event.FactErase:
+		if !known {
+			return true
+		}
+		e.facts.erase(own.Site, own.Key)
+		e.erasures.Add(1)
+		return each(func(s *shard) { s.applier.erase(own.Site, own.Key) })
 	}
-	e.facts.apply(f, stamp)
+	e.facts.apply(f, m.Stamp)
 	if f.Kind == event.FactSite && len(f.Value) == 0 {
-		site := f.Key
-		for _, s := range e.shards {
-			s.send(work{command: func(s *shard) { delete(s.applier.sites, site); s.ledger.forget(site); s.gone = append(s.gone, site) }})
-		}
+		site := own.Key
+		delete(e.accounts, site)
 		e.ledger.forget(site)
+		return each(func(s *shard) {
+			delete(s.applier.sites, site)
+			s.ledger.forget(site)
+			s.gone = append(s.gone, site)
+		})
 	}
+	return true
+}
+
+// join lets the shards join the rows of a device to an account.
+func (e *Engine) join(m *message, f *event.Fact) bool {
+	var login event.Login
+	if json.Unmarshal(f.Value, &login) != nil || login.Account == "" || f.Key == "" {
+		return true
+	}
+	step := &joinStep{position: m.position, stamp: m.Stamp, site: f.Site, device: f.Key, account: login.Account}
+	if e.accounts[f.Site] = true; len(e.shards) > 1 {
+		step.exchange = newExchange(len(e.shards))
+	}
+	for _, s := range e.shards {
+		if !s.send(work{join: step}) {
+			return false
+		}
+	}
+	return true
 }
 
 // release notes that a shard has applied a message.

@@ -69,8 +69,10 @@ type Engine struct {
 
 	position atomic.Uint64 // applied by every shard
 	logTime  atomic.Int64
-	memory   atomic.Int64 // as Config.Memory
-	minute   int64        // dispatcher: log minute of the last tick
+	memory   atomic.Int64    // as Config.Memory
+	minute   int64           // dispatcher: log minute of the last tick
+	erasures atomic.Int64    // whose values are still in memory and in the checkpoint
+	accounts map[string]bool // dispatcher: sites that know accounts
 
 	failure atomic.Pointer[Failure]
 	failed  chan struct{}
@@ -115,7 +117,7 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, queue: make(chan item, queueLen), facts: newFacts(cfg.Address), ledger: newLedger(),
-		failed: make(chan struct{}), closing: make(chan struct{}),
+		failed: make(chan struct{}), closing: make(chan struct{}), accounts: map[string]bool{},
 	}
 	e.memory.Store(cfg.Memory)
 	e.pool.New = func() any { return &message{} }

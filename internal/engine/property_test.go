@@ -114,6 +114,9 @@ func naive(batches [][]generated) dump {
 		r := &d.Rows[row]
 		r.Engaged += g.EngagedMillis
 		r.Scroll = max(r.Scroll, g.Scroll)
+		if row+1 < len(d.Rows) && d.Rows[row+1].Copy {
+			d.Rows[row+1].Engaged, d.Rows[row+1].Scroll = r.Engaged, r.Scroll
+		}
 		points[r.Device] = append(points[r.Device], modelRow{Time: g.Time, class: "engagement"})
 	}
 	for _, b := range batches {

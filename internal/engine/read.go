@@ -11,8 +11,18 @@ import (
 // for, and at least as of position at. While nothing changes, it is the same
 // View. Errors: ErrUnknownSite, ErrClosed, ErrFailed, the context's.
 func (e *Engine) View(ctx context.Context, site string, at event.Position) (*View, error) {
+	return e.viewAt(ctx, site, at, false)
+}
+
+// Readers is View for questions about single readers: View.Reader finds them.
+// After it the writers copy more of what they change.
+func (e *Engine) Readers(ctx context.Context, site string, at event.Position) (*View, error) {
+	return e.viewAt(ctx, site, at, true)
+}
+
+func (e *Engine) viewAt(ctx context.Context, site string, at event.Position, whole bool) (*View, error) {
 	for {
-		v, err := e.view(ctx, site)
+		v, err := e.view(ctx, site, whole)
 		if err != nil || v.Position >= at {
 			return v, err
 		}
@@ -22,7 +32,7 @@ func (e *Engine) View(ctx context.Context, site string, at event.Position) (*Vie
 	}
 }
 
-func (e *Engine) view(ctx context.Context, site string) (*View, error) {
+func (e *Engine) view(ctx context.Context, site string, whole bool) (*View, error) {
 	v := &View{Shards: make([]*ShardView, len(e.shards))}
 	type part struct {
 		from int64
@@ -47,7 +57,7 @@ func (e *Engine) view(ctx context.Context, site string) (*View, error) {
 		},
 		command: func(s *shard) {
 			if st := s.applier.sites[site]; st != nil {
-				v.Shards[s.number] = st.snapshot()
+				v.Shards[s.number] = st.snapshot(whole)
 				parts[s.number] = part{st.from, st.cut}
 			} else {
 				v.Shards[s.number] = &ShardView{}
@@ -162,9 +172,46 @@ func (b *SiteBytes) add(o *SiteBytes) {
 	b.Chains += o.Chains
 }
 
-// EachFact calls fn with every fact but first_seen, sites first: the daily
+// EachFact calls fn with every fact but first_seen and pairs, sites first: the daily
 // snapshot that every retained log begins with.
 func (e *Engine) EachFact(fn func(event.Fact) error) error { return e.facts.each(fn) }
+
+// EachPair calls fn with facts that hold the accounts proven on devices of a
+// site, up to about size bytes each. Like first_seen they belong to the daily
+// snapshot, after it.
+func (e *Engine) EachPair(ctx context.Context, site string, size int, fn func(event.Fact) error) error {
+	v, err := e.Readers(ctx, site, 0)
+	if err != nil {
+		return err
+	}
+	var value []byte
+	flush := func() error {
+		if len(value) == 0 {
+			return nil
+		}
+		f := event.Fact{Kind: event.FactPair, Site: site, Value: value}
+		value = nil
+		return fn(f)
+	}
+	for _, s := range v.Shards {
+		if s.Readers == nil {
+			continue
+		}
+		for n := range s.Readers.devices.Len() {
+			pair, ok := s.Readers.devices.At(n)
+			if !ok {
+				continue
+			}
+			value = AppendPair(value, s.Subjects.Name(pair.Owner), s.Readers.devices.Name(n), event.Position(pair.Position), pair.Row)
+			if len(value) >= size {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
 
 // EachSeen calls fn with facts that hold the first_seen of every subject of a
 // site, up to about size bytes each.
@@ -184,8 +231,12 @@ func (e *Engine) EachSeen(ctx context.Context, site string, size int, fn func(ev
 	}
 	for _, s := range v.Shards {
 		for o := range s.Subjects.Len() {
+			name := s.Subjects.Name(uint32(o))
+			if name == "" {
+				continue // erased
+			}
 			subj := s.Subjects.Subjects.At(o)
-			value = AppendSeen(value, s.Subjects.Name(uint32(o)), subj.FirstSeen())
+			value = AppendSeen(value, name, subj.FirstSeen())
 			if len(value) >= size {
 				if err := flush(); err != nil {
 					return err

@@ -39,14 +39,7 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 	if err := c.loadBlocks(shard, st, h); err != nil {
 		return err
 	}
-	err := c.scan(siteKey(keyVisits, shard, st.id), func(_, value []byte) error {
-		chunk, err := visit.DecodeChunk(value)
-		if err != nil {
-			return err
-		}
-		return st.visits.Restore(chunk.Number, chunk.Day, chunk.Visits)
-	})
-	if err != nil {
+	if err := c.loadVisits(keyVisits, shard, st, st.visits); err != nil {
 		return err
 	}
 	st.visits.RestoreNext(h.NextVisit)
@@ -55,6 +48,11 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 		if err := c.scan(append(siteKey(keyTable, shard, st.id), byte(part)), func(_, value []byte) error {
 			return st.subjects.Load(part, value)
 		}); err != nil {
+			return err
+		}
+	}
+	if h.People != nil {
+		if err := c.loadPeople(shard, st, h.People); err != nil {
 			return err
 		}
 	}
@@ -68,10 +66,65 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 			}
 		}
 	}
+	if h.People != nil {
+		if err := st.peopleLoaded(); err != nil {
+			return err
+		}
+	}
 	for _, w := range h.Waiting {
 		st.waiting.add(w.View, w.Since, engagement{w.Time, w.Millis, w.Scroll}, func() {})
 	}
-	return c.loadIDs(shard, st)
+	if h.People != nil {
+		if err := c.loadIDs(keyCopies, shard, st, &st.people.views); err != nil {
+			return err
+		}
+	}
+	return c.loadIDs(keyIDs, shard, st, &st.ids)
+}
+
+// loadPeople restores the accounts of a site in a shard.
+func (c *checkpointer) loadPeople(shard int, st *siteShard, h *peopleHead) error {
+	p := st.folk()
+	err := c.loadVisits(keyAccounts, shard, st, p.visits)
+	if err != nil {
+		return err
+	}
+	p.visits.RestoreNext(h.NextVisit)
+	p.visits.RestoreSeen(h.Seen)
+	for _, part := range []struct {
+		letter subject.Part
+		pairs  *subject.Pairs
+		names  bool
+	}{{subject.PartOfDevices, p.devices, false}, {subject.PartDeviceNames, p.devices, true}, {subject.PartOfAccounts, p.accounts, false}, {subject.PartAccountNames, p.accounts, true}} {
+		err := c.scan(append(siteKey(keyTable, shard, st.id), byte(part.letter)), func(_, value []byte) error {
+			return part.pairs.Load(part.names, value)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.devices.Loaded(st.subjects.Len()), p.accounts.Loaded(st.subjects.Len()))
+}
+
+// peopleLoaded verifies what rows and pairs say of each other.
+func (st *siteShard) peopleLoaded() error {
+	p := st.people
+	for n := range p.accounts.Len() {
+		if pair := p.accounts.Ptr(uint32(n)); !pair.Removed() && pair.Position > 0 {
+			p.newest[pair.Owner] = max(p.newest[pair.Owner], int64(pair.Position))
+		}
+	}
+	for _, b := range st.order {
+		if !b.Copies {
+			continue
+		}
+		for i := range b.N() {
+			if int(b.PairOf(i)) >= p.accounts.Len() {
+				return fmt.Errorf("block %d names pair %d of %d", b.ID, b.PairOf(i), p.accounts.Len())
+			}
+		}
+	}
+	return nil
 }
 
 func (c *checkpointer) loadColumns(shard int, st *siteShard, h *siteHead) error {
@@ -144,8 +197,18 @@ func (s *siteShard) checkCodes(b *block.Builder) error {
 	return nil
 }
 
-func (c *checkpointer) loadIDs(shard int, st *siteShard) error {
-	return c.scan(siteKey(keyIDs, shard, st.id), func(rest, value []byte) error {
+func (c *checkpointer) loadVisits(letter byte, shard int, st *siteShard, into *visit.Table) error {
+	return c.scan(siteKey(letter, shard, st.id), func(_, value []byte) error {
+		chunk, err := visit.DecodeChunk(value)
+		if err != nil {
+			return err
+		}
+		return into.Restore(chunk.Number, chunk.Day, chunk.Visits)
+	})
+}
+
+func (c *checkpointer) loadIDs(letter byte, shard int, st *siteShard, into *viewid.Table) error {
+	return c.scan(siteKey(letter, shard, st.id), func(rest, value []byte) error {
 		if len(rest) != 16 || len(value)%12 != 0 {
 			return errKey
 		}
@@ -154,7 +217,7 @@ func (c *checkpointer) loadIDs(shard int, st *siteShard) error {
 		for ; len(value) > 0; value = value[12:] {
 			entries = append(entries, viewid.Entry{Hash: binary.LittleEndian.Uint64(value), Row: block.RowID(binary.LittleEndian.Uint32(value[8:])), Hour: hour})
 		}
-		st.ids.Restore(entries)
+		into.Restore(entries)
 		return nil
 	})
 }

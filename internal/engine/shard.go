@@ -23,6 +23,7 @@ type shard struct {
 type work struct {
 	message *message
 	command func(*shard)
+	join    *joinStep
 }
 
 func newShard(e *Engine, number int) *shard {
@@ -55,8 +56,11 @@ func (s *shard) run() {
 
 func (s *shard) step(w work) {
 	position := event.Position(0)
-	if w.message != nil {
+	switch {
+	case w.message != nil:
 		position = w.message.position
+	case w.join != nil:
+		position = w.join.position
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -67,7 +71,13 @@ func (s *shard) step(w work) {
 		w.command(s)
 		return
 	}
-	s.applier.apply(w.message)
+	if w.join != nil {
+		s.applier.join(s, w.join)
+		return
+	}
+	if !s.applier.apply(s, w.message) {
+		return
+	}
 	s.losses(w.message.Stamp)
 	for i := range w.message.Sites {
 		s.since += w.message.Sites[i].N

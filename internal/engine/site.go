@@ -22,6 +22,8 @@ const localFrom = 4096
 // siteShard is one site in one shard: all its state, owned by the shard.
 type siteShard struct {
 	id       string
+	seed     uint64  // of hash tables
+	people   *people // nil: the site has no accounts here
 	subjects *subject.Table
 	visits   *visit.Table
 	ids      viewid.Table
@@ -51,6 +53,8 @@ type siteShard struct {
 
 	lost    [numLosses]uint64 // since the engine last took them
 	view    *ShardView
+	readers *ReadersView            // of view; nil: not asked for yet
+	losing  map[int]map[uint32]bool // by column: codes that erased rows had
 	changed bool
 	rows    uint64
 	copies  uint64
@@ -120,7 +124,7 @@ func isLoss(verdict string) bool {
 
 func newSiteShard(id string, seed uint64) *siteShard {
 	s := &siteShard{
-		id: id, subjects: subject.NewTable(seed), visits: visit.NewTable(),
+		id: id, seed: seed, subjects: subject.NewTable(seed), visits: visit.NewTable(),
 		byName: map[string]int{}, open: map[openKey]*block.Builder{},
 		waiting: newWaiting(), changed: true,
 	}
@@ -172,6 +176,9 @@ func (s *siteShard) blockFor(day int, copies bool) *block.Builder {
 	s.nextID++
 	s.blocks.put(b)
 	s.ids.Hold(b.ID)
+	if s.people != nil {
+		s.people.views.Hold(b.ID)
+	}
 	at, _ := slices.BinarySearchFunc(s.order, day+1, func(o *block.Builder, day int) int { return cmp.Compare(o.Day, day) })
 	s.order = slices.Insert(s.order, at, b)
 	s.open[key], *recent = b, b
@@ -201,6 +208,9 @@ const sealAfter = 49 * 60 * 60 * 1000
 func (s *siteShard) advance(now, window int64) {
 	s.now, s.window = now, window
 	s.visits.Advance(now)
+	if s.people != nil {
+		s.people.visits.Advance(now)
+	}
 	if from := now - window; from > s.from {
 		s.from = from
 		s.cut = ""
@@ -231,6 +241,9 @@ func (s *siteShard) drop(i int) {
 	first := int(s.from / block.DayMillis)
 	if len(s.order) == 0 || s.order[0].Day > b.Day {
 		s.visits.DropBefore(min(first, b.Day+1))
+		if s.people != nil {
+			s.people.visits.DropBefore(min(first, b.Day+1))
+		}
 	}
 	s.changed = true
 }
@@ -257,6 +270,9 @@ func (s *siteShard) trim(n int) {
 		if s.trimmed >= b.N() {
 			s.blocks.remove(b.ID)
 			s.ids.Release(b.ID)
+			if s.people != nil {
+				s.people.views.Release(b.ID)
+			}
 			s.leaving = s.leaving[1:]
 			s.trimmed = 0
 			if s.covered--; s.covered == 0 {
@@ -281,9 +297,15 @@ func (s *siteShard) trim(n int) {
 	}
 }
 
-// snapshot returns the site as readers of this shard see it.
-func (s *siteShard) snapshot() *ShardView {
+// snapshot returns the site as readers of this shard see it; whole says that
+// single readers are asked for.
+func (s *siteShard) snapshot(whole bool) *ShardView {
 	if s.view != nil && !s.changed {
+		if whole && s.view.Readers == nil {
+			v := *s.view
+			v.Readers = s.readersView()
+			s.view = &v
+		}
 		return s.view
 	}
 	v := &ShardView{
@@ -301,7 +323,18 @@ func (s *siteShard) snapshot() *ShardView {
 		v.Blocks[i] = b.Snapshot()
 		v.ByID[b.ID] = v.Blocks[i]
 	}
+	if whole {
+		v.Readers = s.readersView()
+	}
 	s.view, s.changed = v, false
+	return v
+}
+
+func (s *siteShard) readersView() *ReadersView {
+	v := &ReadersView{table: s.subjects.Readers()}
+	if p := s.people; p != nil {
+		v.devices, v.accounts, v.visits = p.devices.View(), p.accounts.View(), p.visits.Snapshot()
+	}
 	return v
 }
 
@@ -326,5 +359,10 @@ func (s *siteShard) bytes() SiteBytes {
 	b.Visits = s.visits.Bytes()
 	b.IDs = s.ids.Bytes()
 	b.Waiting = s.waiting.bytes()
+	if p := s.people; p != nil {
+		b.Subjects += p.devices.Bytes() + p.accounts.Bytes() + 24*int64(len(p.newest))
+		b.Visits += p.visits.Bytes()
+		b.IDs += p.views.Bytes()
+	}
 	return b
 }

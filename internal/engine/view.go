@@ -44,6 +44,18 @@ type ShardView struct {
 	// where that is not the visit's end.
 	Seen     map[visit.ID]int64
 	Subjects subject.Snapshot
+	// Readers finds readers by name, with their rows; nil unless the view was
+	// asked for with Engine.Readers.
+	Readers *ReadersView
+}
+
+// ReadersView is what a ShardView needs to answer about one reader.
+type ReadersView struct {
+	table *subject.Readers
+	// devices are the accounts proven on devices, accounts the devices of
+	// accounts; nil where the site has no accounts.
+	devices, accounts *subject.PairsView
+	visits            []*visit.Chunk // of accounts
 }
 
 // ColumnView describes a column of a shard.

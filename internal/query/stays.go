@@ -110,7 +110,7 @@ func (s *shard) everyStay() *stays {
 	return s.stays
 }
 
-// eachView calls fn with every page view of a block.
+// eachView calls fn with every page view of a block that was not erased.
 func (s *shard) eachView(b *block.Block, fn func(row int)) {
 	code := s.typesOf(b).view
 	column := b.ColumnAt(int(event.ColType))
@@ -118,7 +118,7 @@ func (s *shard) eachView(b *block.Block, fn func(row int)) {
 		return
 	}
 	for row := range b.N {
-		if column.At(row) == code {
+		if column.At(row) == code && b.Time[row] != block.Gone {
 			fn(row)
 		}
 	}

@@ -28,7 +28,9 @@ func (s *shard) virtual(d *Dimension, index int) []uint32 {
 	if d.Kind == KindLoyalty {
 		l := s.loyalty()
 		for row := range codes {
-			codes[row] = l.of(b.Subject[row], b.Unix(row))
+			if b.Time[row] != block.Gone {
+				codes[row] = l.of(b.Subject[row], b.Unix(row))
+			}
 		}
 	} else {
 		items := s.ends(d)
@@ -113,6 +115,9 @@ func (s *shard) loyalty() *loyaltyOf {
 	for _, b := range s.blocks {
 		l.days.day(b.Day, &table)
 		for row, t := range b.Time[:b.N] {
+			if t == block.Gone {
+				continue
+			}
 			day := table.at(t)
 			l.active[int(b.Subject[row])*l.words+int(day>>6)] |= 1 << (day & 63)
 		}

@@ -8,6 +8,10 @@
 //	subject 4 bytes, the shard's ordinal of the device
 //	codes  0, 1, 2 or 4 bytes a column that occurs
 //	engaged, scroll   may still change after the row: pages of 4,096 rows
+//	marks  1 byte where some rows have one and others not
+//
+// A row that was erased keeps its number and has no time (Gone): no period
+// takes it in. Its values go with Purge.
 package block
 
 import (
@@ -63,8 +67,13 @@ type Block struct {
 	// Robots is the number of rows with FlagRobot (column bot_class is set).
 	Robots int
 
-	Time    []uint32 // milliseconds within Day
+	Time    []uint32 // milliseconds within Day; Gone: the row was erased
 	Subject []uint32 // ordinals of the shard
+	// Pair names the device of each row of a block of copies (subject.Pairs of
+	// accounts); nil in others.
+	Pair []uint32
+	// Marks are the rows' marks; nil where no row has one.
+	Marks *Column
 	// Columns is indexed by the site's column number; nil where no row of the
 	// block has the column.
 	Columns []*Column
@@ -115,8 +124,33 @@ func (b *Block) ColumnAt(c int) *Column {
 	return nil
 }
 
-// Unix returns the time of row i in Unix milliseconds.
-func (b *Block) Unix(i int) int64 { return int64(b.Day)*DayMillis + int64(b.Time[i]) }
+// Unix returns the time of row i in Unix milliseconds, the end of time if it
+// was erased.
+func (b *Block) Unix(i int) int64 { return unix(b.Day, b.Time[i]) }
+
+// MarksOf returns the marks of row i.
+func (b *Block) MarksOf(i int) uint8 {
+	if b.Marks == nil {
+		return 0
+	}
+	return uint8(b.Marks.At(i))
+}
+
+func unix(day int, t uint32) int64 {
+	if t == Gone {
+		return 1 << 62
+	}
+	return int64(day)*DayMillis + int64(t)
+}
+
+// Gone is the time of a row that was erased.
+const Gone = 1<<32 - 1
+
+// Marks of a row.
+const (
+	MarkProven uint8 = 1 << iota // its account was proven
+	MarkJoined                   // it had no account, and came to this one with a login
+)
 
 // Builder is a block as its writer has it.
 type Builder struct {
@@ -135,12 +169,16 @@ type Builder struct {
 	scroll  *paged.Array[uint8]
 	vrows   []uint16
 	values  []int64
+	pairs   []uint32
+	marks   codes
 	views   *[Buckets]uint32
 	events  *[Buckets]uint32
 	min     uint32
 	max     uint32
 	robots  int
 
+	erased     int       // rows that are Gone
+	purged     int       // of these, rows whose values are gone too
 	snapshot   *Block    // nil once the block has changed: an old one would keep old pages alive
 	columns    []*Column // of a sealed block's snapshots
 	Unsaved    bool      // since the last checkpoint
@@ -169,6 +207,8 @@ type Row struct {
 	Value    int64
 	Engaged  uint32 // milliseconds
 	Scroll   uint8
+	Pair     uint32 // of a copy
+	Marks    uint8
 }
 
 // Append adds a row and returns its number; Set its codes next.
@@ -182,6 +222,12 @@ func (b *Builder) Append(r *Row) int {
 	}
 	b.time = append(b.time, r.Time)
 	b.subject = append(b.subject, r.Subject)
+	if b.Copies {
+		b.pairs = append(b.pairs, r.Pair)
+	}
+	if r.Marks != 0 {
+		b.marks.set(i, uint32(r.Marks))
+	}
 	bucket := r.Time / BucketMillis
 	b.events[bucket]++
 	if r.PageView && !r.Robot {
@@ -297,8 +343,32 @@ func (b *Builder) EngagedMillis(row int) uint32 {
 	return uint32(v) * 1000
 }
 
-// Unix returns the time of a row in Unix milliseconds.
-func (b *Builder) Unix(row int) int64 { return int64(b.Day)*DayMillis + int64(b.time[row]) }
+// Unix returns the time of a row in Unix milliseconds, the end of time if it
+// was erased.
+func (b *Builder) Unix(row int) int64 { return unix(b.Day, b.time[row]) }
+
+// PairOf returns the pair of a copy.
+func (b *Builder) PairOf(row int) uint32 { return b.pairs[row] }
+
+// MarksOf returns the marks of a row.
+func (b *Builder) MarksOf(row int) uint8 { return uint8(b.marks.at(row)) }
+
+// ScrollPercent returns the greatest scroll of a row.
+func (b *Builder) ScrollPercent(row int) uint8 {
+	if b.scroll == nil || row >= b.scroll.Len() {
+		return 0
+	}
+	return b.scroll.At(row)
+}
+
+// ValueOf returns the value of a row in micro-units.
+func (b *Builder) ValueOf(row int) (value int64, ok bool) {
+	i, ok := slices.BinarySearch(b.vrows, uint16(row))
+	if !ok {
+		return 0, false
+	}
+	return b.values[i], true
+}
 
 // SubjectOf returns the subject of a row.
 func (b *Builder) SubjectOf(row int) uint32 { return b.subject[row] }
@@ -340,7 +410,8 @@ func (b *Builder) Seal() {
 	}
 	b.Sealed = true
 	b.time, b.subject = exact(b.time), exact(b.subject)
-	b.vrows, b.values = exact(b.vrows), exact(b.values)
+	b.vrows, b.values, b.pairs = exact(b.vrows), exact(b.values), exact(b.pairs)
+	b.marks.seal(len(b.time))
 	for _, c := range b.cols {
 		if c != nil {
 			c.seal(len(b.time))
@@ -357,7 +428,7 @@ func (b *Builder) Snapshot() *Block {
 	s := &Block{
 		ID: b.ID, Day: b.Day, Copies: b.Copies, Sealed: b.Sealed, N: len(b.time),
 		MinTime: b.min, MaxTime: b.max, Robots: b.robots,
-		Time: slices.Clip(b.time), Subject: slices.Clip(b.subject),
+		Time: slices.Clip(b.time), Subject: slices.Clip(b.subject), Pair: slices.Clip(b.pairs),
 		ValueRows: slices.Clip(b.vrows), Values: slices.Clip(b.values),
 	}
 	if b.Sealed {
@@ -369,6 +440,10 @@ func (b *Builder) Snapshot() *Block {
 	} else {
 		views, events := *b.views, *b.events
 		s.Columns, s.Views, s.Events = b.viewColumns(), &views, &events
+	}
+	if b.marks.n > 0 {
+		marks := b.marks.view()
+		s.Marks = &marks
 	}
 	if b.engaged != nil {
 		s.Engaged = b.engaged.Snapshot()
@@ -397,7 +472,7 @@ func (b *Builder) Bytes() int64 {
 	if b.Sealed && b.bytes != 0 {
 		return b.bytes
 	}
-	n := int64(2*4*Buckets+512) + 4*int64(cap(b.time)+cap(b.subject)) + 2*int64(cap(b.vrows)) + 8*int64(cap(b.values)) + 20*int64(len(b.long))
+	n := int64(2*4*Buckets+512) + 4*int64(cap(b.time)+cap(b.subject)+cap(b.pairs)) + b.marks.bytes() + 2*int64(cap(b.vrows)) + 8*int64(cap(b.values)) + 20*int64(len(b.long))
 	for _, c := range b.cols {
 		if c != nil {
 			n += c.bytes() + 120

@@ -18,6 +18,7 @@ func drawBlock(t *rapid.T) *block.Builder {
 			Time: uint32(rapid.IntRange(0, block.DayMillis-1).Draw(t, "time")), Subject: rapid.Uint32().Draw(t, "subject"),
 			PageView: rapid.Bool().Draw(t, "pv"), HasValue: rapid.Bool().Draw(t, "hv"), Value: rapid.Int64().Draw(t, "value"),
 			Engaged: rapid.SampledFrom([]uint32{0, 0, 1000, 5000, 1234, 1 << 31}).Draw(t, "engaged"), Scroll: uint8(rapid.IntRange(0, 100).Draw(t, "scroll")),
+			Pair: rapid.Uint32().Draw(t, "pair"), Marks: rapid.SampledFrom([]uint8{0, 0, block.MarkProven, block.MarkJoined}).Draw(t, "marks"),
 		}
 		i := b.Append(&row)
 		for c := range 4 {

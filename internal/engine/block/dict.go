@@ -44,6 +44,19 @@ func (d *Dict) Code(text string, kind event.Kind) uint32 {
 // Find returns the number of a value, 0 if the dictionary does not have it.
 func (d *Dict) Find(text string, kind event.Kind) uint32 { return d.codes[kind][text] }
 
+// Text returns the value with a code.
+func (d *Dict) Text(code uint32) (string, event.Kind) { return d.texts[code], d.kinds[code] }
+
+// Search is Find by looking at all values, for a dictionary that gets no more.
+func (d *Dict) Search(text string) uint32 {
+	for code := 1; code < len(d.texts); code++ {
+		if d.texts[code] == text && d.kinds[code] != Removed {
+			return uint32(code)
+		}
+	}
+	return 0
+}
+
 // Len returns the number of values, missing included.
 func (d *Dict) Len() int { return len(d.texts) }
 

@@ -11,7 +11,7 @@ import (
 // ErrFormat is what errors of Restore wrap: the bytes are not a block's.
 var ErrFormat = errors.New("block bytes are malformed")
 
-const formatVersion = 1
+const formatVersion = 2
 
 // AppendRows appends the rows of a block, all but their attention, in the
 // form of docs/format/checkpoint.md. All numbers are little-endian.
@@ -38,6 +38,10 @@ func (b *Block) AppendRows(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(b.Columns)))
 	for _, c := range b.Columns {
 		dst = c.append(dst)
+	}
+	dst = b.Marks.append(dst)
+	if b.Copies {
+		dst = appendFixed(dst, b.Pair[:b.N])
 	}
 	return dst
 }
@@ -128,24 +132,37 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	for range columns {
 		b.cols = append(b.cols, r.column(n, flags&2 != 0))
 	}
+	if marks := r.column(n, false); marks != nil {
+		b.marks = *marks
+	}
+	if b.marks.local != nil || b.marks.max > 1<<8-1 {
+		r.fail("marks are more than a byte")
+	}
+	if b.Copies {
+		b.pairs = fixed[uint32](r, n)
+	}
 	if r.err == nil && len(r.buf) != r.pos {
 		r.fail("bytes are left over")
 	}
-	for i, t := range b.time {
-		if t >= DayMillis {
-			r.fail("row lies outside its day")
-			break
-		}
-		if i == 0 || t < b.min {
-			b.min = t
-		}
+	first := true
+	for _, t := range b.time {
 		b.max = max(b.max, t)
+		switch {
+		case t == Gone:
+			b.erased++
+			continue
+		case t >= DayMillis:
+			r.fail("row lies outside its day")
+		case first || t < b.min:
+			b.min, first = t, false
+		}
 	}
 	if r.err != nil {
 		return nil, r.err
 	}
 	b.Sealed = flags&2 != 0
 	if b.Sealed {
+		b.marks.seal(n)
 		for _, c := range b.cols {
 			if c != nil {
 				c.seal(n)
@@ -363,7 +380,7 @@ func (r *reader) column(rows int, sealed bool) *codes {
 func (r *reader) text() (text []byte, kind event.Kind) {
 	kind = event.Kind(r.byte())
 	text = r.take(r.count(1<<20, 1))
-	if kind > event.KindBool {
+	if kind > event.KindBool && (kind != Removed || len(text) > 0) {
 		r.fail("unknown kind of a value")
 	}
 	return text, kind
@@ -398,6 +415,10 @@ func (r *reader) texts(d *Dict) {
 		text, kind := r.text()
 		if r.err != nil {
 			return
+		}
+		if kind == Removed {
+			d.texts, d.kinds = append(d.texts, ""), append(d.kinds, Removed)
+			continue
 		}
 		before := d.Len()
 		if d.Code(string(text), kind); d.Len() == before {

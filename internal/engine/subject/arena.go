@@ -1,14 +1,22 @@
 package subject
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+	"fmt"
+)
 
 // arena holds names in pages of 64 KB; a place is page << 16 | offset. A name
 // is one byte of length and its bytes, or, for the usual lower-case UUID, a mark
-// and its 16 bytes. Pages are append-only, so a view shares them.
+// and its 16 bytes. Pages are append-only, so a view shares them; to erase a
+// name its page is replaced.
 type arena struct {
 	pages      [][]byte
-	savedPages int // pages that no longer change and are in the checkpoint
+	savedPages int   // pages that no longer change and are in the checkpoint
+	replaced   []int // pages below savedPages that are not
 }
+
+// noName is the place of a name that was erased.
+const noName = 1<<32 - 1
 
 const (
 	arenaPage = 1 << 16
@@ -69,6 +77,9 @@ func (a *arena) raw(place uint32) (b []byte, uuid bool) {
 }
 
 func (a *arena) text(place uint32) string {
+	if place == noName {
+		return ""
+	}
 	b, uuid := a.raw(place)
 	if !uuid {
 		return string(b)
@@ -84,12 +95,53 @@ func (a *arena) text(place uint32) string {
 }
 
 func (a *arena) equal(place uint32, name string) bool {
+	if place == noName {
+		return false
+	}
 	b, uuid := a.raw(place)
 	if !uuid {
 		return string(b) == name
 	}
 	var packed [16]byte
 	return packUUID(&packed, name) && string(packed[:]) == string(b)
+}
+
+// erase overwrites a name with zeros. Who holds its place forgets it.
+func (a *arena) erase(place uint32) {
+	if place == noName {
+		return
+	}
+	p := int(place >> 16)
+	a.pages[p] = append(make([]byte, 0, cap(a.pages[p])), a.pages[p]...)
+	b, _ := a.raw(place)
+	clear(b)
+	if p < a.savedPages {
+		a.replaced = append(a.replaced, p)
+	}
+}
+
+// unsaved calls fn with the pages that changed since the last checkpoint.
+func (a *arena) unsaved(fn func(page int)) {
+	for _, p := range a.replaced {
+		if p < a.savedPages {
+			fn(p)
+		}
+	}
+	a.replaced = nil
+	for p := a.savedPages; p < len(a.pages); p++ {
+		fn(p)
+	}
+	a.savedPages = max(len(a.pages)-1, 0)
+}
+
+// load appends a page of a checkpoint.
+func (a *arena) load(data []byte) error {
+	if len(data) > arenaPage {
+		return fmt.Errorf("%w: page of %d bytes", ErrFormat, len(data))
+	}
+	a.pages = append(a.pages, append([]byte(nil), data...))
+	a.savedPages = len(a.pages) - 1
+	return nil
 }
 
 // view shares the pages as they are now.

@@ -23,8 +23,9 @@ const (
 )
 
 type table struct {
-	slots []uint64
-	n     int
+	slots  []uint64
+	n      int
+	shared bool // slots may be seen by a view
 }
 
 func (x *index) table(hash uint64) *table {
@@ -66,12 +67,15 @@ func (x *index) add(hash uint64, ordinal uint32) {
 	t := x.table(hash)
 	if (t.n+1)*5 > len(t.slots)*4 {
 		old := t.slots
-		t.slots = make([]uint64, len(old)*3/2+2)
+		t.slots, t.shared = make([]uint64, len(old)*3/2+2), false
 		for _, s := range old {
 			if s != 0 {
 				t.put(s)
 			}
 		}
+	}
+	if t.shared {
+		t.slots, t.shared = append([]uint64(nil), t.slots...), false
 	}
 	t.put(uint64(uint32(hash))<<32 | uint64(ordinal+1))
 	t.n++
@@ -87,8 +91,17 @@ func (t *table) put(slot uint64) {
 	t.slots[i] = slot
 }
 
+// view shares the tables as they are now.
+func (x *index) view() *index {
+	for i := range x.tables {
+		x.tables[i].shared = true
+	}
+	v := *x
+	return &v
+}
+
 func (x *index) bytes() int64 {
-	n := int64(indexTables * 32)
+	n := int64(indexTables * 40)
 	for i := range x.tables {
 		n += 8 * int64(cap(x.tables[i].slots))
 	}

@@ -54,10 +54,7 @@ func (t *Table) Unsaved() *Saver {
 	t.chains.small.chunks.Dirty(note(PartSmall))
 	t.chains.medium.chunks.Dirty(note(PartMedium))
 	t.chains.large.chunks.Dirty(note(PartLarge))
-	for p := t.names.savedPages; p < len(t.names.pages); p++ {
-		s.pages[PartNames] = append(s.pages[PartNames], p)
-	}
-	t.names.savedPages = max(len(t.names.pages)-1, 0)
+	t.names.unsaved(note(PartNames))
 	return s
 }
 
@@ -134,11 +131,7 @@ func (t *Table) Load(part Part, data []byte) error {
 		}
 		t.subjects.Load(page)
 	case PartNames:
-		if len(data) > arenaPage {
-			return fmt.Errorf("%w: page of %d bytes", ErrFormat, len(data))
-		}
-		t.names.pages = append(t.names.pages, append([]byte(nil), data...))
-		t.names.savedPages = len(t.names.pages) - 1
+		return t.names.load(data)
 	case PartSmall:
 		return loadChunks(t.chains.small.chunks, data, func(c *[4]uint32) []uint32 { return c[:] })
 	case PartMedium:
@@ -179,7 +172,9 @@ func (t *Table) Loaded(gone func(block.RowID) bool) error {
 		if err != nil {
 			return err
 		}
-		t.index.add(t.index.mix(Hash(name)), uint32(o))
+		if s.name != noName {
+			t.index.add(t.index.mix(Hash(name)), uint32(o))
+		}
 		count := uint8(s.firstSeen)
 		isStale := false
 		for ref := s.chain; ref != 0; count = 15 {

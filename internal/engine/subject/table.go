@@ -29,8 +29,10 @@ type Table struct {
 	names    arena
 	index    index
 	chains   chains
-	compact  bool          // chains were made anew since the last checkpoint
-	keep     []block.RowID // scratch of Trim
+	// OnTrim, if set, is called before rows of a subject are dropped.
+	OnTrim  func(ordinal uint32, gone func(block.RowID) bool)
+	compact bool          // chains were made anew since the last checkpoint
+	keep    []block.RowID // scratch of Trim
 }
 
 // NewTable returns an empty table. The seed is the process's own, so that no
@@ -122,6 +124,9 @@ func (t *Table) Trim(ordinal uint32, gone func(block.RowID) bool) int {
 	if !dropped {
 		return len(keep)
 	}
+	if t.OnTrim != nil {
+		t.OnTrim(ordinal, gone)
+	}
 	s := t.Mut(ordinal)
 	t.chains.free(s.chain)
 	s.chain = 0
@@ -130,6 +135,20 @@ func (t *Table) Trim(ordinal uint32, gone func(block.RowID) bool) int {
 		t.AddRow(s, keep[i])
 	}
 	return len(keep)
+}
+
+// Newest returns the row of a subject that came last.
+func (t *Table) Newest(ordinal uint32) (row block.RowID, ok bool) {
+	t.Rows(ordinal, func(r block.RowID) bool { row, ok = r, true; return false })
+	return row, ok
+}
+
+// Erase forgets a subject: its name and rows. Its ordinal is not used again.
+func (t *Table) Erase(ordinal uint32) {
+	s := t.Mut(ordinal)
+	t.chains.free(s.chain)
+	t.names.erase(s.name)
+	*s = Subject{name: noName}
 }
 
 // Compact makes the chains anew if more than half of their memory is free. It

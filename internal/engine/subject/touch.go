@@ -27,6 +27,9 @@ func (t *Table) Touch(hashes []uint64, visits *[TouchRows]uint32) (n int, sum ui
 	for i, o := range ordinals[:n] {
 		s := t.subjects.Ptr(int(o))
 		names[i], chains[i], visits[i] = s.name, s.chain, s.Visit
+		if s.name == noName {
+			names[i] = 0
+		}
 	}
 	for i := range n {
 		page := t.names.pages[names[i]>>16]

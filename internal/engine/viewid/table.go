@@ -169,11 +169,16 @@ func (t *Table) Find(hash uint64) (block.RowID, bool) {
 	return s.rows[i], true
 }
 
+// Hour returns log time as of the newest Advance, in hours since 1970.
+func (t *Table) Hour() int64 { return t.hour }
+
 // Add sets the row of a hash (not 0) unless it is known.
-func (t *Table) Add(hash uint64, row block.RowID) {
-	if t.Journal {
-		t.added = append(t.added, Entry{hash, row, uint32(t.hour)})
-	}
+func (t *Table) Add(hash uint64, row block.RowID) { t.put(hash, row, false) }
+
+// Replace sets the row of a hash (not 0), known or not.
+func (t *Table) Replace(hash uint64, row block.RowID) { t.put(hash, row, true) }
+
+func (t *Table) put(hash uint64, row block.RowID, replace bool) {
 	number := hash >> keyBits
 	s := &t.tables[number]
 	if float64(s.n+1) > maxLoad*float64(len(s.keys)) {
@@ -186,12 +191,15 @@ func (t *Table) Add(hash uint64, row block.RowID) {
 		t.rebuild(int(number), live)
 	}
 	i, ok := s.find(hash)
-	if ok && !t.gone(s.keys[i], s.rows[i]) {
+	if ok && !replace && !t.gone(s.keys[i], s.rows[i]) {
 		return
 	}
 	if !ok {
 		s.n++
 		t.n++
+	}
+	if t.Journal {
+		t.added = append(t.added, Entry{hash, row, uint32(t.hour)})
 	}
 	s.keys[i], s.rows[i] = keyOf(hash)<<8|uint64(uint8(t.hour)), row
 }
@@ -250,7 +258,7 @@ func (t *Table) Restore(entries []Entry) {
 	t.Journal = false
 	for _, e := range entries {
 		t.Advance(int64(e.Hour))
-		t.Add(e.Hash, e.Row)
+		t.Replace(e.Hash, e.Row)
 	}
 	t.Journal = journal
 }

@@ -1,0 +1,380 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+	"github.com/readership/readership/internal/engine/visit"
+	"github.com/readership/readership/internal/event"
+)
+
+// Reader is one reader of a View: who it is, and where its rows are. A reader
+// that nothing is known of is a Reader too, without rows.
+//
+// A device's rows are those without a proven account; an account's are all that
+// name it, proven or claimed, and those that devices brought it. So a device
+// that is logged in has its rows from before, and what it did since is the
+// account's.
+type Reader struct {
+	Name    string // device:ID or account:ID
+	Known   bool   // it has or had rows
+	Account string // "" for a device
+	// FirstSeen is the time of its first row ever, Unix ms; valid if Known.
+	FirstSeen int64
+
+	view    *View
+	shard   *ShardView
+	ordinal uint32
+}
+
+// Registered says whether the reader is an account: only proof makes a request
+// that account's.
+func (r *Reader) Registered() bool { return r.Account != "" }
+
+// Reader finds a reader, device:ID or account:ID, in a view that was asked for
+// with Engine.Readers. ok is false for a name that is none.
+func (v *View) Reader(name string) (r Reader, ok bool) {
+	own, ok := SubjectName(name)
+	if !ok {
+		return Reader{}, false
+	}
+	r = Reader{Name: ReaderName(own), view: v}
+	if isAccount(own) {
+		r.Account = own[len(accountPrefix):]
+	}
+	hash := subject.Hash(own)
+	r.shard = v.Shards[ShardOf(hash, len(v.Shards))]
+	if r.shard.Readers == nil {
+		return r, true
+	}
+	r.ordinal, r.Known = r.shard.Readers.table.Find(own, hash)
+	if r.Known {
+		s := r.shard.Readers.table.Subjects.At(int(r.ordinal))
+		r.FirstSeen = s.FirstSeen()
+	}
+	return r, true
+}
+
+// Property returns the number of a property's column for Rows; -1 if no row of
+// the reader's shard has it.
+func (r *Reader) Property(name string) int { return r.shard.ColumnByName(name, true) }
+
+// Profile returns what is proven of the reader at an instant of the site's
+// clock inside its window; nil for a device, and for an account of which
+// nothing was known then.
+func (r *Reader) Profile(t int64) *Account {
+	if r.Account == "" {
+		return nil
+	}
+	return r.view.Profiles.AccountAt(r.Account, t)
+}
+
+// Login returns the account that a device is logged in to.
+func (r *Reader) Login() (account string, ok bool) {
+	if r.Account != "" {
+		return "", false
+	}
+	return r.view.Profiles.Login(r.Name[len(devicePrefix):])
+}
+
+// Others calls fn with the accounts that were proven on a device, or with the
+// devices of an account, in no order. It looks at all pairs of the shard.
+func (r *Reader) Others(fn func(name string)) {
+	if !r.Known {
+		return
+	}
+	pairs := r.shard.Readers.devices
+	if r.Account != "" {
+		pairs = r.shard.Readers.accounts
+	}
+	for n := range pairs.Len() {
+		if pair, ok := pairs.At(n); ok && pair.Owner == r.ordinal {
+			if r.Account != "" {
+				fn(ReaderName(pairs.Name(n)))
+			} else {
+				fn(AccountSubject(pairs.Name(n)))
+			}
+		}
+	}
+}
+
+// Rows are the rows of one reader in order of time, ties in order of arrival: a
+// row that a login brought arrived with it. A Rows can be loaded again and again;
+// then it allocates nothing. It is valid as long as what it was loaded from.
+type Rows struct {
+	list []rowRef
+	ids  []block.RowID
+
+	view   *ShardView // what the rows are of: a view,
+	site   *siteShard // or the writer's state
+	reader uint32
+	visits []span32
+	loaded bool // visits
+}
+
+// rowRef is a row at its place.
+type rowRef struct {
+	source rowSource
+	time   int64
+	id     block.RowID
+}
+
+// rowSource is a block, as a reader or as its writer has it.
+type rowSource interface {
+	Unix(row int) int64
+	MarksOf(row int) uint8
+	CodeOf(row, column int) uint32
+	LocalText(column int, code uint32) (text string, kind event.Kind, ok bool)
+	EngagedMillis(row int) uint32
+	ScrollPercent(row int) uint8
+	ValueOf(row int) (micros int64, ok bool)
+	PairOf(row int) uint32
+	OfAccounts() bool
+}
+
+var (
+	_ rowSource = (*block.Block)(nil)
+	_ rowSource = (*block.Builder)(nil)
+)
+
+// span32 is a visit: what belongs to it, and its name.
+type span32 struct {
+	pair       uint32 // subject.NoPair: of a device
+	start, end int64
+	first      block.RowID
+	id         uint32
+}
+
+// Rows loads the reader's rows with from ≤ time ≤ to into rows. Rows before the
+// view's From are never among them.
+func (r *Reader) Rows(from, to int64, into *Rows) {
+	into.reset()
+	if !r.Known {
+		return
+	}
+	into.view, into.reader = r.shard, r.ordinal
+	late := int64(r.shard.Readers.table.Subjects.At(int(r.ordinal)).Late)
+	from = max(from, r.view.From)
+	device := r.Account == ""
+	var last *block.Block
+	into.ids = r.shard.Readers.table.AppendRows(into.ids, r.ordinal, func(id block.RowID) bool {
+		if last == nil || last.ID != id.Block() {
+			if last = r.shard.ByID[id.Block()]; last == nil {
+				return false // its day has left
+			}
+		}
+		return into.offer(last, id, from, to, late, device)
+	})
+	into.order(late)
+}
+
+// readerRows loads a reader's rows from the writer's state, in the writer's turn; see
+// Reader.Rows.
+func (s *siteShard) readerRows(ordinal uint32, from, to int64, into *Rows) {
+	into.reset()
+	into.site, into.reader = s, ordinal
+	late := int64(s.subjects.Ptr(ordinal).Late)
+	from = max(from, s.from)
+	device := !isAccount(s.subjects.Name(ordinal))
+	var last *block.Builder
+	s.subjects.Rows(ordinal, func(id block.RowID) bool {
+		if last == nil || last.ID != id.Block() {
+			if last = s.blocks.get(id.Block()); last == nil || last.Leaving {
+				last = nil
+				return true
+			}
+		}
+		return !into.offer(last, id, from, to, late, device)
+	})
+	into.order(late)
+}
+
+func (r *Rows) reset() {
+	clear(r.list)
+	r.list, r.ids, r.visits, r.loaded = r.list[:0], r.ids[:0], r.visits[:0], false
+	r.view, r.site = nil, nil
+}
+
+// offer takes a row, newest arrival first, if it is asked for; it says whether
+// no further one is.
+func (r *Rows) offer(source rowSource, id block.RowID, from, to, late int64, device bool) (enough bool) {
+	t := source.Unix(id.Row())
+	if t+late < from {
+		return true // the rows before it are older still
+	}
+	if t >= from && t <= to && !(device && source.MarksOf(id.Row())&block.MarkProven != 0) {
+		r.list = append(r.list, rowRef{source, t, id})
+	}
+	return false
+}
+
+// order puts the rows, which came newest arrival first, in order.
+func (r *Rows) order(late int64) {
+	slices.Reverse(r.list)
+	if late == 0 {
+		return
+	}
+	slices.SortStableFunc(r.list, func(a, b rowRef) int { return cmp.Compare(a.time, b.time) })
+}
+
+// Len returns the number of rows.
+func (r *Rows) Len() int { return len(r.list) }
+
+// Time returns the time of a row in Unix milliseconds.
+func (r *Rows) Time(i int) int64 { return r.list[i].time }
+
+// ID names a row within its shard.
+func (r *Rows) ID(i int) block.RowID { return r.list[i].id }
+
+// Code returns a row's code in a column of the site (View's ShardView.Columns);
+// 0 if it is missing. local says that the code is of the block's own dictionary:
+// then only its text means anything beyond the block.
+func (r *Rows) Code(i, column int) (code uint32, local bool) {
+	ref := &r.list[i]
+	if code = ref.source.CodeOf(ref.id.Row(), column); code == 0 {
+		return 0, false
+	}
+	_, _, local = ref.source.LocalText(column, code)
+	return code, local
+}
+
+// Text returns a row's value in a column as text; ok is false if it is missing.
+func (r *Rows) Text(i, column int) (text string, kind event.Kind, ok bool) {
+	ref := &r.list[i]
+	code := ref.source.CodeOf(ref.id.Row(), column)
+	if code == 0 {
+		return "", event.KindString, false
+	}
+	if text, kind, ok = ref.source.LocalText(column, code); ok {
+		return text, kind, true
+	}
+	if r.site != nil {
+		text, kind = r.site.columns[column].dict.Text(code)
+	} else {
+		d := &r.view.Columns[column].Dict
+		text, kind = d.Texts[code], d.Kinds[code]
+	}
+	return text, kind, true
+}
+
+// EngagedMillis returns the attention of a row in milliseconds.
+func (r *Rows) EngagedMillis(i int) uint32 {
+	return r.list[i].source.EngagedMillis(r.list[i].id.Row())
+}
+
+// ScrollPercent returns the greatest scroll of a row.
+func (r *Rows) ScrollPercent(i int) uint8 {
+	return r.list[i].source.ScrollPercent(r.list[i].id.Row())
+}
+
+// Value returns the value of a row in micro-units of its currency.
+func (r *Rows) Value(i int) (micros int64, ok bool) {
+	return r.list[i].source.ValueOf(r.list[i].id.Row())
+}
+
+// Proven says whether a row's account was proven, Joined whether a login
+// brought the row.
+func (r *Rows) Proven(i int) bool { return r.marks(i)&block.MarkProven != 0 }
+
+// Joined says whether a login brought the row to the account.
+func (r *Rows) Joined(i int) bool { return r.marks(i)&block.MarkJoined != 0 }
+
+func (r *Rows) marks(i int) uint8 { return r.list[i].source.MarksOf(r.list[i].id.Row()) }
+
+// Device returns the device of a row, of a row without one account:ID.
+func (r *Rows) Device(i int) string {
+	ref := &r.list[i]
+	pair := r.pair(ref)
+	switch {
+	case r.site != nil && pair != subject.NoPair:
+		return r.site.people.accounts.Name(pair)
+	case r.site != nil:
+		return r.site.subjects.Name(r.reader)
+	case pair != subject.NoPair:
+		return r.view.Readers.accounts.Name(int(pair))
+	}
+	return r.view.Subjects.Name(r.reader)
+}
+
+// DeviceKey is a number for the device of a row: rows of one reader have the
+// same number if they have the same device.
+func (r *Rows) DeviceKey(i int) uint32 { return r.pair(&r.list[i]) }
+
+func (r *Rows) pair(ref *rowRef) uint32 {
+	if ref.source.OfAccounts() {
+		return ref.source.PairOf(ref.id.Row())
+	}
+	return subject.NoPair
+}
+
+// Visit returns a name of the visit that a row belongs to, and whether the row
+// starts it. A device's visits are cut on all it does, an account's on what it
+// does on each device.
+func (r *Rows) Visit(i int) (visit uint32, starts bool) {
+	if !r.loaded {
+		r.loadVisits()
+	}
+	ref := &r.list[i]
+	pair := r.pair(ref)
+	n, _ := slices.BinarySearchFunc(r.visits, pair, func(v span32, pair uint32) int { return cmp.Compare(v.pair, pair) })
+	for ; n < len(r.visits) && r.visits[n].pair == pair; n++ {
+		if v := &r.visits[n]; ref.time >= v.start && ref.time <= v.end {
+			return v.id, v.first == ref.id
+		}
+	}
+	return 0, false
+}
+
+// loadVisits notes the visits of the rows, by pair and time.
+func (r *Rows) loadVisits() {
+	r.loaded = true
+	for i := range r.list {
+		pair := r.pair(&r.list[i])
+		if slices.ContainsFunc(r.visits, func(v span32) bool { return v.pair == pair }) {
+			continue
+		}
+		for id := r.headOf(pair); id != 0; {
+			v, start, ok := r.visitAt(pair, id)
+			if !ok {
+				break
+			}
+			if v.Counted() {
+				r.visits = append(r.visits, span32{pair, start, start + int64(v.Duration), v.Row, id})
+			}
+			id = v.Prev
+		}
+	}
+	slices.SortFunc(r.visits, func(a, b span32) int { return cmp.Or(cmp.Compare(a.pair, b.pair), cmp.Compare(a.start, b.start)) })
+}
+
+// headOf returns the newest visit of the reader, or of an account on a device.
+func (r *Rows) headOf(pair uint32) visit.ID {
+	switch {
+	case r.site != nil && pair != subject.NoPair:
+		return r.site.people.accounts.Ptr(pair).Visit
+	case r.site != nil:
+		return r.site.subjects.Ptr(r.reader).Visit
+	case pair != subject.NoPair:
+		p, _ := r.view.Readers.accounts.At(int(pair))
+		return p.Visit
+	}
+	return r.view.Subjects.Subjects.At(int(r.reader)).Visit
+}
+
+// visitAt returns a visit and its start in Unix milliseconds.
+func (r *Rows) visitAt(pair uint32, id visit.ID) (v visit.Visit, start int64, ok bool) {
+	if r.site != nil {
+		table := r.site.visits
+		if pair != subject.NoPair {
+			table = r.site.people.visits
+		}
+		return table.At(id)
+	}
+	chunks := r.view.Visits
+	if pair != subject.NoPair {
+		chunks = r.view.Readers.visits
+	}
+	return visit.Find(chunks, id)
+}
