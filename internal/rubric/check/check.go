@@ -27,7 +27,7 @@ import (
 // Bounds of the work on one program.
 const (
 	maxPasses = 5
-	maxSteps  = 1_000_000 // expressions looked at in one pass
+	maxSteps  = 300_000 // expressions in the bodies of lets looked at in one pass
 	maxDepth  = 5000      // expressions and definitions within each other
 	maxErrors = 10 * source.MaxDiagnostics
 )
@@ -56,7 +56,7 @@ func run(trees []*ast.Program, s *schema.Schema, test int) (*plan.Program, []sou
 		c := newChecker(trees, s, test, variables)
 		c.frozen = pass == maxPasses
 		c.program()
-		if c.learned && !c.frozen {
+		if c.learned && !c.frozen && !c.spent {
 			continue
 		}
 		if c.failed || c.gaps {

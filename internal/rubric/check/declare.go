@@ -107,8 +107,20 @@ func (c *checker) declare() {
 			}
 		}
 	}
-	if n := int64(len(c.declared)); n > c.limits.Definitions {
-		c.errorAt(c.declared[c.limits.Definitions].at(), "too_many", "", "a program has at most %d definitions, this one has %d", c.limits.Definitions, n)
+	c.few()
+}
+
+// few makes sure that there are not too many definitions beside lets.
+func (c *checker) few() {
+	var n int64
+	for _, d := range c.declared {
+		if d.word == "let" {
+			continue
+		}
+		if n++; n > c.limits.Definitions {
+			c.errorAt(d.at(), "too_many", "", "a program has at most %d segments, meters, access blocks and metrics", c.limits.Definitions)
+			return
+		}
 	}
 }
 

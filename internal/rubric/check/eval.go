@@ -41,7 +41,9 @@ func (c *checker) eval(en *env, e ast.Expr) result {
 
 // enter counts an expression and tells whether there is room for it.
 func (c *checker) enter(en *env, e ast.Expr) bool {
-	c.steps++
+	if en.use != nil {
+		c.steps++
+	}
 	if c.depth++; c.depth > maxDepth || c.steps > maxSteps {
 		if !c.spent {
 			c.spent = true

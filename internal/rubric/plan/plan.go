@@ -49,6 +49,9 @@ type Program struct {
 	// ByFact has for each fact about readers the segments that depend on it,
 	// others' segments included, in ascending order.
 	ByFact [NumFacts][]int
+
+	// Cost is that of all segments and meters together.
+	Cost Cost
 }
 
 // Typed is a name that comes from data, and its type: Bool, Decimal, Text, Time
@@ -265,13 +268,13 @@ func (s Periods) Has(p value.Period) bool { return s>>p&1 == 1 }
 // With returns the set with a period.
 func (s Periods) With(p value.Period) Periods { return s | 1<<p }
 
-// Cost is what a definition costs. Bounds are estimates of the worst case.
+// Cost is what a definition costs, by estimate (package cost).
 type Cost struct {
-	Rows           int64 // rows that one evaluation looks at
-	BytesPerReader int64
-	NanosPerEvent  int64 // for each event that may change its value
-	Nodes          int64 // of its expressions, written out
-	Shares         []string
+	Rows           int64    // of an active reader that one evaluation looks at
+	BytesPerReader int64    // that are kept for an active reader
+	NanosPerEvent  int64    // of an event that may change its value; of an access block, of a decision
+	Nodes          int64    // of its expressions, written out
+	Shares         []string // some other definitions that have a fold in common with it
 }
 
 // At returns an instant as the calendar of the site shows it.

@@ -32,10 +32,9 @@ type Schema struct {
 type Limits struct {
 	Nodes          int64 // of one definition's expressions, written out; 10,000
 	Stages         int64 // of one definition's streams, written out; 1,000
-	Definitions    int64 // segments, meters, access blocks and metrics; 5,000
-	RowsPerReader  int64 // that the folds of one definition look at; 200,000
-	BytesPerReader int64 // of all definitions; 4,096
-	NanosPerEvent  int64 // of all segments, for the dearest event; 200,000
+	Definitions    int64 // segments, meters, access blocks and metrics; 2,000
+	BytesPerReader int64 // of all definitions; 16,384
+	NanosPerEvent  int64 // of all segments together and of each access block; 200,000
 }
 
 // WithDefaults returns the limits with defaults where nothing is set.
@@ -47,9 +46,8 @@ func (l Limits) WithDefaults() Limits {
 	}
 	set(&l.Nodes, 10_000)
 	set(&l.Stages, 1000)
-	set(&l.Definitions, 5000)
-	set(&l.RowsPerReader, 200_000)
-	set(&l.BytesPerReader, 4096)
+	set(&l.Definitions, 2000)
+	set(&l.BytesPerReader, 16_384)
 	set(&l.NanosPerEvent, 200_000)
 	return l
 }
