@@ -1,0 +1,67 @@
+package incremental
+
+import (
+	"time"
+
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/value"
+)
+
+// clock knows the periods of the calendar that were asked for last: instants
+// that follow each other mostly lie in the same.
+type clock struct {
+	calendar value.Calendar
+	periods  [value.NumPeriods][2]period // of now, and of rows
+}
+
+type period struct{ start, next int64 }
+
+const (
+	ofNow = iota
+	ofRow
+)
+
+// period returns the period that an instant is in.
+func (c *clock) period(p value.Period, ms int64, of int) period {
+	known := &c.periods[p][of]
+	if ms < known.start || ms >= known.next {
+		*known = period{c.calendar.Start(p, ms), c.calendar.Next(p, ms)}
+	}
+	return *known
+}
+
+// from returns the earliest time that a row in a window has at an instant.
+func (c *clock) from(w *plan.Window, now int64) int64 {
+	plain := *w
+	plain.Periods = 0
+	from := plain.From(now, c.calendar)
+	for p := range value.NumPeriods {
+		if w.Periods.Has(p) {
+			from = max(from, c.period(p, now, ofNow).start)
+		}
+	}
+	return from
+}
+
+// border returns the end of the first of some periods to end.
+func (c *clock) border(periods plan.Periods, now int64) int64 {
+	next := int64(Never)
+	for p := range value.NumPeriods {
+		if periods.Has(p) {
+			next = min(next, c.period(p, now, ofNow).next)
+		}
+	}
+	return next
+}
+
+// nextHour returns the first instant after now at which its hour or weekday may
+// be another.
+func (c *clock) nextHour(now int64) int64 {
+	t := time.UnixMilli(now).In(c.calendar.Zone)
+	into := time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
+	next := t.Add(time.Hour - into)
+	if _, end := t.ZoneBounds(); !end.IsZero() && end.Before(next) {
+		next = end
+	}
+	return next.UnixMilli()
+}

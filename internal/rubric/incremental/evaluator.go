@@ -1,0 +1,293 @@
+package incremental
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/value"
+)
+
+// Because is what made a membership change.
+type Because uint8
+
+// Reasons.
+const (
+	ByEvent   Because = iota
+	ByTimer           // time has passed
+	ByItem            // the catalogue changed
+	ByProfile         // traits, entitlements or the reader's first event
+	ByProgram         // another program
+)
+
+var becauseNames = [...]string{ByEvent: "event", ByTimer: "timer", ByItem: "item", ByProfile: "profile", ByProgram: "program"}
+
+// String returns the reason as answers show it.
+func (b Because) String() string { return becauseNames[b] }
+
+// Change is one entry into a segment or one exit.
+type Change struct {
+	Segment int
+	Entered bool  // false: left
+	At      int64 // Unix milliseconds
+	Because Because
+}
+
+// Never is the instant of what does not happen.
+const Never = math.MaxInt64
+
+// State is what is kept of a reader. It holds from the instant for which it was
+// made until Until, as long as nothing happens that Evaluator is told of.
+type State struct {
+	Members Set // segments by their ID
+
+	// Timer is the next instant at which a segment can change because time passes,
+	// Border the next border of a period of the calendar that can change one: it
+	// is the same for many readers. Each may come too early, none too late.
+	Timer, Border int64
+}
+
+// Until returns the first instant for which the state may not hold.
+func (s *State) Until() int64 { return min(s.Timer, s.Border) }
+
+// Evaluator works out one program's segments for the readers of one table. It
+// is for one goroutine. Once it has met the codes and sizes there are, it needs
+// no memory.
+type Evaluator struct {
+	program *plan.Program
+	table   Table
+	clock   clock
+	index   index
+	layout  layout
+	reach   int64 // of all that is asked of a reader
+	all     Set   // segments
+
+	inputs     []input
+	conditions []condition
+	predicates []predicate
+	thresholds []threshold // by segment
+
+	// What is worked out for one reader at one instant.
+	reader  Reader
+	now     int64 // that rows are looked at
+	shown   int64 // that TimeNow says
+	asked   uint32
+	state   *State // nil: members are worked out, not taken from it
+	rows    *batch
+	scratch batch // of readers that are not heavy
+	lo, hi  int   // rows that are in the site's window, and not later than now
+	pass    uint32
+	changes int64 // of entitlements; 0: not asked yet
+	streams []streamState
+	folds   []foldState
+	members []memberState
+	edges   []edge
+	seen    []uint32 // by key
+	met     uint32   // mark in seen
+	leaf    leaf
+	set     Set // segments, while rows are matched
+	one     matched
+
+	fault fault
+}
+
+// New returns the evaluator of a program for rows in a table, which may be set
+// later by Bind.
+func New(p *plan.Program, t Table) *Evaluator {
+	e := &Evaluator{program: p, table: t, all: make(Set, words(len(p.Segments))), set: make(Set, words(len(p.Segments)))}
+	e.clock.calendar = p.Calendar
+	for _, s := range p.Segments {
+		e.all.put(s.ID)
+		e.reach = max(e.reach, s.Uses.Reach)
+	}
+	for _, m := range p.Meters {
+		e.reach = max(e.reach, m.Uses.Reach)
+	}
+	for _, a := range p.Accesses {
+		e.reach = max(e.reach, a.Uses.Reach)
+	}
+	e.layOut()
+	e.buildIndex()
+	e.streams = make([]streamState, len(p.Streams))
+	e.folds = make([]foldState, len(p.Folds))
+	e.members = make([]memberState, len(p.Segments))
+	e.thresholds = make([]threshold, len(p.Segments))
+	for i, s := range p.Segments {
+		e.thresholds[i] = e.threshold(s.Expr)
+	}
+	e.scratch.init(e)
+	return e
+}
+
+// Bind sets the table, which depends on Inputs.
+func (e *Evaluator) Bind(t Table) { e.table = t }
+
+// Program returns the program.
+func (e *Evaluator) Program() *plan.Program { return e.program }
+
+// Inputs returns what the program looks at in rows.
+func (e *Evaluator) Inputs() []Input {
+	out := make([]Input, len(e.inputs))
+	for i := range e.inputs {
+		out[i] = e.inputs[i].Input
+	}
+	return out
+}
+
+// Reset works a reader's state out from nothing.
+func (e *Evaluator) Reset(r Reader, now int64, s *State) {
+	*s = State{Members: s.Members[:0].grown(len(e.program.Segments)), Timer: Never, Border: Never}
+	clear(s.Members)
+	e.update(r, e.all, now, ByProgram, s, nil, false)
+}
+
+// Arrived brings a state up to date with rows that were added to the reader's:
+// of one event, or of a device that was joined. It appends the changes to dst.
+func (e *Evaluator) Arrived(r Reader, rows []Entry, now int64, s *State, dst []Change) []Change {
+	clear(e.set)
+	for _, row := range rows {
+		e.Match(row, e.set)
+		if e.fault == faultJoinedRows {
+			break
+		}
+	}
+	return e.Update(r, e.set, now, ByEvent, s, dst)
+}
+
+// Attention brings a state up to date with a row whose engaged time or scroll
+// changed.
+func (e *Evaluator) Attention(r Reader, row Entry, now int64, s *State, dst []Change) []Change {
+	clear(e.set)
+	e.matchMutable(row, e.set)
+	return e.Update(r, e.set, now, ByEvent, s, dst)
+}
+
+// VisitsMoved brings a state up to date with visits that were cut anew: other
+// rows than the one that arrived are in another visit or start one.
+func (e *Evaluator) VisitsMoved(r Reader, now int64, s *State, dst []Change) []Change {
+	return e.Update(r, e.index.visits, now, ByEvent, s, dst)
+}
+
+// FactsChanged brings a state up to date with facts about the reader.
+func (e *Evaluator) FactsChanged(r Reader, facts plan.Facts, now int64, s *State, dst []Change) []Change {
+	clear(e.set)
+	for f := range plan.NumFacts {
+		if facts.Has(f) {
+			e.set.add(e.index.facts[f])
+		}
+	}
+	return e.Update(r, e.set, now, ByProfile, s, dst)
+}
+
+// Advance brings a state up to an instant, one of its instants after the other.
+// It must be called before anything that happens at that instant is told.
+func (e *Evaluator) Advance(r Reader, now int64, s *State, dst []Change) []Change {
+	for s.Until() <= now {
+		at := s.Until()
+		dst = e.update(r, e.all, at, ByTimer, s, dst, true)
+		if s.Until() <= at {
+			panic(fmt.Sprintf("incremental: the state made for %d holds until %d", at, s.Until()))
+		}
+	}
+	return dst
+}
+
+// Update works some segments of a reader out again because of something. Where
+// the state does not hold at that instant any more, all are, and others change
+// because of time.
+func (e *Evaluator) Update(r Reader, set Set, now int64, why Because, s *State, dst []Change) []Change {
+	if s.Until() <= now {
+		dst = e.Advance(r, now, s, dst)
+	}
+	if set.Len() == 0 {
+		return dst
+	}
+	return e.update(r, set, now, why, s, dst, true)
+}
+
+func (e *Evaluator) update(r Reader, set Set, now int64, why Because, s *State, dst []Change, tell bool) []Change {
+	reach := int64(0)
+	n := len(e.program.Segments)
+	for id := set.next(0, n); id < n; id = set.next(id+1, n) {
+		reach = max(reach, e.program.Segments[id].Uses.Reach)
+	}
+	e.begin(r, now, reach)
+	e.state = s
+	left := until{timer: s.Timer, border: s.Border}
+	if why == ByTimer || !tell {
+		left = never
+	}
+	for id := set.next(0, n); id < n; id = set.next(id+1, n) {
+		member, holds := e.segment(id)
+		left = left.min(holds)
+		if member == s.Members.Has(id) {
+			continue
+		}
+		if member {
+			s.Members.put(id)
+		} else {
+			s.Members.drop(id)
+		}
+		if tell {
+			dst = append(dst, Change{Segment: id, Entered: member, At: now, Because: why})
+		}
+	}
+	s.Timer, s.Border = left.timer, left.border
+	if e.hi < len(e.rows.rows) && e.fault != faultFutureTimer {
+		s.Timer = min(s.Timer, e.rows.rows[e.hi].Time)
+	}
+	return dst
+}
+
+// begin takes a reader's rows in for what is asked at an instant.
+func (e *Evaluator) begin(r Reader, now, reach int64) {
+	e.reader, e.now, e.shown, e.state, e.changes, e.asked = r, now, now, nil, 0, 0
+	e.pass++
+	if e.pass == 0 { // every 4 billion passes marks begin anew
+		e.forget()
+	}
+	e.load(now - reach + 1)
+	e.lo = e.rows.from(now - e.program.Window + 1)
+	e.hi = e.rows.from(now + 1)
+	if e.fault == faultFutureRows {
+		e.hi = len(e.rows.rows)
+	}
+	if e.fault == faultSiteWindow {
+		e.lo = 0
+	}
+}
+
+// forget removes all marks of passes.
+func (e *Evaluator) forget() {
+	clear(e.folds)
+	clear(e.members)
+	clear(e.edges)
+	for i := range e.streams {
+		e.streams[i].pass = 0
+	}
+	e.pass = 1
+}
+
+// View is what is asked of one reader at one instant. It holds until the
+// evaluator is asked something else.
+type View struct{ e *Evaluator }
+
+// At returns what holds for a reader at an instant, also an earlier one than
+// that of a state. item is the code of the item asked for, 0 if none is.
+func (e *Evaluator) At(r Reader, now int64, item uint32) View {
+	e.begin(r, now, e.reach)
+	e.asked = item
+	return View{e}
+}
+
+// Segment tells whether the reader is in a segment.
+func (v View) Segment(id int) bool {
+	member, _ := v.e.member(id)
+	return member
+}
+
+// Fold returns the value of a fold, one of segments, meters or access blocks.
+func (v View) Fold(id int) value.Value { return v.e.fold(id).value }
+
+// Value returns the value of an expression of a segment.
+func (v View) Value(x *plan.Expr) value.Value { return v.e.value(x) }
