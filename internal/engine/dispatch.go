@@ -44,6 +44,9 @@ func (e *Engine) take(it item) (ok bool) {
 		}
 		if it.command != nil {
 			for _, s := range e.shards {
+				if it.one != nil && it.one != s {
+					continue
+				}
 				if !s.send(work{command: it.command}) {
 					return false
 				}

@@ -26,6 +26,9 @@ import (
 var (
 	ErrClosed      = errors.New("engine is closed")
 	ErrUnknownSite = errors.New("unknown site")
+	// ErrUnknownReader says that a name is none of a reader: device:ID or
+	// account:ID.
+	ErrUnknownReader = errors.New("not a reader")
 	// ErrFailed says that a message could not be applied; the engine stands
 	// still and must be opened again. See Engine.Failure.
 	ErrFailed = errors.New("engine has failed")
@@ -105,6 +108,7 @@ type item struct {
 	position event.Position
 	raw      []byte
 	command  func(*shard) // run by each shard in its turn
+	one      *shard       // the shard that runs command; nil: each
 	dispatch func()       // run by the dispatcher in its turn
 }
 

@@ -9,20 +9,40 @@ func (r *Reader) Away(at int64) bool {
 	if r.Account != "" || !r.Known {
 		return false
 	}
-	late := int64(r.shard.Readers.table.Subjects.At(int(r.ordinal)).Late)
 	newest, away := int64(-1<<63), false
-	r.shard.Readers.table.AppendRows(nil, r.ordinal, func(id block.RowID) bool {
-		b := r.shard.ByID[id.Block()]
-		if b == nil {
-			return true // its day has left, and those before
-		}
+	look := func(b rowSource, id block.RowID, late int64) (enough bool) {
 		t := b.Unix(id.Row())
 		if t > newest && t <= at {
 			newest, away = t, b.MarksOf(id.Row())&block.MarkProven != 0
 		}
 		return t+late <= newest
+	}
+	if r.site != nil {
+		late := int64(r.site.subjects.Ptr(r.ordinal).Late)
+		r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
+			b := r.site.blocks.get(id.Block())
+			return b != nil && !b.Leaving && !look(b, id, late)
+		})
+		return away
+	}
+	late := int64(r.view.Readers.table.Subjects.At(int(r.ordinal)).Late)
+	r.view.Readers.table.AppendRows(nil, r.ordinal, func(id block.RowID) bool {
+		b := r.view.ByID[id.Block()]
+		return b == nil || look(b, id, late) // without a block its day has left, and those before
 	})
 	return away
+}
+
+// Property returns the number of a property's column for Rows; -1 if no row of
+// the reader's shard has it.
+func (r *Reader) Property(name string) int {
+	if r.view != nil {
+		return r.view.ColumnByName(name, true)
+	}
+	if c, ok := r.site.byName[name]; ok {
+		return c
+	}
+	return -1
 }
 
 // EachReader calls fn with every reader of a view that was asked for with

@@ -315,6 +315,22 @@ func streamOf(t rapidT, v *engine.View, reader string, rows *engine.Rows) []stre
 		t.Fatalf("%q is no reader", reader)
 	}
 	r.Rows(-1<<62, v.Now, rows)
+	return streamRows(rows)
+}
+
+// liveStreamOf reads it in the turn of the reader's shard.
+func liveStreamOf(t rapidT, e *engine.Engine, reader string, rows *engine.Rows) (out []streamRow) {
+	err := e.InTurn(context.Background(), "news", reader, func(r *engine.Reader) {
+		r.Rows(-1<<62, r.Now, rows)
+		out = streamRows(rows)
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", reader, err)
+	}
+	return out
+}
+
+func streamRows(rows *engine.Rows) []streamRow {
 	out := []streamRow{}
 	visits := map[string]int{}
 	for i := range rows.Len() {
@@ -457,7 +473,7 @@ func TestJoins(t *testing.T) {
 		defer func() { _ = f.e.Close() }()
 		model := newPeopleModel(peopleWindow)
 		var id uint64
-		var rows engine.Rows
+		var rows, live engine.Rows
 		for i, acts := range log {
 			f.sendActs(acts, &id)
 			model.apply(acts)
@@ -489,6 +505,9 @@ func TestJoins(t *testing.T) {
 					}
 					if diff := gocmp.Diff(want, got); diff != "" {
 						rt.Fatalf("%s after message %d (-want +got):\n%s", reader, i, diff)
+					}
+					if diff := gocmp.Diff(streamOf(rt, v, reader, &rows), liveStreamOf(rt, f.e, reader, &live)); diff != "" {
+						rt.Fatalf("%s in its shard's turn after message %d (-view +turn):\n%s", reader, i, diff)
 					}
 					r, _ := v.Reader(reader)
 					if seen, ok := model.seen[reader]; ok != r.Known || ok && seen != r.FirstSeen {

@@ -45,13 +45,8 @@ func (e *Engine) view(ctx context.Context, site string, whole bool) (*View, erro
 		dispatch: func() {
 			s, ok := e.facts.site(site)
 			if ok {
-				v.Site, v.Position, v.Now, v.Items = s, e.received, e.LogTime(), e.facts.snapshot(site)
+				v.Site, v.Position, v.Now, v.Items = s, e.received, e.siteClock(s), e.facts.snapshot(site)
 				v.Profiles = e.facts.profilesOf(site)
-				if s.Clock == event.ClockEvent {
-					if now, ok := e.facts.clock(site); ok {
-						v.Now = now
-					}
-				}
 			}
 			known <- ok
 		},
@@ -89,6 +84,16 @@ func (e *Engine) view(ctx context.Context, site string, whole bool) (*View, erro
 		}
 	}
 	return v, nil
+}
+
+// siteClock returns a site's now as of everything the dispatcher has taken.
+func (e *Engine) siteClock(s *event.Site) int64 {
+	if s.Clock == event.ClockEvent {
+		if now, ok := e.facts.clock(s.ID); ok {
+			return now
+		}
+	}
+	return e.LogTime()
 }
 
 // Stats is what an operator asks of the engine.

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 
 	"github.com/readership/readership/internal/engine/block"
@@ -10,8 +12,9 @@ import (
 	"github.com/readership/readership/internal/event"
 )
 
-// Reader is one reader of a View: who it is, and where its rows are. A reader
-// that nothing is known of is a Reader too, without rows.
+// Reader is one reader: who it is, and where its rows are. A reader that nothing
+// is known of is a Reader too, without rows. It comes from a View, and lasts as
+// long as that, or is given for the time of a turn of its shard.
 //
 // A device's rows are those without a proven account; an account's are all that
 // name it, proven or claimed, and those that devices brought it. So a device
@@ -23,9 +26,13 @@ type Reader struct {
 	Account string // "" for a device
 	// FirstSeen is the time of its first row ever, Unix ms; valid if Known.
 	FirstSeen int64
+	// Profiles are what is proven of the site's readers; Now is the site's clock,
+	// and rows before From are not part of any answer, Unix ms.
+	Profiles  *Profiles
+	Now, From int64
 
-	view    *View
-	shard   *ShardView
+	view    *ShardView // what holds the rows: a view,
+	site    *siteShard // or the writer's state
 	ordinal uint32
 }
 
@@ -40,26 +47,81 @@ func (v *View) Reader(name string) (r Reader, ok bool) {
 	if !ok {
 		return Reader{}, false
 	}
-	r = Reader{Name: ReaderName(own), view: v}
-	if isAccount(own) {
-		r.Account = own[len(accountPrefix):]
-	}
+	r = newReader(name, own, v.Profiles, v.Now, v.From)
 	hash := subject.Hash(own)
-	r.shard = v.Shards[ShardOf(hash, len(v.Shards))]
-	if r.shard.Readers == nil {
+	r.view = v.Shards[ShardOf(hash, len(v.Shards))]
+	if r.view.Readers == nil {
 		return r, true
 	}
-	r.ordinal, r.Known = r.shard.Readers.table.Find(own, hash)
-	if r.Known {
-		s := r.shard.Readers.table.Subjects.At(int(r.ordinal))
+	if r.ordinal, r.Known = r.view.Readers.table.Find(own, hash); r.Known {
+		s := r.view.Readers.table.Subjects.At(int(r.ordinal))
 		r.FirstSeen = s.FirstSeen()
 	}
 	return r, true
 }
 
-// Property returns the number of a property's column for Rows; -1 if no row of
-// the reader's shard has it.
-func (r *Reader) Property(name string) int { return r.shard.ColumnByName(name, true) }
+// newReader makes the reader of a name whose rows are kept under own.
+func newReader(name, own string, profiles *Profiles, now, from int64) Reader {
+	r := Reader{Name: name, Profiles: profiles, Now: now, From: from}
+	if isAccount(own) {
+		r.Name, r.Account = own, own[len(accountPrefix):]
+	}
+	return r
+}
+
+// InTurn calls fn with a reader, device:ID or account:ID, in the turn of the
+// reader's shard, after everything that was applied or queued when it was asked
+// for. It takes no view, so the writers need not copy anything for it; while fn
+// runs its shard applies nothing. Errors: ErrUnknownSite, ErrUnknownReader,
+// ErrClosed, ErrFailed, the context's; with the context's fn may still run.
+func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)) error {
+	own, ok := SubjectName(name)
+	if !ok {
+		return fmt.Errorf("%w %q", ErrUnknownReader, name)
+	}
+	hash := subject.Hash(own)
+	var r Reader
+	var known bool
+	done := make(chan struct{})
+	err := e.enqueue(item{one: e.shards[ShardOf(hash, len(e.shards))],
+		dispatch: func() {
+			var s *event.Site
+			if s, known = e.facts.site(site); known {
+				now := e.siteClock(s)
+				r = newReader(name, own, e.facts.profilesOf(site), now, now-s.WindowDuration().Milliseconds())
+			}
+		},
+		command: func(s *shard) {
+			defer close(done)
+			if !known {
+				return
+			}
+			if st := s.applier.sites[site]; st != nil {
+				r.site, r.From = st, max(r.From, st.from)
+				if r.ordinal, r.Known = st.subjects.Find(own, hash); r.Known {
+					r.FirstSeen = st.subjects.Ptr(r.ordinal).FirstSeen()
+				}
+			}
+			fn(&r)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return fmt.Errorf("reader %s: %w", name, ctx.Err())
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	}
+	if !known {
+		return fmt.Errorf("%w %q", ErrUnknownSite, site)
+	}
+	return nil
+}
 
 // Profile returns what is proven of the reader at an instant of the site's
 // clock inside its window; nil for a device, and for an account of which
@@ -68,7 +130,7 @@ func (r *Reader) Profile(t int64) *Account {
 	if r.Account == "" {
 		return nil
 	}
-	return r.view.Profiles.AccountAt(r.Account, t)
+	return r.Profiles.AccountAt(r.Account, t)
 }
 
 // Login returns the account that a device is logged in to.
@@ -76,7 +138,7 @@ func (r *Reader) Login() (account string, ok bool) {
 	if r.Account != "" {
 		return "", false
 	}
-	return r.view.Profiles.Login(r.Name[len(devicePrefix):])
+	return r.Profiles.Login(r.Name[len(devicePrefix):])
 }
 
 // Others calls fn with the accounts that were proven on a device, or with the
@@ -85,17 +147,32 @@ func (r *Reader) Others(fn func(name string)) {
 	if !r.Known {
 		return
 	}
-	pairs := r.shard.Readers.devices
+	each := func(n int, pair subject.Pair, name string) {
+		switch {
+		case pair.Removed() || pair.Owner != r.ordinal:
+		case r.Account != "":
+			fn(ReaderName(name))
+		default:
+			fn(AccountSubject(name))
+		}
+	}
+	if r.site != nil {
+		if p := r.site.people; p != nil {
+			pairs := p.devices
+			if r.Account != "" {
+				pairs = p.accounts
+			}
+			pairs.Of(r.ordinal, func(n uint32) bool { each(int(n), *pairs.Ptr(n), pairs.Name(n)); return true })
+		}
+		return
+	}
+	pairs := r.view.Readers.devices
 	if r.Account != "" {
-		pairs = r.shard.Readers.accounts
+		pairs = r.view.Readers.accounts
 	}
 	for n := range pairs.Len() {
 		if pair, ok := pairs.At(n); ok && pair.Owner == r.ordinal {
-			if r.Account != "" {
-				fn(ReaderName(pairs.Name(n)))
-			} else {
-				fn(AccountSubject(pairs.Name(n)))
-			}
+			each(n, pair, pairs.Name(n))
 		}
 	}
 }
@@ -147,21 +224,25 @@ type span32 struct {
 	id         uint32
 }
 
-// Rows loads the reader's rows with from ≤ time ≤ to into rows. Rows before the
-// view's From are never among them.
+// Rows loads the reader's rows with from ≤ time ≤ to into rows. Rows before From
+// are never among them.
 func (r *Reader) Rows(from, to int64, into *Rows) {
 	into.reset()
 	if !r.Known {
 		return
 	}
-	into.view, into.reader = r.shard, r.ordinal
-	late := int64(r.shard.Readers.table.Subjects.At(int(r.ordinal)).Late)
-	from = max(from, r.view.From)
+	into.view, into.site, into.reader = r.view, r.site, r.ordinal
+	from = max(from, r.From)
+	if r.site != nil {
+		r.live(from, to, into)
+		return
+	}
+	late := int64(r.view.Readers.table.Subjects.At(int(r.ordinal)).Late)
 	device := r.Account == ""
 	var last *block.Block
-	into.ids = r.shard.Readers.table.AppendRows(into.ids, r.ordinal, func(id block.RowID) bool {
+	into.ids = r.view.Readers.table.AppendRows(into.ids, r.ordinal, func(id block.RowID) bool {
 		if last == nil || last.ID != id.Block() {
-			if last = r.shard.ByID[id.Block()]; last == nil {
+			if last = r.view.ByID[id.Block()]; last == nil {
 				return false // its day has left
 			}
 		}
@@ -170,18 +251,14 @@ func (r *Reader) Rows(from, to int64, into *Rows) {
 	into.order(late)
 }
 
-// readerRows loads a reader's rows from the writer's state, in the writer's turn; see
-// Reader.Rows.
-func (s *siteShard) readerRows(ordinal uint32, from, to int64, into *Rows) {
-	into.reset()
-	into.site, into.reader = s, ordinal
-	late := int64(s.subjects.Ptr(ordinal).Late)
-	from = max(from, s.from)
-	device := !isAccount(s.subjects.Name(ordinal))
+// live is Rows from the writer's state.
+func (r *Reader) live(from, to int64, into *Rows) {
+	late := int64(r.site.subjects.Ptr(r.ordinal).Late)
+	device := r.Account == ""
 	var last *block.Builder
-	s.subjects.Rows(ordinal, func(id block.RowID) bool {
+	r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
 		if last == nil || last.ID != id.Block() {
-			if last = s.blocks.get(id.Block()); last == nil || last.Leaving {
+			if last = r.site.blocks.get(id.Block()); last == nil || last.Leaving {
 				last = nil
 				return true
 			}

@@ -53,7 +53,6 @@ type siteShard struct {
 
 	lost    [numLosses]uint64 // since the engine last took them
 	view    *ShardView
-	readers *ReadersView            // of view; nil: not asked for yet
 	losing  map[int]map[uint32]bool // by column: codes that erased rows had
 	changed bool
 	rows    uint64
