@@ -56,6 +56,9 @@ func (x *explainer) because(e *plan.Expr, facts []Fact) []Fact {
 		return facts
 	}
 	f := Fact{Code: x.code(e), Says: x.says(e, holds), Holds: holds, Values: x.values(e)}
+	if missing := x.missing(e); !holds && missing != nil {
+		f.Says = x.noun(missing) + " is not known"
+	}
 	if slices.ContainsFunc(facts, func(o Fact) bool { return o.Says == f.Says }) {
 		return facts
 	}
@@ -71,10 +74,23 @@ func (x *explainer) code(e *plan.Expr) string {
 	return x.p.Text(e.Place)
 }
 
-// values returns the parts of an expression that are looked up, each once.
+// missing returns a side of a comparison that has no value, nil if both have.
+func (x *explainer) missing(e *plan.Expr) *plan.Expr {
+	switch e.Op {
+	case plan.Equal, plan.Less, plan.LessSame, plan.In:
+		for _, a := range e.Args {
+			if x.view.Expr(a).IsMissing() {
+				return a
+			}
+		}
+	}
+	return nil
+}
+
+// values returns the parts of a condition that are looked up, each once.
 func (x *explainer) values(e *plan.Expr) []Value {
 	var out []Value
-	met := map[int]bool{}
+	met := map[int]bool{e.Key: true} // whether the condition holds is said
 	e.Each(func(part *plan.Expr) {
 		if part.Op == plan.Const || part.Op >= plan.Not || met[part.Key] {
 			return

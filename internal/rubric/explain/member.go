@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/readership/readership/internal/rubric/fold"
+	"github.com/readership/readership/internal/rubric/value"
 )
 
 // Membership explains why a reader is in a segment or not.
@@ -29,7 +30,7 @@ func Member(v *fold.View, segment int, version int64) *Membership {
 	return out
 }
 
-// counted lists facts, with the number that a count was.
+// counted lists facts, with the number that was compared.
 func (x *explainer) counted(list []Fact) string {
 	if len(list) == 0 {
 		return "the condition is always the same"
@@ -37,10 +38,12 @@ func (x *explainer) counted(list []Fact) string {
 	var parts []string
 	for _, f := range list {
 		said := f.Says
-		for _, v := range f.Values {
-			if n, ok := v.Value.(int64); ok {
+		if len(f.Values) == 1 {
+			switch n := f.Values[0].Value.(type) {
+			case int64:
 				said += fmt.Sprintf(" (it is %d)", n)
-				break
+			case decimal:
+				said += fmt.Sprintf(" (it is %s)", value.FormatMicro(int64(n)))
 			}
 		}
 		parts = append(parts, said)

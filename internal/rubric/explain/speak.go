@@ -123,14 +123,15 @@ func constantLast(e *plan.Expr) (x, y *plan.Expr) {
 	return e.Args[0], e.Args[1]
 }
 
-// compares says an inequality, with a constant behind.
+// compares says an inequality, with what is written down or follows from the
+// time behind.
 func (s speaker) compares(e *plan.Expr, holds bool) string {
 	x, y := e.Args[0], e.Args[1]
 	words := [2]string{"at least", "less than"} // of Less: not, yes
 	if e.Op == plan.LessSame {
 		words = [2]string{"more than", "at most"}
 	}
-	if x.IsConst() {
+	if !looksUp(x) && looksUp(y) {
 		x, y = y, x
 		words = [2]string{"at most", "more than"}
 		if e.Op == plan.LessSame {
@@ -140,7 +141,20 @@ func (s speaker) compares(e *plan.Expr, holds bool) string {
 	if y.Type == value.Time {
 		words = later(words)
 	}
-	return fmt.Sprintf("%s is %s %s", s.noun(x), words[number(holds)], s.noun(y))
+	said := words[number(holds)]
+	if !holds && (x.Optional || y.Optional) && y.Type != value.Time { // what is missing is not on the other side
+		said = "not " + words[1]
+	}
+	return fmt.Sprintf("%s is %s %s", s.noun(x), said, s.noun(y))
+}
+
+// looksUp tells whether an expression asks for anything but the time.
+func looksUp(e *plan.Expr) bool {
+	found := false
+	e.Each(func(part *plan.Expr) {
+		found = found || part.Op != plan.Const && part.Op != plan.TimeNow && part.Op < plan.Not
+	})
+	return found
 }
 
 // later puts comparisons into words for times.
@@ -149,7 +163,7 @@ func later(words [2]string) [2]string {
 	return [2]string{of[words[0]], of[words[1]]}
 }
 
-var endWords = [...]string{plan.Sum: "the sum of", plan.Avg: "the mean of", plan.Least: "the smallest", plan.Greatest: "the greatest", plan.First: "the first", plan.Latest: "the latest"}
+var endWords = [...]string{plan.Sum: "the sum of", plan.Avg: "the mean of", plan.Least: "the smallest of", plan.Greatest: "the greatest of", plan.First: "the first of", plan.Latest: "the latest of"}
 
 // noun is a phrase for a value.
 func (s speaker) noun(e *plan.Expr) string {
@@ -164,14 +178,14 @@ func (s speaker) noun(e *plan.Expr) string {
 	case plan.RowProperty:
 		return "the property `" + e.Name + "`"
 	case plan.RowItem:
-		return "the item's " + words(e.Field.String())
+		return "the item's " + fieldWords(e.Field)
 	case plan.RowAttribute:
 		return "the item's `" + e.Name + "`"
 	case plan.AskedField:
 		if e.Field == plan.FieldID {
 			return "the item asked for"
 		}
-		return "the " + words(e.Field.String()) + " of the item asked for"
+		return "the " + fieldWords(e.Field) + " of the item asked for"
 	case plan.AskedAttribute:
 		return "the `" + e.Name + "` of the item asked for"
 	case plan.RequestColumn:
@@ -198,7 +212,7 @@ func (s speaker) noun(e *plan.Expr) string {
 	return s.operation(e)
 }
 
-var operators = map[plan.Op]string{plan.Add: " plus ", plan.Sub: " minus ", plan.Mul: " times ", plan.Div: " divided by ", plan.Coalesce: ", if there is none "}
+var operators = map[plan.Op]string{plan.Add: " plus ", plan.Sub: " minus ", plan.Mul: " times ", plan.Div: " divided by ", plan.Coalesce: " or else "}
 
 var functions = map[plan.Op]string{plan.Lower: "in lower case, ", plan.Hour: "the hour of ", plan.Weekday: "the weekday (1 for Monday) of ", plan.Size: "the size of ",
 	plan.Min: "the smallest of ", plan.Max: "the greatest of ", plan.Neg: "minus ", plan.ToDecimal: ""}
@@ -222,6 +236,17 @@ func (s speaker) operation(e *plan.Expr) string {
 	}
 }
 
+func fieldWords(f plan.Field) string {
+	switch f {
+	case plan.FieldPublishedAt:
+		return "time of publication"
+	case plan.FieldUpdatedAt:
+		return "time of the last change"
+	default:
+		return f.String()
+	}
+}
+
 // words is a name of the program as words.
 func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
@@ -236,6 +261,9 @@ func (s speaker) value(v value.Value) string {
 		var parts []string
 		for _, item := range v.Items() {
 			parts = append(parts, s.value(item))
+		}
+		if len(parts) == 0 {
+			return "nothing"
 		}
 		return enumerate(parts, "or")
 	case value.Missing:
@@ -275,13 +303,17 @@ func count(n int64, noun string) string {
 
 // fold is a phrase for what a fold makes of rows.
 func (s speaker) fold(f *plan.Fold) string {
+	rows := s.rows(f.Stream)
+	if strings.Contains(rows, ", ") {
+		rows += ","
+	}
 	switch f.End {
 	case plan.Count:
-		return "the number of " + s.rows(f.Stream)
+		return "the number of " + rows
 	case plan.Any:
-		return "whether there are " + s.rows(f.Stream)
+		return "whether there are " + rows
 	default:
-		return fmt.Sprintf("%s %s over %s", endWords[f.End], strings.TrimPrefix(s.noun(f.Of), "the "), s.rows(f.Stream))
+		return endWords[f.End] + " " + s.noun(f.Of) + " over " + rows
 	}
 }
 
@@ -303,8 +335,8 @@ func (s speaker) stage(st *plan.Stage, later bool) string {
 	switch st.Kind {
 	case plan.Distinct:
 		return ", one for each " + s.keys(st.Keys)
-	case plan.By:
-		return ", by " + s.keys(st.Keys)
+	case plan.By: // said of the metric
+		return ""
 	case plan.Then:
 		return fmt.Sprintf(", followed within %s by [%s], of which the latter count", duration(st.Within), s.rows(st.Other))
 	case plan.Unless:
