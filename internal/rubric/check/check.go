@@ -28,7 +28,7 @@ import (
 const (
 	maxPasses = 5
 	maxSteps  = 300_000 // expressions in the bodies of lets looked at in one pass
-	maxDepth  = 5000      // expressions and definitions within each other
+	maxDepth  = 5000    // expressions and definitions within each other
 	maxErrors = 10 * source.MaxDiagnostics
 )
 

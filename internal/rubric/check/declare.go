@@ -181,9 +181,6 @@ func (c *checker) ownName(d *definition) {
 	if !ok {
 		return
 	}
-	if _, isColumn := plan.ColumnByName(name); isColumn {
-		c.errorAt(d.at(), "taken_name", "such as `"+name+"_1`", "`%s` is a column of rows", name)
-	}
 	if _, isFunction := functions[name]; isFunction && l.Params != nil {
 		c.errorAt(d.at(), "taken_name", "such as `"+name+"_1`", "there is a function `%s` already", name)
 	}

@@ -29,6 +29,10 @@ func (c *checker) name(en *env, id *ast.Ident) result {
 	d := c.names[id.Name]
 	column, isColumn := plan.ColumnByName(id.Name)
 	switch {
+	case isColumn && en.stage && d != nil && d.word == "let":
+		err := c.errorIn(en, en.at(id), "taken_name", "call the `let` something else, such as `"+id.Name+"_1`", "`%s` is a column of rows and a `let`: it is not clear which is meant", id.Name)
+		c.relate(err, d.at(), "the `let`")
+		return result{}
 	case isColumn && (en.stage || d == nil && en.place == anywhere):
 		return c.column(en, id, column)
 	case d == nil && isColumn:
@@ -234,7 +238,6 @@ func (c *checker) unknownName(en *env, id *ast.Ident) result {
 		hint = "`" + name + "` is a function: write `" + name + "(…)`"
 	case c.metrics[name] != nil:
 		hint = "a metric has no meaning in " + placeNames[en.place]
-	case c.names[name] != nil: // a column's name, which lets cannot have
 	case slices.Contains(c.schema.Properties, name):
 		hint = "did you mean `properties." + name + "`?"
 	case c.attrs[name]:
