@@ -157,9 +157,15 @@ func (e *Evaluator) holding(id int) Set {
 	}
 	if c.input >= 0 {
 		if codes, ok := e.codes(c.input); ok {
-			for ; i < n; i++ {
-				code := codes[i]
-				k.bits[i>>6] |= c.holds[code>>6] >> (code & 63) & 1 << (i & 63)
+			holds := c.holds
+			for i < n {
+				w := i >> 6
+				word, end := k.bits[w], min(n, (w+1)<<6)
+				for ; i < end; i++ {
+					code := codes[i]
+					word |= holds[code>>6] >> (code & 63) & 1 << (i & 63)
+				}
+				k.bits[w] = word
 			}
 			return k.bits
 		}

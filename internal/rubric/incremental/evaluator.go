@@ -3,6 +3,7 @@ package incremental
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
@@ -59,13 +60,16 @@ type Evaluator struct {
 	clock   clock
 	index   index
 	layout  layout
-	reach   int64 // of all that is asked of a reader
-	all     Set   // segments
+	reach   int64   // of all that is asked of a reader
+	reaches []int64 // by segment
+	all     Set     // segments
 
 	inputs     []input
 	conditions []condition
 	predicates []predicate
 	thresholds []threshold // by segment
+	ladders    []*ladder   // by segment; nil for those that ask more
+	todo       Set         // segments still to be worked out
 
 	// What is worked out for one reader at one instant.
 	reader  Reader
@@ -86,6 +90,7 @@ type Evaluator struct {
 	met     uint32   // mark in seen
 	leaf    leaf
 	set     Set // segments, while rows are matched
+	untold  []Change
 	one     matched
 
 	fault fault
@@ -99,6 +104,7 @@ func New(p *plan.Program, t Table) *Evaluator {
 	for _, s := range p.Segments {
 		e.all.put(s.ID)
 		e.reach = max(e.reach, s.Uses.Reach)
+		e.reaches = append(e.reaches, s.Uses.Reach)
 	}
 	for _, m := range p.Meters {
 		e.reach = max(e.reach, m.Uses.Reach)
@@ -115,6 +121,7 @@ func New(p *plan.Program, t Table) *Evaluator {
 	for i, s := range p.Segments {
 		e.thresholds[i] = e.threshold(s.Expr)
 	}
+	e.buildLadders()
 	e.scratch.init(e)
 	return e
 }
@@ -138,7 +145,7 @@ func (e *Evaluator) Inputs() []Input {
 func (e *Evaluator) Reset(r Reader, now int64, s *State) {
 	*s = State{Members: s.Members[:0].grown(len(e.program.Segments)), Timer: Never, Border: Never}
 	clear(s.Members)
-	e.update(r, e.all, now, ByProgram, s, nil, false)
+	e.untold = e.update(r, e.all, now, ByProgram, s, e.untold[:0])
 }
 
 // Arrived brings a state up to date with rows that were added to the reader's:
@@ -184,7 +191,7 @@ func (e *Evaluator) FactsChanged(r Reader, facts plan.Facts, now int64, s *State
 func (e *Evaluator) Advance(r Reader, now int64, s *State, dst []Change) []Change {
 	for s.Until() <= now {
 		at := s.Until()
-		dst = e.update(r, e.all, at, ByTimer, s, dst, true)
+		dst = e.update(r, e.all, at, ByTimer, s, dst)
 		if s.Until() <= at {
 			panic(fmt.Sprintf("incremental: the state made for %d holds until %d", at, s.Until()))
 		}
@@ -202,39 +209,76 @@ func (e *Evaluator) Update(r Reader, set Set, now int64, why Because, s *State, 
 	if set.Len() == 0 {
 		return dst
 	}
-	return e.update(r, set, now, why, s, dst, true)
+	return e.update(r, set, now, why, s, dst)
 }
 
-func (e *Evaluator) update(r Reader, set Set, now int64, why Because, s *State, dst []Change, tell bool) []Change {
+func (e *Evaluator) update(r Reader, set Set, now int64, why Because, s *State, dst []Change) []Change {
 	reach := int64(0)
 	n := len(e.program.Segments)
 	for id := set.next(0, n); id < n; id = set.next(id+1, n) {
-		reach = max(reach, e.program.Segments[id].Uses.Reach)
+		reach = max(reach, e.reaches[id])
 	}
 	e.begin(r, now, reach)
 	e.state = s
 	left := until{timer: s.Timer, border: s.Border}
-	if why == ByTimer || !tell {
+	if n > 0 && &set[0] == &e.all[0] { // nothing of before is left
 		left = never
 	}
-	for id := set.next(0, n); id < n; id = set.next(id+1, n) {
-		member, holds := e.segment(id)
-		left = left.min(holds)
-		if member == s.Members.Has(id) {
-			continue
-		}
-		if member {
-			s.Members.put(id)
+	todo := append(e.todo[:0], set...)
+	e.todo = todo
+	told := len(dst)
+	for id := todo.next(0, n); id < n; id = todo.next(id, n) {
+		holds := until{}
+		if l := e.ladders[id]; l != nil {
+			var members Set
+			members, holds = e.climb(l)
+			dst = s.take(l.all, members, dst)
+			todo.remove(l.all)
 		} else {
-			s.Members.drop(id)
+			var member bool
+			member, holds = e.segment(id)
+			dst = s.put(id, member, dst)
+			todo.drop(id)
 		}
-		if tell {
-			dst = append(dst, Change{Segment: id, Entered: member, At: now, Because: why})
-		}
+		left = left.min(holds)
+	}
+	for i := range dst[told:] {
+		dst[told+i].At, dst[told+i].Because = now, why
 	}
 	s.Timer, s.Border = left.timer, left.border
 	if e.hi < len(e.rows.rows) && e.fault != faultFutureTimer {
 		s.Timer = min(s.Timer, e.rows.rows[e.hi].Time)
+	}
+	return dst
+}
+
+// put notes whether the reader is in a segment, and appends the change, if it is
+// one.
+func (s *State) put(id int, member bool, dst []Change) []Change {
+	if member == s.Members.Has(id) {
+		return dst
+	}
+	if member {
+		s.Members.put(id)
+	} else {
+		s.Members.drop(id)
+	}
+	return append(dst, Change{Segment: id, Entered: member})
+}
+
+// take notes which of some segments the reader is in, and appends the changes.
+func (s *State) take(of, members Set, dst []Change) []Change {
+	for w, all := range of {
+		in := uint64(0)
+		if members != nil {
+			in = members[w]
+		}
+		changed := (s.Members[w] ^ in) & all
+		s.Members[w] ^= changed
+		for ; changed != 0; changed &= changed - 1 {
+			id := w<<6 + bits.TrailingZeros64(changed)
+			dst = append(dst, Change{Segment: id, Entered: s.Members.Has(id)})
+		}
 	}
 	return dst
 }

@@ -215,10 +215,23 @@ func (s span) nth(n int) int {
 			i = (w + 1) << 6
 			continue
 		}
-		for ; n > 0; n-- {
-			word &= word - 1
-		}
-		return min(s.hi, w<<6+bits.TrailingZeros64(word))
+		return min(s.hi, w<<6+nthOf(word, n))
 	}
 	return s.hi
+}
+
+// nthOf returns the place of the n-th bit of a word that has more than n.
+func nthOf(word uint64, n int) int {
+	place := 0
+	for half := 32; half >= 4; half >>= 1 {
+		if c := bits.OnesCount64(word & (1<<half - 1)); n >= c {
+			n -= c
+			word >>= half
+			place += half
+		}
+	}
+	for ; n > 0; n-- {
+		word &= word - 1
+	}
+	return place + bits.TrailingZeros64(word)
 }

@@ -1,8 +1,6 @@
 package incremental
 
 import (
-	"slices"
-
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
 )
@@ -163,69 +161,4 @@ func (e *Evaluator) turn(x *plan.Expr) int64 {
 	}
 	e.shown = e.now
 	return hi
-}
-
-// threshold is a comparison of a count with a constant.
-type threshold struct {
-	is    bool
-	least bool // count ≥ limit; false: count < limit
-	limit int64
-	fold  int
-
-	// shrinks tells that rows leave the stream as time passes and none enters.
-	shrinks bool
-	edge    int // the window of its only filter
-}
-
-// threshold returns the comparison that an expression is.
-func (e *Evaluator) threshold(x *plan.Expr) threshold {
-	if x.Op != plan.Less && x.Op != plan.LessSame {
-		return threshold{}
-	}
-	a, b := x.Args[0], x.Args[1]
-	t := threshold{is: true, least: a.IsConst()}
-	of, limit := a, b
-	if t.least { // limit ≤ count, or limit < count
-		of, limit = b, a
-	}
-	if of.Op != plan.FoldValue || !limit.IsConst() || limit.Value.Type != value.Int || e.program.Folds[of.Ref].End != plan.Count {
-		return threshold{}
-	}
-	t.fold, t.limit = of.Ref, limit.Value.N
-	if t.least == (x.Op == plan.Less) { // limit < count, and count ≤ limit
-		if t.limit == Never {
-			return threshold{}
-		}
-		t.limit++
-	}
-	stages := e.layout.stages[e.program.Folds[t.fold].Stream]
-	t.edge = stages[0].edge
-	t.shrinks = !slices.ContainsFunc(stages[1:], func(s stage) bool { return s.Kind != plan.Distinct }) && len(stages) <= 2
-	return t
-}
-
-// compare tells whether a threshold is reached. As each row that leaves takes
-// one from the count at most, it holds until so many have left as are too many.
-func (e *Evaluator) compare(t *threshold) (bool, until) {
-	f := e.fold(t.fold)
-	n := f.value.N
-	reached := n >= t.limit
-	holds := f.holds
-	if t.shrinks {
-		holds.timer = Never
-		if !reached {
-			return !t.least, never
-		}
-		if last := e.layout.edges[t.edge].last; last > 0 {
-			rows := e.streams[e.program.Folds[t.fold].Stream].base
-			spare := int(n - t.limit)
-			if e.fault == faultThresholdTimer {
-				spare++
-			}
-			if i := rows.nth(spare); i < rows.hi {
-				holds.timer = e.rows.rows[i].Time + last
-			}
-		}
-	}
-	return reached == t.least, holds
 }
