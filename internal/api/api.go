@@ -27,6 +27,7 @@ import (
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/store"
 )
 
@@ -43,6 +44,8 @@ type Engine interface {
 	Ledger(site string, from, to int64) []engine.LedgerLine
 	Losses(site string, from, to int64) []engine.LedgerLine
 	View(ctx context.Context, site string, at event.Position) (*engine.View, error)
+	// Readers is View with what finds one reader's rows.
+	Readers(ctx context.Context, site string, at event.Position) (*engine.View, error)
 }
 
 // Committer is what the interface writes through.
@@ -63,6 +66,7 @@ type Deps struct {
 	Sessions  *credentials.Sessions
 	Hasher    *auth.Hasher
 	Queries   Queries
+	Programs  *program.Programs
 	// Quarantine is asked by operators.
 	Quarantine Quarantine
 
@@ -138,6 +142,8 @@ type API struct {
 	siteWrites sync.Mutex // serialises check, commit and apply of site settings
 	itemWrites sync.Mutex // the same of items with a condition
 
+	programWrites sync.Mutex // the same of programs
+
 	streams  chan struct{} // a slot for each open stream
 	draining chan struct{} // closed by Drain
 	drain    sync.Once
@@ -192,6 +198,8 @@ func New(d Deps) *API {
 	a.registerLedger()
 	a.registerEvents()
 	a.registerItems()
+	a.registerPrograms()
+	a.registerSegments()
 	a.registerViews()
 	a.registerQuarantine()
 	a.registerDocs()

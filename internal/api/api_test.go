@@ -22,6 +22,7 @@ import (
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 )
@@ -216,7 +217,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 	}
 	d := Deps{
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
-		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Quarantine: quarantined{},
+		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: program.New(s.engine), Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",

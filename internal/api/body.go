@@ -258,8 +258,11 @@ func cut[T any](p Paging, list []T, id func(T) string) ([]T, string) {
 		return list, ""
 	}
 	list = list[:p.Limit]
-	return list, base64.RawURLEncoding.EncodeToString([]byte(id(list[len(list)-1])))
+	return list, cursorOf(id(list[len(list)-1]))
 }
+
+// cursorOf writes an id as the cursor that stands for it.
+func cursorOf(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
 
 // after returns the part of an ordered list that a page begins with.
 func skipTo[T any](p Paging, list []T, id func(T) string) ([]T, error) {

@@ -44,6 +44,14 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 		a.exports.leave()
 		return nil, a.failed(ctx, err)
 	}
+	return a.streamLines(ctx, func(emit func(line []byte) error) error { return eachRow(view, from, to, emit) }), nil
+}
+
+// streamLines answers with the lines that each emits, as NDJSON. The caller has
+// entered a.exports; it is left at the end. An answer that breaks off is cut, so
+// that it does not look whole.
+func (a *API) streamLines(ctx context.Context, each func(emit func(line []byte) error) error) *huma.StreamResponse {
+	c := callOf(ctx)
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer a.exports.leave()
 		_, w := humago.Unwrap(h)
@@ -52,13 +60,13 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 		w.WriteHeader(http.StatusOK)
 		control := http.NewResponseController(w)
 		out := bufio.NewWriterSize(w, 64<<10)
-		rows := 0
-		err := eachRow(view, from, to, func(row []byte) error {
-			if rows%256 == 0 {
+		lines := 0
+		err := each(func(line []byte) error {
+			if lines%256 == 0 {
 				_ = control.SetWriteDeadline(time.Now().Add(sendTime)) // not all writers have deadlines
 			}
-			rows++
-			if _, err := out.Write(row); err != nil {
+			lines++
+			if _, err := out.Write(line); err != nil {
 				return errGone
 			}
 			if err := out.WriteByte('\n'); err != nil {
@@ -74,8 +82,8 @@ func (a *API) exportEvents(ctx context.Context, in *struct {
 			return
 		}
 		if !errors.Is(err, errGone) && ctx.Err() == nil {
-			a.Logger.Error("export broke off", "request", c.id, "rows", rows, "error", err)
+			a.Logger.Error("export broke off", "request", c.id, "lines", lines, "error", err)
 		}
 		panic(http.ErrAbortHandler) // cut the connection: the body must not look whole
-	}}, nil
+	}}
 }

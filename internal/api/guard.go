@@ -40,6 +40,7 @@ const (
 	mediaCSV    = "text/csv"
 	mediaSSE    = "text/event-stream"
 	mediaBytes  = "application/octet-stream"
+	mediaText   = "text/plain"
 )
 
 const ruleKey = "rule"

@@ -18,6 +18,8 @@ var tags = []*huma.Tag{
 	{Name: "Collecting", Description: "Events, and what became of them"},
 	{Name: "Querying", Description: "Questions about the window"},
 	{Name: "Catalogue", Description: "Items"},
+	{Name: "Programs", Description: "The site's Rubric program and its versions"},
+	{Name: "Segments", Description: "Who is in which segment"},
 	{Name: "Keys and people", Description: "API keys, people, sessions"},
 	{Name: "Dashboard", Description: "First run and saved views"},
 	{Name: "Operation", Description: "Health and metrics"},

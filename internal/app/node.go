@@ -23,6 +23,7 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 	"github.com/readership/readership/web"
@@ -234,7 +235,7 @@ func (n *node) openAPI(context.Context) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
-		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: program.New(n.engine), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
 		NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})
@@ -271,6 +272,8 @@ func (n *node) background(name string, do func(ctx context.Context)) {
 func (n *node) notReady(context.Context) []string {
 	var reasons []string
 	if err := n.committer.Ready(); err != nil {
+		reasons = append(reasons, "no event can be taken: "+err.Error())
+	} else if err := n.log.Room(); err != nil {
 		reasons = append(reasons, "no event can be taken: "+err.Error())
 	}
 	if n.engine.Failure() != nil {

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/readership/readership/internal/event"
+)
+
+const textHeader = "Content-Type: text/plain"
+
+func TestProgramVersions(t *testing.T) {
+	s := newServer(t)
+	s.site("news")
+	const path = "/v1/sites/news/program"
+	if got := s.want(200, "GET", path, "").json(t); got["version"] != 0.0 || got["active"] != true {
+		t.Errorf("a new site: %v", got)
+	}
+	first := "segment readers = events |> any\naccess story { allow everyone }\n"
+	put := s.want(200, "PUT", path, first, textHeader).json(t)
+	if put["version"] != 1.0 || put["active"] != true {
+		t.Fatalf("stored: %v", put)
+	}
+	names := []string{}
+	for _, d := range put["definitions"].([]any) {
+		d := d.(map[string]any)
+		names = append(names, fmt.Sprint(d["kind"], " ", d["name"]))
+	}
+	if diff := cmp.Diff([]string{"segment readers", "access story"}, names); diff != "" {
+		t.Errorf("definitions (-want +got):\n%s", diff)
+	}
+	s.want(200, "PUT", path+"?activate=false", `{"files":{"main":"use \"shared\"\nsegment two = mine |> any","shared":"let mine = events |> where type == \"x\""}}`)
+	got := s.want(200, "GET", path, "").json(t)
+	if got["version"] != 1.0 || got["files"].(map[string]any)["main"] != first {
+		t.Errorf("active: %v", got)
+	}
+	s.want(200, "POST", path+"/versions/2/activate", "")
+	got = s.want(200, "GET", path, "").json(t)
+	if got["version"] != 3.0 || len(got["files"].(map[string]any)) != 2 {
+		t.Errorf("restored: %v", got)
+	}
+	s.want(404, "POST", path+"/versions/9/activate", "")
+	page := s.want(200, "GET", path+"/versions?limit=3", "").json(t)
+	if n := len(page["versions"].([]any)); n != 3 {
+		t.Errorf("%d versions: %v", n, page)
+	}
+	rest := s.want(200, "GET", path+"/versions?cursor="+page["cursor"].(string), "").json(t)
+	if list := rest["versions"].([]any); len(list) != 1 || list[0].(map[string]any)["version"] != 0.0 || rest["cursor"] != nil {
+		t.Errorf("the rest: %v", rest)
+	}
+}
+
+func TestProgramFaults(t *testing.T) {
+	s := newServer(t)
+	s.site("news")
+	const path = "/v1/sites/news/program"
+	bad := "segment a = events |> where item.sektion == \"x\" |> any\nsegment b = nothing\n"
+	for _, call := range [][2]string{{"PUT", path}, {"POST", path + "/check"}} {
+		r := s.want(422, call[0], call[1], bad, textHeader).json(t)
+		list := r["errors"].([]any)
+		if len(list) != 2 {
+			t.Fatalf("%s: %v", call[0], r)
+		}
+		one := list[0].(map[string]any)
+		if one["file"] != "main" || one["line"] != 1.0 || one["column"] != 29.0 || one["end_column"] != 41.0 || one["location"] != "main:1:29" || one["hint"] == nil {
+			t.Errorf("%s: %v", call[0], one)
+		}
+	}
+	if got := s.want(200, "GET", path, "").json(t); got["version"] != 0.0 {
+		t.Errorf("a program with errors was stored: %v", got)
+	}
+	for body, want := range map[string][]string{
+		`{"files":{"shared":""}}`: {"body.files.main missing_field"},
+		`{"files":{"main":1}}`:    {"body.files.main wrong_type"},
+		`{"file":""}`:             {"body.file unknown_field", "body.files missing_field"},
+	} {
+		if diff := cmp.Diff(want, s.want(422, "PUT", path, body).codes(t)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
+	s.want(415, "PUT", path, bad, "Content-Type: application/xml")
+}
+
+func TestReaderSegments(t *testing.T) {
+	s := newServer(t)
+	s.site("news")
+	s.want(200, "PUT", "/v1/sites/news/program", `
+		let sport = events |> where type == "page_view" and item.section == "sport"
+		segment fan = sport |> last 7d |> distinct item |> count >= 2
+		segment big = events |> last 30d |> where properties.words > 1000 |> any
+		segment mobile = events |> where device_class == "mobile" |> any
+		segment known = reader.registered`, textHeader)
+	for _, id := range []string{"a1", "a2"} {
+		s.want(201, "PUT", "/v1/sites/news/items/"+id, `{"section":"sport"}`)
+	}
+	now := s.clock()
+	view := func(device, item string, age time.Duration, words string) {
+		t.Helper()
+		if _, err := s.log.commit(func(e *event.Encoder) {
+			ev := event.Event{Device: device, Time: now.Add(-age).UnixMilli(), Properties: []event.Property{{Name: "words", Value: words, Kind: event.KindNumber}}}
+			ev.Columns[event.ColType], ev.Columns[event.ColItem] = event.TypePageView, item
+			e.Add("news", &ev, 0, 0)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	view("d1", "a1", 8*24*time.Hour, "10")
+	view("d1", "a1", 6*24*time.Hour, "10")
+	view("d1", "a2", time.Hour, "1200")
+	view("d2", "a1", time.Hour, "10")
+	segments := func(reader, query string) string {
+		t.Helper()
+		return fmt.Sprint(s.want(200, "GET", "/v1/sites/news/readers/"+encoded(reader)+"/segments"+query, "").json(t)["segments"])
+	}
+	at := func(age time.Duration) string { return fmt.Sprint("?at=", now.Add(-age).UnixMilli()) }
+	for _, c := range []struct{ reader, query, want string }{
+		{"device:d1", "", "[fan big]"},
+		{"device:d1", at(2 * time.Hour), "[]"},
+		{"device:d2", "", "[]"},
+		{"device:nobody", "", "[]"},
+		{"account:nobody", "", "[known]"},
+	} {
+		if got := segments(c.reader, c.query); got != c.want {
+			t.Errorf("%s%s: %s, want %s", c.reader, c.query, got, c.want)
+		}
+	}
+	// A changed entry changes who is a member.
+	s.want(200, "PUT", "/v1/sites/news/items/a2", `{"section":"culture"}`)
+	if got := segments("device:d1", ""); got != "[big]" {
+		t.Errorf("after the item changed: %s", got)
+	}
+	for query, want := range map[string]string{at(40 * 24 * time.Hour): "query.at outside_window", at(-time.Hour): "query.at outside_window", "?at=noon": "query.at bad_time"} {
+		if got := s.want(422, "GET", "/v1/sites/news/readers/device:d1/segments"+query, "").codes(t); !cmp.Equal(got, []string{want}) {
+			t.Errorf("%s: %v", query, got)
+		}
+	}
+	s.want(422, "GET", "/v1/sites/news/readers/d1/segments", "")
+	if got := s.want(200, "GET", "/v1/sites/news/segments/big", "").json(t); got["size"] != 1.0 || got["name"] != "big" {
+		t.Errorf("size: %v", got)
+	}
+	if got := s.want(200, "GET", "/v1/sites/news/segments/big/members", "").body; got != "{\"reader\":\"device:d1\"}\n" {
+		t.Errorf("members: %q", got)
+	}
+	if got := s.want(404, "GET", "/v1/sites/news/segments/bigg", "").json(t); !strings.Contains(fmt.Sprint(got["detail"]), "big") {
+		t.Errorf("an unknown segment: %v", got)
+	}
+	list := s.want(200, "GET", "/v1/sites/news/segments", "").json(t)
+	if n := len(list["segments"].([]any)); n != 4 {
+		t.Errorf("%v", list)
+	}
+}

@@ -1,0 +1,24 @@
+package event
+
+// Facts of a site's program.
+const (
+	FactProgram = "program" // Key = version, decimal from 1; Value = Program
+	FactActive  = "active"  // Key = "", Value = Active
+)
+
+// Program is one version of a site's Rubric program. Versions are counted from
+// 1, never change and are never removed.
+type Program struct {
+	Files map[string]string `json:"files"` // name → text; the program begins in MainFile
+	At    int64             `json:"at"`    // when it was stored, Unix milliseconds
+	By    string            `json:"by,omitempty"`
+}
+
+// MainFile is the file in which a program begins.
+const MainFile = "main"
+
+// Active says which version of a site's program holds from here on.
+type Active struct {
+	Version int `json:"version"` // 0: the program of a new site
+	Stored  int `json:"stored"`  // the newest version that there is
+}

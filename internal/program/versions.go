@@ -1,0 +1,127 @@
+package program
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/schema"
+)
+
+// Facts is what is read of the engine.
+type Facts interface {
+	Fact(kind, site, key string) (value []byte, ok bool)
+}
+
+// Programs finds the programs of sites among the facts of the log, and keeps
+// the plans of those that are in use.
+type Programs struct {
+	facts Facts
+
+	mu    sync.Mutex
+	plans map[string]*Compiled // by site
+}
+
+// Compiled is the program that a site runs.
+type Compiled struct {
+	Version int // 0: Initial
+	Plan    *plan.Program
+
+	settings string // of the site, that the plan depends on
+}
+
+// New returns the programs among facts.
+func New(facts Facts) *Programs { return &Programs{facts: facts, plans: map[string]*Compiled{}} }
+
+// State returns which version of a site's program is active, and which is the
+// newest.
+func (p *Programs) State(site string) (event.Active, error) {
+	var a event.Active
+	value, ok := p.facts.Fact(event.FactActive, site, "")
+	if !ok {
+		return a, nil
+	}
+	if err := json.Unmarshal(value, &a); err != nil {
+		return a, fmt.Errorf("read which program of site %s is active: %w", site, err)
+	}
+	return a, nil
+}
+
+// Version returns a version of a site's program; version 0 is Initial.
+func (p *Programs) Version(site string, version int) (program event.Program, ok bool, err error) {
+	if version == 0 {
+		return event.Program{Files: map[string]string{event.MainFile: Initial}}, true, nil
+	}
+	value, ok := p.facts.Fact(event.FactProgram, site, strconv.Itoa(version))
+	if !ok {
+		return program, false, nil
+	}
+	if err := json.Unmarshal(value, &program); err != nil {
+		return program, false, fmt.Errorf("read version %d of the program of site %s: %w", version, site, err)
+	}
+	return program, true, nil
+}
+
+// Active returns the program that a site runs. A site's settings are part of
+// what a program means, so it is compiled again when they change.
+func (p *Programs) Active(site *event.Site) (*Compiled, error) {
+	state, err := p.State(site.ID)
+	if err != nil {
+		return nil, err
+	}
+	s := Schema(site)
+	settings := fmt.Sprint(site.Timezone, s.Calendar.WeekStart, s.Window)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.plans[site.ID]; c != nil && c.Version == state.Version && c.settings == settings {
+		return c, nil
+	}
+	c, err := p.compile(site.ID, state.Version, s)
+	if err != nil {
+		return nil, err
+	}
+	c.settings = settings
+	p.plans[site.ID] = c
+	return c, nil
+}
+
+func (p *Programs) compile(site string, version int, s *schema.Schema) (*Compiled, error) {
+	text, ok, err := p.Version(site, version)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("compile the program of site %s: version %d is active and not stored", site, version)
+	}
+	compiled, diagnostics := Compile(text.Files, s)
+	if compiled == nil {
+		return nil, fmt.Errorf("compile version %d of the program of site %s: %s", version, site, diagnostics[0].Message)
+	}
+	return &Compiled{Version: version, Plan: compiled}, nil
+}
+
+// Stored returns the facts that add a version to a site's program and, if
+// activate is set, have it hold from there on; its number is one after the
+// newest.
+func Stored(site string, state event.Active, program event.Program, activate bool) (version int, facts []event.Fact, err error) {
+	value, err := json.Marshal(program)
+	if err != nil {
+		return 0, nil, fmt.Errorf("encode the program of site %s: %w", site, err)
+	}
+	state.Stored++
+	version = state.Stored
+	if activate {
+		state.Version = version
+	}
+	active, err := json.Marshal(state)
+	if err != nil {
+		return 0, nil, fmt.Errorf("encode the state of the program of site %s: %w", site, err)
+	}
+	return version, []event.Fact{
+		{Kind: event.FactProgram, Site: site, Key: strconv.Itoa(version), Value: value},
+		{Kind: event.FactActive, Site: site, Value: active},
+	}, nil
+}
