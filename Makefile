@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-DATA     ?= ./data
+DATA     ?= ./data/demo
 LISTEN   ?= 127.0.0.1:8080
 FUZZTIME ?= 3m
 SHARED   ?= $(abspath ../shared)

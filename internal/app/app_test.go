@@ -36,6 +36,8 @@ func TestValidate(t *testing.T) {
 		{"address", Config{Listen: "8080"}, `--listen "8080" is not host:port`},
 		{"fast address", Config{CollectListen: "x"}, `--collect-listen "x" is not host:port`},
 		{"memory", Config{Memory: 1 << 20}, "at least 64 MiB"},
+		{"log", Config{LogMax: 1 << 10}, "at least 1 MiB"},
+		{"root key", Config{RootKey: "secret"}, "READERSHIP_ROOT_KEY has 6 characters, at least 16"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := tt.cfg.WithDefaults()

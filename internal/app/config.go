@@ -91,6 +91,12 @@ func (c Config) WithDefaults() Config {
 // listeners need some of it whatever the engine holds.
 const minMemory = 64 << 20
 
+// minLogMax is the least that --log-max may be: a commit must fit in.
+const minLogMax = 1 << 20
+
+// minRootKey is the least number of characters of a root key.
+const minRootKey = 16
+
 // Validate names the first setting that cannot be used; errors wrap ErrUsage.
 func (c *Config) Validate() error {
 	for _, address := range []struct{ flag, value string }{{"--listen", c.Listen}, {"--collect-listen", c.CollectListen}} {
@@ -104,8 +110,11 @@ func (c *Config) Validate() error {
 	if c.Memory != 0 && c.Memory < minMemory {
 		return fmt.Errorf("%w: --memory is %d bytes, at least 64 MiB are needed", ErrUsage, c.Memory)
 	}
-	if c.LogMax < 0 {
-		return fmt.Errorf("%w: --log-max must not be negative", ErrUsage)
+	if c.LogMax != 0 && c.LogMax < minLogMax {
+		return fmt.Errorf("%w: --log-max is %d bytes, at least 1 MiB are needed", ErrUsage, c.LogMax)
+	}
+	if n := len(c.RootKey); n > 0 && n < minRootKey {
+		return fmt.Errorf("%w: READERSHIP_ROOT_KEY has %d characters, at least %d are needed", ErrUsage, n, minRootKey)
 	}
 	return c.validateRoles()
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -141,7 +143,8 @@ func headline(rng *rand.Rand, s *section) string {
 		pattern = after
 	}
 	title := b.String()
-	return strings.ToUpper(title[:1]) + title[1:]
+	first, size := utf8.DecodeRuneInString(title) // may be a quotation mark
+	return string(unicode.ToUpper(first)) + title[size:]
 }
 
 func pickSome(rng *rand.Rand, from []string, n int) []string {

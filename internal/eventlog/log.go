@@ -113,7 +113,7 @@ func (l *Log) Reopen() error {
 	case working:
 		return nil
 	}
-	if err := l.room(held, 0); err != nil {
+	if err := l.room(held, smallCommit); err != nil {
 		return err
 	}
 	if err := l.start(); err != nil {

@@ -8,6 +8,9 @@ const (
 	maxMargin  = 10 << 30
 	minReserve = 2 << 20
 	maxReserve = 256 << 20
+
+	// smallCommit is what a log with room has room for.
+	smallCommit = 4 << 10
 )
 
 // reserve is the room that stays free on a disk of total bytes.
