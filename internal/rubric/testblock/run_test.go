@@ -99,3 +99,27 @@ func TestExample(t *testing.T) {
 		}
 	}
 }
+
+// The programs of the manual's page hold.
+func TestManual(t *testing.T) {
+	data, err := os.ReadFile("../../../docs/rubric/evaluation.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```rubric\n(.*?)```").FindAllStringSubmatch(string(data), -1)
+	if len(blocks) == 0 {
+		t.Fatal("no program")
+	}
+	for _, b := range blocks {
+		p := rubric.CheckText(map[string]string{"evaluation.md": b[1]}, schema.Default())
+		if len(p.Diagnostics) > 0 {
+			t.Errorf("\n%s", p.Render())
+			continue
+		}
+		for _, r := range testblock.Run(p) {
+			if !r.OK() {
+				t.Errorf("\n%s", source.Render(r.Failures, p.Files...))
+			}
+		}
+	}
+}
