@@ -248,7 +248,7 @@ func writeCosts(w io.Writer, p *plan.Program) error {
 	return t.Flush()
 }
 
-func rubricTest(_ context.Context, c console, args []string) error {
+func rubricTest(ctx context.Context, c console, args []string) error {
 	var site siteFlags
 	f := newFlags(c, "rubric test", "FILE…", "Runs the test blocks of a program and says what was found in place of what was expected, and why.")
 	site.add(f)
@@ -264,7 +264,10 @@ func rubricTest(_ context.Context, c console, args []string) error {
 		return err
 	}
 	failed, expects := 0, 0
-	results := testblock.Run(p)
+	results, err := testblock.Run(ctx, p)
+	if err != nil {
+		return err
+	}
 	for _, r := range results {
 		word := "ok  "
 		if !r.OK() {

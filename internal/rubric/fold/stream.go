@@ -1,7 +1,7 @@
 package fold
 
 import (
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/readership/readership/internal/rubric/plan"
@@ -60,13 +60,20 @@ func keep(rows []Row, fn func(Row) bool) []Row {
 // followsOne tells whether a time lies behind one of the rows', within ms at
 // most.
 func followsOne(t int64, rows []Row, within int64) bool {
-	return slices.ContainsFunc(rows, func(r Row) bool { return 0 < t-r.Time() && t-r.Time() <= within })
+	i := atOrAfter(rows, t-within)
+	return i < len(rows) && rows[i].Time() < t
 }
 
 // precedesOne tells whether one of the rows lies behind a time, within ms at
 // most.
 func precedesOne(t int64, rows []Row, within int64) bool {
-	return slices.ContainsFunc(rows, func(r Row) bool { return 0 < r.Time()-t && r.Time()-t <= within })
+	i := atOrAfter(rows, t+1)
+	return i < len(rows) && rows[i].Time() <= t+within
+}
+
+// atOrAfter returns the place of the first row that is not before a time.
+func atOrAfter(rows []Row, t int64) int {
+	return sort.Search(len(rows), func(i int) bool { return rows[i].Time() >= t })
 }
 
 // key returns what rows with the same keys have in common; ok is false if one of

@@ -3,6 +3,7 @@
 package testblock
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,8 +29,12 @@ type Result struct {
 // OK tells whether all was as expected.
 func (r *Result) OK() bool { return len(r.Failures) == 0 }
 
-// Run runs all tests of a program that is OK, in their order.
-func Run(p *rubric.Program) []Result {
+// maxRows bounds the events and reads of one test.
+const maxRows = 1000
+
+// Run runs all tests of a program that is OK, in their order. It fails only when
+// ctx ends, which it looks at before every step.
+func Run(ctx context.Context, p *rubric.Program) ([]Result, error) {
 	out := make([]Result, len(p.Plan.Tests))
 	for n, t := range p.Plan.Tests {
 		out[n].Title = t.Title
@@ -38,27 +43,43 @@ func Run(p *rubric.Program) []Result {
 			out[n].Failures = diagnostics
 			continue
 		}
-		out[n].Expects, out[n].Failures = runOne(made)
+		if err := runOne(ctx, made, &out[n]); err != nil {
+			return nil, fmt.Errorf("run test %q: %w", t.Title, err)
+		}
 	}
-	return out
+	return out, nil
 }
 
 // runOne runs the only test of a plan.
-func runOne(p *plan.Program) (expects int, failures []source.Diagnostic) {
+func runOne(ctx context.Context, p *plan.Program, out *Result) error {
 	w := newWorld(p)
+	rows := 0
 	for i := range w.test.Steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		s := &w.test.Steps[i]
+		switch s.Kind {
+		case plan.Read:
+			rows += len(s.Items)
+		case plan.Event:
+			rows++
+		}
+		if rows > maxRows {
+			f := p.Files[s.File]
+			out.Failures = append(out.Failures, f.Diagnose(source.Error, s.Span, Code, fmt.Sprintf("a test has %d events and reads at most", maxRows), "write several tests"))
+			return nil
+		}
 		if s.Kind != plan.Expect {
 			w.step(s)
 			continue
 		}
-		expects++
-		v := w.view(s.At, "")
-		if !v.Expr(s.Cond).True() {
-			failures = append(failures, failure(v, s))
+		out.Expects++
+		if v := w.view(s.At, ""); !v.Expr(s.Cond).True() {
+			out.Failures = append(out.Failures, failure(v, s))
 		}
 	}
-	return expects, failures
+	return nil
 }
 
 // failure says what was found in place of what was expected, at the condition.

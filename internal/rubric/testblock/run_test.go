@@ -1,6 +1,8 @@
 package testblock_test
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -31,6 +33,30 @@ func load(t *testing.T, name string) *rubric.Program {
 	return p
 }
 
+func run(t *testing.T, p *rubric.Program) []testblock.Result {
+	t.Helper()
+	out, err := testblock.Run(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A test has so many rows at most, and ends when nobody waits for it.
+func TestBounds(t *testing.T) {
+	text := "segment s = events |> any\ntest \"many\" {\n" + strings.Repeat("at 2026-03-01 event \"x\"\n", 1001) + "at 2026-03-01 expect s\n}"
+	p := rubric.CheckText(map[string]string{"main": text}, schema.Default())
+	r := run(t, p)[0]
+	if len(r.Failures) != 1 || r.Failures[0].Line != 1003 || r.Expects != 0 {
+		t.Errorf("%+v", r)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := testblock.Run(ctx, p); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 func glob(t *testing.T, pattern string) []string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -45,7 +71,7 @@ func glob(t *testing.T, pattern string) []string {
 func TestPass(t *testing.T) {
 	for _, name := range glob(t, "testdata/pass/*.rubric") {
 		p := load(t, name)
-		for _, r := range testblock.Run(p) {
+		for _, r := range run(t, p) {
 			t.Run(filepath.Base(name)+"/"+r.Title, func(t *testing.T) {
 				if !r.OK() {
 					t.Errorf("\n%s", source.Render(r.Failures, p.Files...))
@@ -63,7 +89,7 @@ func TestFail(t *testing.T) {
 	for _, name := range glob(t, "testdata/fail/*.rubric") {
 		p := load(t, name)
 		var got strings.Builder
-		for _, r := range testblock.Run(p) {
+		for _, r := range run(t, p) {
 			got.WriteString(r.Title + "\n" + source.Render(r.Failures, p.Files...))
 		}
 		golden := strings.TrimSuffix(name, ".rubric") + ".txt"
@@ -93,7 +119,7 @@ func TestExample(t *testing.T) {
 	if !p.OK() {
 		t.Fatal("\n" + p.Render())
 	}
-	for _, r := range testblock.Run(p) {
+	for _, r := range run(t, p) {
 		if !r.OK() || r.Expects != 4 {
 			t.Errorf("%d expectations\n%s", r.Expects, source.Render(r.Failures, p.Files...))
 		}
@@ -116,7 +142,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("\n%s", p.Render())
 			continue
 		}
-		for _, r := range testblock.Run(p) {
+		for _, r := range run(t, p) {
 			if !r.OK() {
 				t.Errorf("\n%s", source.Render(r.Failures, p.Files...))
 			}
