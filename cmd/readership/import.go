@@ -37,7 +37,7 @@ func importFiles(ctx context.Context, c console, args []string) error {
 	f.StringVar(&o.Host, "host", "", "`HOST` of the addresses of an access log that names none")
 	f.BoolVar(&o.PagesOnly, "pages-only", false, "leave out images, scripts, errors and other requests that are no pages")
 	f.BoolVar(&o.Advance, "advance", false, "let an event move a site's event clock by more than 7 days")
-	f.DurationVar(&o.Patience, "patience", 2*time.Minute, "`TIME` for which a busy or unreachable server is asked again")
+	f.DurationVar(&o.Patience, "patience", 2*time.Minute, "`TIME` for which a server that is busy or lost while events are sent is asked again")
 	rest, err := f.parse(args)
 	if err != nil {
 		return err

@@ -108,9 +108,21 @@ func Run(ctx context.Context, c *client.Client, o Options) (*Summary, error) {
 	}
 	fmt.Fprintln(o.Out)
 	if err != nil {
-		return s, fmt.Errorf("the import did not finish: %s\nRun the same command again: what is stored is recognised and not stored twice", client.Explain(err))
+		return s, fmt.Errorf("the import did not finish: %s\n%s", client.Explain(err), advice(err))
 	}
 	return s, nil
+}
+
+// advice says what to do about an import that broke off.
+func advice(err error) string {
+	p, ok := problem.As(err)
+	switch {
+	case ok && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
+		return "It needs an API key with the scope events:import for this site"
+	case ok && p.Status >= 400 && p.Status < 500 && p.Status != http.StatusTooManyRequests:
+		return "Nothing of the part that was refused is stored"
+	}
+	return "Run the same command again: what is stored is recognised and not stored twice"
 }
 
 // run is one import under way.
