@@ -30,8 +30,8 @@ type Program struct {
 	Diagnostics []source.Diagnostic
 }
 
-// Check reads and checks a program. The first file is the one that it begins
-// with; `use` names the others.
+// Check reads and checks a program of one file or several. The first is the one
+// that it begins with; `use` names the others.
 func Check(files []*source.File, s *schema.Schema) *Program {
 	p := &Program{Files: files, Schema: s}
 	for _, f := range files {
@@ -49,7 +49,7 @@ func Check(files []*source.File, s *schema.Schema) *Program {
 }
 
 // CheckText is Check of texts by the names of their files. The program begins
-// with the file Main, or with the only one.
+// with the file Main, or with the only one; it is an error if there is neither.
 func CheckText(texts map[string]string, s *schema.Schema) *Program {
 	var files []*source.File
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
@@ -59,6 +59,11 @@ func CheckText(texts map[string]string, s *schema.Schema) *Program {
 		} else {
 			files = append(files, f)
 		}
+	}
+	if len(files) != 1 && (len(files) == 0 || files[0].Name != Main) {
+		nowhere := source.NewFile(Main, "")
+		d := nowhere.Diagnose(source.Error, source.Span{}, "unknown_file", "a program begins with its file `"+Main+"`, there is none", "")
+		return &Program{Files: files, Schema: s, Diagnostics: []source.Diagnostic{d}}
 	}
 	return Check(files, s)
 }

@@ -217,8 +217,6 @@ func holds(e *plan.Expr, registered bool) (truth, known bool) {
 		return e.IsTrue(), true
 	case plan.ReaderRegistered:
 		return registered, true
-	case plan.ReaderEntitled:
-		return false, !registered // no other reader has an entitlement by account
 	case plan.Not:
 		truth, known = holds(e.Args[0], registered)
 		return !truth, known
