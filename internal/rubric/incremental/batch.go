@@ -18,6 +18,11 @@ type batch struct {
 	predicates []known
 	keys       []keyed
 	values     []valued
+
+	kept  bool   // with a heavy reader's state
+	since int64  // kept: all rows from this time on are there
+	codes uint32 // kept: Evaluator.codesAre of its codes
+	lasts []lasts
 }
 
 // known is a set of rows, up to the first n.
@@ -25,6 +30,9 @@ type known struct {
 	mark uint32
 	n    int
 	bits Set
+
+	blocks  []uint32 // kept: how many rows each block has
+	counted int      // up to this row
 }
 
 // codes are those of the rows in one input.
@@ -42,6 +50,7 @@ type keyed struct {
 	n     int
 	of    []uint32
 	size  uint32
+	coded bool              // numbered by code
 	codes map[uint64]uint32 // numbers by code or by a pair of numbers
 	texts map[value.Value]uint32
 }
@@ -91,7 +100,7 @@ func (k *known) extend(b *batch) int {
 		clear(k.bits[w:words(n)])
 	}
 	first := k.n
-	k.n = n
+	k.n, k.counted = n, min(k.counted, first)
 	return first
 }
 
@@ -148,12 +157,12 @@ func (e *Evaluator) codes(in int) ([]uint32, bool) {
 }
 
 // holding returns the rows that a condition holds for.
-func (e *Evaluator) holding(id int) Set {
+func (e *Evaluator) holding(id int) *known {
 	b, c := e.rows, &e.conditions[id]
 	k := &b.conditions[id]
 	i, n := k.extend(b), len(b.rows)
 	if i == n {
-		return k.bits
+		return k
 	}
 	if c.input >= 0 {
 		if codes, ok := e.codes(c.input); ok {
@@ -167,7 +176,7 @@ func (e *Evaluator) holding(id int) Set {
 				}
 				k.bits[w] = word
 			}
-			return k.bits
+			return k
 		}
 	}
 	for ; i < n; i++ {
@@ -175,11 +184,11 @@ func (e *Evaluator) holding(id int) Set {
 			k.bits.put(i)
 		}
 	}
-	return k.bits
+	return k
 }
 
 // matching returns the rows that a predicate holds for.
-func (e *Evaluator) matching(id int) Set {
+func (e *Evaluator) matching(id int) *known {
 	b, p := e.rows, &e.predicates[id]
 	if len(p.conditions) == 1 {
 		return e.holding(p.conditions[0])
@@ -187,19 +196,19 @@ func (e *Evaluator) matching(id int) Set {
 	k := &b.predicates[id]
 	i, n := k.extend(b), len(b.rows)
 	if i == n {
-		return k.bits
+		return k
 	}
 	first := i >> 6
 	for w := first; w < words(n); w++ {
 		k.bits[w] = ^uint64(0)
 	}
 	for _, c := range p.conditions {
-		bits := e.holding(c)
+		bits := e.holding(c).bits
 		for w := first; w < words(n); w++ {
 			k.bits[w] &= bits[w]
 		}
 	}
-	return k.bits
+	return k
 }
 
 // valueOf returns what a fold looks at in a row.

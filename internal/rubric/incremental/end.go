@@ -17,6 +17,16 @@ func (e *Evaluator) fold(id int) *foldState {
 	f := &e.folds[id]
 	if f.pass != e.pass {
 		f.pass = e.pass
+		end := e.program.Folds[id].End
+		if end <= plan.Any {
+			if n, holds, ok := e.tallied(e.program.Folds[id].Stream); ok {
+				f.value, f.holds = value.OfInt(int64(n)), holds
+				if end == plan.Any {
+					f.value = value.OfBool(n > 0)
+				}
+				return f
+			}
+		}
 		rows, holds := e.stream(e.program.Folds[id].Stream)
 		f.value, f.holds = e.end(e.program.Folds[id], rows), holds
 	}

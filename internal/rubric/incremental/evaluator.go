@@ -46,7 +46,12 @@ type State struct {
 	// Border the next border of a period of the calendar that can change one: it
 	// is the same for many readers. Each may come too early, none too late.
 	Timer, Border int64
+
+	kept *batch // of a heavy reader
 }
+
+// Heavy tells whether the reader has so many rows that they are kept laid out.
+func (s *State) Heavy() bool { return s.kept != nil }
 
 // Until returns the first instant for which the state may not hold.
 func (s *State) Until() int64 { return min(s.Timer, s.Border) }
@@ -72,26 +77,29 @@ type Evaluator struct {
 	todo       Set         // segments still to be worked out
 
 	// What is worked out for one reader at one instant.
-	reader  Reader
-	now     int64 // that rows are looked at
-	shown   int64 // that TimeNow says
-	asked   uint32
-	state   *State // nil: members are worked out, not taken from it
-	rows    *batch
-	scratch batch // of readers that are not heavy
-	lo, hi  int   // rows that are in the site's window, and not later than now
-	pass    uint32
-	changes int64 // of entitlements; 0: not asked yet
-	streams []streamState
-	folds   []foldState
-	members []memberState
-	edges   []edge
-	seen    []uint32 // by key
-	met     uint32   // mark in seen
-	leaf    leaf
-	set     Set // segments, while rows are matched
-	untold  []Change
-	one     matched
+	reader   Reader
+	now      int64 // that rows are looked at
+	shown    int64 // that TimeNow says
+	asked    uint32
+	state    *State // nil: members are worked out, not taken from it
+	rows     *batch
+	scratch  batch  // of readers that are not heavy
+	asks     bool   // something on rows depends on the item asked for
+	codesAre uint32 // how often codes have got other values
+	maxRows  int    // MaxRows
+	lo, hi   int    // rows that are in the site's window, and not later than now
+	pass     uint32
+	changes  int64 // of entitlements; 0: not asked yet
+	streams  []streamState
+	folds    []foldState
+	members  []memberState
+	edges    []edge
+	seen     []uint32 // by key
+	met      uint32   // mark in seen
+	leaf     leaf
+	set      Set // segments, while rows are matched
+	untold   []Change
+	one      matched
 
 	fault fault
 }
@@ -99,7 +107,7 @@ type Evaluator struct {
 // New returns the evaluator of a program for rows in a table, which may be set
 // later by Bind.
 func New(p *plan.Program, t Table) *Evaluator {
-	e := &Evaluator{program: p, table: t, all: make(Set, words(len(p.Segments))), set: make(Set, words(len(p.Segments)))}
+	e := &Evaluator{program: p, table: t, all: make(Set, words(len(p.Segments))), set: make(Set, words(len(p.Segments))), maxRows: MaxRows}
 	e.clock.calendar = p.Calendar
 	for _, s := range p.Segments {
 		e.all.put(s.ID)
@@ -154,6 +162,9 @@ func (e *Evaluator) Arrived(r Reader, rows []Entry, now int64, s *State, dst []C
 	clear(e.set)
 	for _, row := range rows {
 		e.Match(row, e.set)
+		if s.kept != nil {
+			s.kept.insert(row)
+		}
 		if e.fault == faultJoinedRows {
 			break
 		}
@@ -166,12 +177,18 @@ func (e *Evaluator) Arrived(r Reader, rows []Entry, now int64, s *State, dst []C
 func (e *Evaluator) Attention(r Reader, row Entry, now int64, s *State, dst []Change) []Change {
 	clear(e.set)
 	e.matchMutable(row, e.set)
+	if s.kept != nil {
+		s.kept.forget(e, onMutable, s.kept.place(row))
+	}
 	return e.Update(r, e.set, now, ByEvent, s, dst)
 }
 
 // VisitsMoved brings a state up to date with visits that were cut anew: other
 // rows than the one that arrived are in another visit or start one.
 func (e *Evaluator) VisitsMoved(r Reader, now int64, s *State, dst []Change) []Change {
+	if s.kept != nil {
+		s.kept.forget(e, onMutable, 0)
+	}
 	return e.Update(r, e.index.visits, now, ByEvent, s, dst)
 }
 
@@ -203,6 +220,9 @@ func (e *Evaluator) Advance(r Reader, now int64, s *State, dst []Change) []Chang
 // the state does not hold at that instant any more, all are, and others change
 // because of time.
 func (e *Evaluator) Update(r Reader, set Set, now int64, why Because, s *State, dst []Change) []Change {
+	if s.kept != nil && why == ByItem {
+		s.kept.forget(e, onItem, 0)
+	}
 	if s.Until() <= now {
 		dst = e.Advance(r, now, s, dst)
 	}
@@ -218,7 +238,13 @@ func (e *Evaluator) update(r Reader, set Set, now int64, why Because, s *State, 
 	for id := set.next(0, n); id < n; id = set.next(id+1, n) {
 		reach = max(reach, e.reaches[id])
 	}
-	e.begin(r, now, reach)
+	e.begin(r, now, reach, s)
+	if e.rows.kept {
+		e.outgrown(s)
+	} else if len(e.rows.rows)-e.lo > e.maxRows {
+		e.keep(s)
+		e.begin(r, now, reach, s)
+	}
 	e.state = s
 	left := until{timer: s.Timer, border: s.Border}
 	if n > 0 && &set[0] == &e.all[0] { // nothing of before is left
@@ -284,13 +310,15 @@ func (s *State) take(of, members Set, dst []Change) []Change {
 }
 
 // begin takes a reader's rows in for what is asked at an instant.
-func (e *Evaluator) begin(r Reader, now, reach int64) {
+func (e *Evaluator) begin(r Reader, now, reach int64, s *State) {
 	e.reader, e.now, e.shown, e.state, e.changes, e.asked = r, now, now, nil, 0, 0
 	e.pass++
 	if e.pass == 0 { // every 4 billion passes marks begin anew
 		e.forget()
 	}
-	e.load(now - reach + 1)
+	if !e.useKept(s) {
+		e.load(now - reach + 1)
+	}
 	e.lo = e.rows.from(now - e.program.Window + 1)
 	e.hi = e.rows.from(now + 1)
 	if e.fault == faultFutureRows {
@@ -318,8 +346,8 @@ type View struct{ e *Evaluator }
 
 // At returns what holds for a reader at an instant, also an earlier one than
 // that of a state. item is the code of the item asked for, 0 if none is.
-func (e *Evaluator) At(r Reader, now int64, item uint32) View {
-	e.begin(r, now, e.reach)
+func (e *Evaluator) At(r Reader, now int64, item uint32, s *State) View {
+	e.begin(r, now, e.reach, s)
 	e.asked = item
 	return View{e}
 }

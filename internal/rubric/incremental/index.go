@@ -343,6 +343,7 @@ func (e *Evaluator) ItemChanged(item uint32, set Set) {
 
 // Renumbered tells that codes have got other values.
 func (e *Evaluator) Renumbered() {
+	e.codesAre++
 	for i := range e.inputs {
 		clear(e.inputs[i].covered)
 	}

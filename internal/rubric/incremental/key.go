@@ -19,6 +19,14 @@ func (e *Evaluator) keyOf(place int) *keyed {
 	if v.n == n {
 		return v
 	}
+	in, coded := e.codedInput(k.expr), false
+	var codes []uint32
+	if in >= 0 {
+		codes, coded = e.codes(in)
+	}
+	if coded != v.coded { // those numbered by code do not meet those by value
+		v.coded, v.n = coded, 0
+	}
 	if cap(v.of) < n {
 		v.of = append(v.of[:v.n], make([]uint32, n-v.n)...)
 	}
@@ -28,13 +36,9 @@ func (e *Evaluator) keyOf(place int) *keyed {
 		e.keyTogether(v, k.parts)
 	case k.expr.Op == plan.RowColumn && k.expr.Column >= plan.ColDay && k.expr.Column <= plan.ColMonth:
 		e.keyPeriod(v, value.Period(k.expr.Column-plan.ColDay))
+	case coded:
+		e.keyCodes(v, codes)
 	default:
-		if in := e.codedInput(k.expr); in >= 0 {
-			if codes, ok := e.codes(in); ok {
-				e.keyCodes(v, codes)
-				break
-			}
-		}
 		for i := v.n; i < n; i++ {
 			v.of[i] = v.text(e.onRow(&b.rows[i], k.expr), k.expr.Type)
 		}
@@ -47,6 +51,8 @@ func (e *Evaluator) keyOf(place int) *keyed {
 // if there is none.
 func (e *Evaluator) codedInput(x *plan.Expr) int {
 	switch {
+	case x == nil:
+		return -1
 	case x.Op == plan.RowItem && x.Field == plan.FieldID:
 		return ItemInput
 	case x.Op == plan.RowColumn && x.Column < plan.Column(event.NumColumns):

@@ -18,6 +18,8 @@ type layout struct {
 	values  []*plan.Expr // that folds look at
 	valueOf []int32      // by fold: place in values, −1 without
 	edges   []edgeOf
+	lasts   []lastsOf
+	lastsOf []int32 // by stream: place in lasts; −1 for others
 }
 
 // stage is a plan.Stage with the places of what it needs.
@@ -59,6 +61,7 @@ type condition struct {
 	input   int // −1: at several, or at what has no codes
 	holds   Set // codes
 	mutable bool
+	item    bool
 	asked   bool
 
 	segments Set // that it can change, where it looks at the item
@@ -67,9 +70,9 @@ type condition struct {
 // predicate is a plan.Predicate with its conditions, the cheap ones first.
 type predicate struct {
 	*plan.Predicate
-	conditions     []int
-	segments       Set
-	mutable, asked bool
+	conditions           []int
+	segments             Set
+	mutable, item, asked bool
 }
 
 func (e *Evaluator) layOut() {
@@ -89,10 +92,13 @@ func (e *Evaluator) layOut() {
 		}
 		e.layout.stages = append(e.layout.stages, stages)
 	}
+	e.layLasts()
 	places := map[int]int32{}
 	for _, f := range p.Folds {
 		at := int32(-1)
 		if f.Of != nil {
+			_, _, asked := kinds(f.Of)
+			e.asks = e.asks || asked
 			known, ok := places[f.Of.Key]
 			if !ok {
 				known = int32(len(e.layout.values))
@@ -167,7 +173,8 @@ func kinds(of ...*plan.Expr) (mutable, item, asked bool) {
 
 func (e *Evaluator) condition(c *plan.Condition) condition {
 	out := condition{Condition: c, input: -1}
-	out.mutable, _, out.asked = kinds(c.Expr)
+	out.mutable, out.item, out.asked = kinds(c.Expr)
+	e.asks = e.asks || out.asked
 	coded := true
 	own := -1
 	c.Expr.Each(func(x *plan.Expr) {
@@ -213,6 +220,7 @@ func (e *Evaluator) predicate(p *plan.Predicate) predicate {
 	slices.SortStableFunc(out.conditions, func(a, b int) int { return cmp.Compare(cost(a), cost(b)) })
 	for _, id := range out.conditions {
 		out.mutable = out.mutable || e.conditions[id].mutable
+		out.item = out.item || e.conditions[id].item
 		out.asked = out.asked || e.conditions[id].asked
 	}
 	for _, s := range p.Segments {
@@ -233,6 +241,7 @@ func (e *Evaluator) stage(s *plan.Stage, first bool) stage {
 		var parts []int
 		for _, k := range s.Keys {
 			mutable, item, asked := kinds(k)
+			e.asks = e.asks || asked
 			parts = append(parts, e.key(key{expr: k, mutable: mutable, item: item, asked: asked}))
 		}
 		slices.Sort(parts)

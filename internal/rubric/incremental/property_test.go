@@ -275,12 +275,15 @@ func (w *world) check(what string, s *subject, now int64) string {
 		}
 	}
 	w.counts.compared(w.program)
+	if s.state.Heavy() {
+		w.counts.of["reader heavy"]++
+	}
 	return ""
 }
 
 // checkAt compares what is read at an instant.
 func (w *world) checkAt(s *subject, now int64) string {
-	v, view := w.view(s, now), w.e.At(s, now, 0)
+	v, view := w.view(s, now), w.e.At(s, now, 0, oneOf(w, nil, &s.state))
 	for _, f := range w.program.Folds {
 		if len(f.Segments) == 0 {
 			continue

@@ -10,13 +10,25 @@ import (
 type span struct {
 	bits   Set
 	lo, hi int
+	blocks []uint32 // how many rows each block of the set has; nil: not counted
 }
 
 func (s span) first() int { return s.bits.next(s.lo, s.hi) }
 
 func (s span) next(i int) int { return s.bits.next(i, s.hi) }
 
-func (s span) count() int { return s.bits.count(s.lo, s.hi) }
+// count returns how many rows there are.
+func (s span) count() int {
+	first, last := (s.lo+blockRows-1)/blockRows, s.hi/blockRows
+	if s.blocks == nil || first >= last {
+		return s.bits.count(s.lo, s.hi)
+	}
+	n := s.bits.count(s.lo, first*blockRows) + s.bits.count(last*blockRows, s.hi)
+	for _, c := range s.blocks[first:last] {
+		n += int(c)
+	}
+	return n
+}
 
 // streamState is what is known of a stream in one pass.
 type streamState struct {
@@ -40,22 +52,19 @@ func (e *Evaluator) stream(id int) (span, until) {
 	if s.pass == e.pass {
 		return s.rows, s.holds
 	}
-	s.pass, s.holds = e.pass, never
-	stages := e.layout.stages[id]
-	rows := span{bits: e.matching(stages[0].Predicate), lo: e.lo, hi: e.hi}
+	rows, holds := e.base(id)
+	s.pass, s.holds = e.pass, holds
+	stages := e.layout.stages[id][1:]
 	for i := range stages {
 		st := &stages[i]
 		switch st.Kind {
 		case plan.Filter:
-			if i > 0 && st.narrows {
-				rows = e.both(s, rows, e.matching(st.Predicate))
+			if st.narrows {
+				rows = e.both(s, rows, e.matching(st.Predicate).bits)
 			}
 			if st.edge >= 0 {
 				rows.lo = max(rows.lo, e.edge(st.edge))
 				s.holds = s.holds.min(e.untilOut(st.edge, rows))
-			}
-			if i == 0 {
-				s.base = rows
 			}
 		case plan.Distinct:
 			rows = e.distinct(s, rows, st.key)
@@ -70,6 +79,18 @@ func (e *Evaluator) stream(id int) (span, until) {
 	}
 	s.rows = rows
 	return rows, s.holds
+}
+
+// base returns the rows of a stream after its first stage.
+func (e *Evaluator) base(id int) (span, until) {
+	st := &e.layout.stages[id][0]
+	k := e.matching(st.Predicate)
+	rows := span{bits: k.bits, lo: max(e.lo, e.edge(st.edge)), hi: e.hi}
+	if e.rows.kept {
+		rows.blocks = k.tally(len(e.rows.rows))
+	}
+	e.streams[id].base = rows
+	return rows, e.untilOut(st.edge, rows)
 }
 
 // edge returns the place of the first row of a window.
@@ -126,7 +147,7 @@ func (e *Evaluator) both(s *streamState, rows span, set Set) span {
 			out[w] = rows.bits[w] & set[w]
 		}
 	}
-	return span{out, rows.lo, rows.hi}
+	return span{bits: out, lo: rows.lo, hi: rows.hi}
 }
 
 // distinct returns the first row of each key.
@@ -150,7 +171,7 @@ func (e *Evaluator) distinct(s *streamState, rows span, place int) span {
 			out.put(i)
 		}
 	}
-	return span{out, rows.lo, rows.hi}
+	return span{bits: out, lo: rows.lo, hi: rows.hi}
 }
 
 // then returns the others before which one of the rows has come, within ms at
@@ -171,7 +192,7 @@ func (e *Evaluator) then(s *streamState, rows, others span, within int64) span {
 			out.put(i)
 		}
 	}
-	return span{out, others.lo, others.hi}
+	return span{bits: out, lo: others.lo, hi: others.hi}
 }
 
 // unless returns the rows that are `within` old at least and that none of the
@@ -201,13 +222,18 @@ func (e *Evaluator) unless(s *streamState, rows, others span, within int64) span
 		}
 		out.put(i)
 	}
-	return span{out, rows.lo, rows.hi}
+	return span{bits: out, lo: rows.lo, hi: rows.hi}
 }
 
 // nth returns the place of the n-th of the rows, from 0; the end of the span if
 // there are fewer.
 func (s span) nth(n int) int {
 	for i := s.lo; i < s.hi; {
+		if block := i / blockRows; i%blockRows == 0 && block < len(s.blocks) && n >= int(s.blocks[block]) {
+			n -= int(s.blocks[block])
+			i += blockRows
+			continue
+		}
 		w := i >> 6
 		word := s.bits[w] &^ (1<<(i&63) - 1)
 		if c := bits.OnesCount64(word); n >= c {

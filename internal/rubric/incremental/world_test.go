@@ -318,6 +318,7 @@ func (w *world) activate() {
 	w.program = newGenerator(w).program()
 	w.e = New(w.program, nil)
 	w.e.fault = w.fault
+	w.e.maxRows = oneOf(w, MaxRows, 3, 10)
 	w.e.Bind(newTable(w, w.e.Inputs()))
 	for _, s := range w.subjects {
 		w.e.Reset(s, w.now, &s.state)

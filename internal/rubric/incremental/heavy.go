@@ -1,0 +1,247 @@
+package incremental
+
+import (
+	"slices"
+	"sort"
+
+	"github.com/readership/readership/internal/rubric/plan"
+)
+
+// A reader with more rows in the site's window than MaxRows is heavy: reading
+// them again for every event would cost too much. Its batch is kept in its State
+// and lengthened by each row that arrives, with what is known of the rows, and
+// with two accumulators over it that serve all windows: how many rows of a set
+// each block of rows has, and which rows are the last of their key.
+
+// MaxRows is the greatest number of rows that are read for each event.
+const MaxRows = 4096
+
+// blockRows is how many rows a block has.
+const blockRows = 4096
+
+// tally counts the rows of a set in each block, those of the first n rows.
+func (k *known) tally(n int) []uint32 {
+	first := k.counted / blockRows
+	k.blocks = k.blocks[:min(len(k.blocks), first)]
+	for i := first; i*blockRows < n; i++ {
+		k.blocks = append(k.blocks, uint32(k.bits.count(i*blockRows, min(n, (i+1)*blockRows))))
+	}
+	k.counted = n
+	return k.blocks
+}
+
+// lasts are the rows of a set that are the last of their key: as many as lie
+// behind an edge, so many keys are there.
+type lasts struct {
+	known
+	row []int32 // by key: its last row; −1 for none
+}
+
+// lastsOf is a set of rows and a key whose lasts are kept.
+type lastsOf struct{ predicate, key int }
+
+// lastsOf returns the last rows of each key among those that a predicate holds
+// for.
+func (e *Evaluator) lastsOf(place int) *known {
+	b, of := e.rows, e.layout.lasts[place]
+	matching, keys := e.matching(of.predicate), e.keyOf(of.key)
+	l := &b.lasts[place]
+	i, n := l.extend(b), len(b.rows)
+	if i == n {
+		return &l.known
+	}
+	for len(l.row) <= int(keys.size) {
+		l.row = append(l.row, -1)
+	}
+	if i == 0 {
+		for k := range l.row {
+			l.row[k] = -1
+		}
+	}
+	// Rows behind i may have moved; no row before i is the last of their keys.
+	for r := matching.bits.next(i, n); r < n; r = matching.bits.next(r+1, n) {
+		if k := keys.of[r]; l.row[k] >= int32(i) {
+			l.row[k] = -1
+		}
+	}
+	for r := matching.bits.next(i, n); r < n; r = matching.bits.next(r+1, n) {
+		k := keys.of[r]
+		if k == 0 {
+			continue
+		}
+		if before := int(l.row[k]); before >= 0 {
+			l.bits.drop(before)
+			l.counted = min(l.counted, before)
+		}
+		l.row[k] = int32(r)
+		l.bits.put(r)
+	}
+	return &l.known
+}
+
+// tallied returns how many rows a stream has, if an accumulator knows it: rows of
+// a filter, or the keys of a filter's rows up to the last.
+func (e *Evaluator) tallied(id int) (n int, holds until, ok bool) {
+	stages := e.layout.stages[id]
+	if !e.rows.kept || len(stages) > 2 || len(stages) == 2 && (e.layout.lastsOf[id] < 0 || e.hi < len(e.rows.rows)) {
+		return 0, never, false
+	}
+	rows, holds := e.base(id)
+	if len(stages) == 2 {
+		k := e.lastsOf(int(e.layout.lastsOf[id]))
+		rows.bits, rows.blocks = k.bits, k.tally(len(e.rows.rows))
+	}
+	return rows.count(), holds, true
+}
+
+// keep makes a batch that stays with a reader's state.
+func (e *Evaluator) keep(s *State) {
+	b := &batch{mark: 1, kept: true, codes: e.codesAre, since: e.now - e.program.Window + 1}
+	b.init(e)
+	b.lasts = make([]lasts, len(e.layout.lasts))
+	e.load(b.since)
+	b.rows = append(b.rows, e.scratch.rows[e.scratch.from(b.since):]...)
+	s.kept = b
+}
+
+// useKept takes the rows that are kept for a reader; false if there are none, or
+// not all that the instant asks for.
+func (e *Evaluator) useKept(s *State) bool {
+	if s == nil || s.kept == nil {
+		return false
+	}
+	from := e.now - e.program.Window + 1
+	if s.kept.codes != e.codesAre {
+		s.kept = nil
+		return false
+	}
+	if from < s.kept.since {
+		return false
+	}
+	e.rows = s.kept
+	if e.asks {
+		s.kept.forget(e, onAsked, 0)
+	}
+	return true
+}
+
+// outgrown drops rows that have left the window, once they are half of all, and
+// stops keeping what need not be kept.
+func (e *Evaluator) outgrown(s *State) {
+	b := s.kept
+	if len(b.rows)-e.lo <= e.maxRows/2 {
+		s.kept = nil
+		return
+	}
+	if e.lo < len(b.rows)/2 {
+		return
+	}
+	b.since = e.now - e.program.Window + 1
+	b.rows = slices.Delete(b.rows, 0, e.lo)
+	b.truncate(0)
+	e.lo, e.hi = 0, e.hi-e.lo
+}
+
+// insert takes a row in.
+func (b *batch) insert(row Entry) {
+	if row.Time < b.since {
+		return
+	}
+	n := len(b.rows)
+	if n == 0 || b.rows[n-1].compare(row) < 0 {
+		b.rows = append(b.rows, row)
+		return
+	}
+	i := b.place(row)
+	if b.rows[i] == row { // it was there when the batch was made
+		return
+	}
+	b.rows = slices.Insert(b.rows, i, row)
+	b.truncate(i)
+}
+
+// place returns where a row stands or would stand.
+func (b *batch) place(row Entry) int {
+	return sort.Search(len(b.rows), func(i int) bool { return b.rows[i].compare(row) >= 0 })
+}
+
+// truncate forgets what is known of rows from one place on.
+func (b *batch) truncate(n int) {
+	for i := range b.inputs {
+		b.inputs[i].n = min(b.inputs[i].n, n)
+	}
+	for i := range b.conditions {
+		b.conditions[i].n = min(b.conditions[i].n, n)
+	}
+	for i := range b.predicates {
+		b.predicates[i].n = min(b.predicates[i].n, n)
+	}
+	for i := range b.keys {
+		b.keys[i].n = min(b.keys[i].n, n)
+	}
+	for i := range b.values {
+		b.values[i].truncate(n)
+	}
+	for i := range b.lasts {
+		b.lasts[i].n = min(b.lasts[i].n, n)
+	}
+}
+
+func (v *valued) truncate(n int) {
+	for i := n; i < len(v.of); i++ {
+		v.have.drop(i)
+	}
+}
+
+// forget forgets, from one row on, what depends on something. What is the last of
+// its key is forgotten of all rows: where a row is in its set no more, one before
+// it may be.
+func (b *batch) forget(e *Evaluator, depends func(mutable, item, asked bool) bool, n int) {
+	for i := range e.conditions {
+		if c := &e.conditions[i]; depends(c.mutable, c.item, c.asked) {
+			b.conditions[i].n = min(b.conditions[i].n, n)
+		}
+	}
+	for i := range e.predicates {
+		if p := &e.predicates[i]; depends(p.mutable, p.item, p.asked) {
+			b.predicates[i].n = min(b.predicates[i].n, n)
+		}
+	}
+	for i := range e.layout.keys {
+		if k := &e.layout.keys[i]; depends(k.mutable, k.item, k.asked) {
+			b.keys[i].n = min(b.keys[i].n, n)
+		}
+	}
+	for i, x := range e.layout.values {
+		if depends(kinds(x)) {
+			b.values[i].truncate(n)
+		}
+	}
+	for i, of := range e.layout.lasts {
+		p, k := &e.predicates[of.predicate], &e.layout.keys[of.key]
+		if depends(p.mutable || k.mutable, p.item || k.item, p.asked || k.asked) {
+			b.lasts[i].n = 0
+		}
+	}
+}
+
+func onMutable(mutable, _, _ bool) bool { return mutable }
+
+func onItem(_, item, _ bool) bool { return item }
+
+func onAsked(_, _, asked bool) bool { return asked }
+
+// layLasts finds the streams whose keys are counted by their last rows.
+func (e *Evaluator) layLasts() {
+	for _, stages := range e.layout.stages {
+		place := -1
+		if len(stages) == 2 && stages[1].Kind == plan.Distinct {
+			of := lastsOf{predicate: stages[0].Predicate, key: stages[1].key}
+			if place = slices.Index(e.layout.lasts, of); place < 0 {
+				place = len(e.layout.lasts)
+				e.layout.lasts = append(e.layout.lasts, of)
+			}
+		}
+		e.layout.lastsOf = append(e.layout.lastsOf, int32(place))
+	}
+}
