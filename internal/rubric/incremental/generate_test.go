@@ -11,7 +11,7 @@ import (
 
 // generator makes programs.
 type generator struct {
-	source
+	choices
 	b       *plan.Builder
 	w       *world
 	streams []int
@@ -19,7 +19,7 @@ type generator struct {
 }
 
 func newGenerator(w *world) *generator {
-	return &generator{source: w, w: w, b: plan.NewBuilder(nil, w.calendar, w.window)}
+	return &generator{choices: w, w: w, b: plan.NewBuilder(nil, w.calendar, w.window)}
 }
 
 // program returns a program of a few segments.

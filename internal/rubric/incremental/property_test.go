@@ -123,7 +123,7 @@ func (w *world) step() string {
 		w.logins[d] = w.pick(numAccounts+1) - 1
 		changes = w.event(w.now, changes)
 	default:
-		if w.pick(8) > 0 {
+		if w.pick(6) > 0 {
 			what = "past"
 			past := w.now - w.delay()
 			return w.checkAt(s, past)
@@ -283,9 +283,13 @@ func (w *world) check(what string, s *subject, now int64) string {
 
 // checkAt compares what is read at an instant.
 func (w *world) checkAt(s *subject, now int64) string {
-	v, view := w.view(s, now), w.e.At(s, now, 0, oneOf(w, nil, &s.state))
+	asked := w.pick(numItems + 1)
+	v, view := w.view(s, now), w.e.At(s, now, uint32(asked), oneOf(w, nil, &s.state))
+	if asked > 0 {
+		v.Item = itemName(asked)
+	}
 	for _, f := range w.program.Folds {
-		if len(f.Segments) == 0 {
+		if f.PerRequest && asked == 0 {
 			continue
 		}
 		if want, got := v.Fold(f.ID), view.Fold(f.ID); got != want {

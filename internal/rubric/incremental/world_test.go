@@ -12,13 +12,13 @@ import (
 	"github.com/readership/readership/internal/rubric/value"
 )
 
-// source is where the choices of a generated program and story come from: rapid,
+// choices is where the choices of a generated program and story come from: rapid,
 // which finds small ones again, or plain random numbers for long runs.
-type source interface {
+type choices interface {
 	pick(n int) int // 0 to n−1
 }
 
-func oneOf[T any](s source, of ...T) T { return of[s.pick(len(of))] }
+func oneOf[T any](s choices, of ...T) T { return of[s.pick(len(of))] }
 
 const (
 	minute = int64(60_000)
@@ -203,7 +203,7 @@ func (s *subject) add(r *row) {
 
 // world is a site with its readers.
 type world struct {
-	source
+	choices
 	now      int64
 	seq      uint64
 	calendar value.Calendar
@@ -237,8 +237,8 @@ var zones = func() []*time.Location {
 	return out
 }()
 
-func newWorld(s source, c *counts, f fault) *world {
-	w := &world{source: s, counts: c, fault: f, joined: map[[2]int]uint64{}}
+func newWorld(s choices, c *counts, f fault) *world {
+	w := &world{choices: s, counts: c, fault: f, joined: map[[2]int]uint64{}}
 	w.calendar = value.Calendar{Zone: oneOf(s, zones...), WeekStart: oneOf(s, time.Monday, time.Sunday)}
 	w.window = oneOf(s, 7*day, 30*day, 2*day)
 	// A day with a change of clocks in Berlin lies ahead.
@@ -315,7 +315,12 @@ func (w *world) newRow(at int64) *row {
 
 // activate puts another program into force.
 func (w *world) activate() {
-	w.program = newGenerator(w).program()
+	if w.pick(3) == 0 {
+		w.program = w.text()
+		w.counts.of["program from text"]++
+	} else {
+		w.program = newGenerator(w).program()
+	}
 	w.e = New(w.program, nil)
 	w.e.fault = w.fault
 	w.e.maxRows = oneOf(w, MaxRows, 3, 10)
