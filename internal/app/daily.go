@@ -24,8 +24,8 @@ const (
 
 // upkeep is the work that recurs, owned by one goroutine: the facts go into
 // the log once a day, days of the log that nothing needs are dropped, log time
-// moves on while nobody writes, checkpoints are made, and what expired leaves
-// the database.
+// moves on while nobody writes, checkpoints are made, what erased readers held
+// is dropped, and what expired leaves the database.
 type upkeep struct {
 	engine *engine.Engine
 	facts  *factGate
@@ -34,6 +34,7 @@ type upkeep struct {
 	now    func() time.Time
 	logger *slog.Logger
 	swept  time.Time
+	purged time.Time
 }
 
 const (
@@ -46,6 +47,9 @@ const (
 	// snapshotBytes is about what one commit of the snapshot takes; writers of
 	// facts wait for it.
 	snapshotBytes = 64 << 10
+	// purgeEvery is how often what erased readers held is dropped, if any was
+	// erased: well within the day that their receipts name.
+	purgeEvery = 20 * time.Hour
 )
 
 // run works until ctx ends.
@@ -79,6 +83,12 @@ func (u *upkeep) daily(ctx context.Context) error {
 		if err := u.store.Sweep(ctx, now.UnixMilli()); err != nil {
 			return fmt.Errorf("sweep database: %w", err)
 		}
+	}
+	if u.engine.Erasures() > 0 && now.Sub(u.purged) > purgeEvery {
+		if err := u.engine.Purge(ctx); err != nil {
+			return err
+		}
+		u.purged = now
 	}
 	if len(u.engine.Sites()) == 0 {
 		return nil
@@ -135,13 +145,13 @@ func (u *upkeep) snapshot(ctx context.Context) error {
 		}
 		keys = keys[n:]
 	}
+	write := func(f event.Fact) error {
+		count++
+		_, err := u.facts.CommitFacts(ctx, f)
+		return err
+	}
 	for _, site := range u.engine.Sites() {
-		err := u.engine.EachSeen(ctx, site.ID, snapshotBytes, func(f event.Fact) error {
-			count++
-			_, err := u.facts.CommitFacts(ctx, f)
-			return err
-		})
-		if err != nil {
+		if err := u.readers(ctx, site.ID, write); err != nil {
 			return err
 		}
 	}
@@ -169,6 +179,17 @@ func (u *upkeep) snapshot(ctx context.Context) error {
 	}
 	u.logger.Info("facts are in the log again", "facts", count, "took", u.now().Sub(begin))
 	return nil
+}
+
+// readers writes when the readers of a site were first seen, and which accounts
+// were proven on which devices.
+func (u *upkeep) readers(ctx context.Context, site string, write func(event.Fact) error) error {
+	u.facts.erasing.RLock()
+	defer u.facts.erasing.RUnlock()
+	if err := u.engine.EachSeen(ctx, site, snapshotBytes, write); err != nil {
+		return err
+	}
+	return u.engine.EachPair(ctx, site, snapshotBytes, write)
 }
 
 // rewrite writes the first few of the keys with the values they have now and

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/readership/readership/internal/event"
@@ -14,10 +15,17 @@ import (
 type factGate struct {
 	*eventlog.Committer
 	mu sync.RWMutex
+	// erasing keeps erasures apart from the snapshot of readers: what it read
+	// before one it must not write after it. It is taken before mu.
+	erasing sync.RWMutex
 }
 
 // CommitFacts writes facts as the committer does, while no snapshot reads.
 func (g *factGate) CommitFacts(ctx context.Context, facts ...event.Fact) (event.Position, error) {
+	if slices.ContainsFunc(facts, func(f event.Fact) bool { return f.Kind == event.FactErase }) {
+		g.erasing.Lock()
+		defer g.erasing.Unlock()
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.Committer.CommitFacts(ctx, facts...)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -256,6 +257,9 @@ func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64) error
 				e.ledger.markUnsaved()
 			}
 			changed, h.Clocks = e.facts.unsaved()
+			if whole { // what is gone must not be named
+				changed = slices.DeleteFunc(changed, func(f event.Fact) bool { return len(f.Value) == 0 })
+			}
 			lines = e.ledger.unsaved()
 			e.sinceCheckpoint = 0
 		},

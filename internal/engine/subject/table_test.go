@@ -104,6 +104,108 @@ func TestTableEqualsMap(t *testing.T) {
 	})
 }
 
+// TestPairsEqualMap: pairs, their owners and names are those of a plain map,
+// also after removals and a checkpoint.
+func TestPairsEqualMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pairs := subject.NewPairs(1)
+		model := map[uint32]map[string]uint64{}
+		owner := rapid.Uint32Range(0, 4)
+		t.Repeat(map[string]func(*rapid.T){
+			"get": func(t *rapid.T) {
+				o, name := owner.Draw(t, "owner"), names.Draw(t, "name")
+				n, added := pairs.Get(o, name, subject.Hash(name))
+				if _, known := model[o][name]; known == added {
+					t.Fatalf("%d %q is added: %v", o, name, added)
+				}
+				if model[o] == nil {
+					model[o] = map[string]uint64{}
+				}
+				position := rapid.Uint64().Draw(t, "position")
+				pairs.Mut(n).Position, model[o][name] = position, position
+			},
+			"remove": func(t *rapid.T) {
+				o := owner.Draw(t, "owner")
+				for name := range model[o] {
+					n, ok := pairs.Find(o, name, subject.Hash(name))
+					if !ok {
+						t.Fatalf("%d %q is not found", o, name)
+					}
+					pairs.Remove(n)
+					delete(model[o], name)
+					break
+				}
+			},
+			"restore": func(t *rapid.T) {
+				pairs.MarkUnsaved()
+				restored := subject.NewPairs(2)
+				var err error
+				pairs.Unsaved().Each(subject.PartOfDevices, subject.PartDeviceNames, func(part subject.Part, _ int, appendTo func([]byte) []byte) {
+					if err == nil {
+						err = restored.Load(part == subject.PartDeviceNames, appendTo(nil))
+					}
+				})
+				if err == nil {
+					err = restored.Loaded(5)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				pairs = restored
+			},
+			"": func(t *rapid.T) {
+				for o := range uint32(5) {
+					got := map[string]uint64{}
+					pairs.Of(o, func(n uint32) bool { got[pairs.Name(n)] = pairs.Ptr(n).Position; return true })
+					if len(got) != len(model[o]) {
+						t.Fatalf("%d has %d pairs, want %d", o, len(got), len(model[o]))
+					}
+					for name, position := range model[o] {
+						if n, ok := pairs.Find(o, name, subject.Hash(name)); !ok || got[name] != position || pairs.Ptr(n).Position != position {
+							t.Fatalf("%d %q is %d, want %d", o, name, got[name], position)
+						}
+						seen := false
+						pairs.Named(name, func(n uint32) { seen = seen || pairs.Ptr(n).Owner == o })
+						if !seen {
+							t.Fatalf("%q is not found by its name", name)
+						}
+					}
+				}
+			},
+		})
+	})
+}
+
+// FuzzLoadPairs: pages of a checkpoint are refused or give pairs that can be
+// walked.
+func FuzzLoadPairs(f *testing.F) {
+	pairs := subject.NewPairs(0)
+	for i := range 20 {
+		name := fmt.Sprint("account-", i)
+		pairs.Get(uint32(i%3), name, subject.Hash(name))
+	}
+	pages := map[subject.Part][]byte{}
+	pairs.Unsaved().Each(subject.PartOfAccounts, subject.PartAccountNames, func(part subject.Part, _ int, appendTo func([]byte) []byte) {
+		pages[part] = appendTo(nil)
+	})
+	f.Add(pages[subject.PartOfAccounts], pages[subject.PartAccountNames])
+	f.Fuzz(func(t *testing.T, records, names []byte) {
+		pairs := subject.NewPairs(0)
+		if pairs.Load(false, records) != nil || pairs.Load(true, names) != nil || pairs.Loaded(3) != nil {
+			return
+		}
+		for o := range uint32(3) {
+			pairs.Of(o, func(n uint32) bool { pairs.Name(n); return true })
+		}
+		view := pairs.View()
+		for n := range view.Len() {
+			if _, ok := view.At(n); ok {
+				view.Name(n)
+			}
+		}
+	})
+}
+
 // FuzzLoad: pages of a checkpoint are refused or give a table that can be
 // walked.
 func FuzzLoad(f *testing.F) {
