@@ -12,7 +12,8 @@ type leaf struct {
 	row   *Entry // nil: the code stands for it
 	input int
 	code  uint32
-	one   [1]uint32
+	rows  [1]Entry
+	codes [1]uint32
 }
 
 // onRow returns the value of an expression on a row.
@@ -87,15 +88,9 @@ func (e *Evaluator) item() uint32 {
 	if e.leaf.row == nil {
 		return e.leaf.code
 	}
-	rows := [1]Entry{*e.leaf.row}
-	return e.codeOf(ItemInput, rows[:])
-}
-
-func (e *Evaluator) codeOf(in int, row []Entry) uint32 {
-	if !e.table.Codes(in, row, e.leaf.one[:]) {
-		return 0
-	}
-	return e.leaf.one[0]
+	e.leaf.rows[0] = *e.leaf.row
+	e.table.Codes(ItemInput, e.leaf.rows[:], e.leaf.codes[:])
+	return e.leaf.codes[0]
 }
 
 // itemValue returns a field or attribute of an item.

@@ -52,13 +52,18 @@ type item struct {
 // catalogue is what is known of items, by their number; 0 is none.
 type catalogue []item
 
-func itemName(n int) string { return fmt.Sprintf("a%d", n) }
+var itemNames, itemNumbers = func() (names []string, numbers map[string]int) {
+	numbers = map[string]int{}
+	for n := range 300 {
+		names = append(names, fmt.Sprintf("a%d", n))
+		numbers[names[n]] = n
+	}
+	return names, numbers
+}()
 
-func (c catalogue) number(name string) int {
-	var n int
-	fmt.Sscanf(name, "a%d", &n)
-	return n
-}
+func itemName(n int) string { return itemNames[n] }
+
+func (c catalogue) number(name string) int { return itemNumbers[name] }
 
 func (c catalogue) Field(name string, f plan.Field) value.Value {
 	return c[c.number(name)].fields[f]
