@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -296,15 +297,51 @@ func TestWhatATokenSays(t *testing.T) {
 	})
 }
 
+// provider answers for key sets, as a test says, for one site.
+type provider struct {
+	t    *testing.T
+	site atomic.Pointer[event.Site]
+
+	mu      sync.Mutex
+	body    []byte
+	err     error
+	fetched int
+}
+
+func (p *provider) sites() []*event.Site { return []*event.Site{p.site.Load()} }
+
+func (p *provider) fetch(_ context.Context, url string) ([]byte, error) {
+	if url != "https://id.example/keys" {
+		p.t.Errorf("fetch of %s", url)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fetched++
+	return p.body, p.err
+}
+
+// answer sets what is answered from here on.
+func (p *provider) answer(body []byte, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.body, p.err = body, err
+}
+
+func (p *provider) fetches() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fetched
+}
+
 // TestARememberedTokenEnds: a token that was verified once is expired when its
 // time is over, and unknown when its key or the site's settings change.
 func TestARememberedTokenEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := keys()
 		site := &event.Site{ID: "news", Identity: event.Identity{Header: "T", JWKSURL: "https://id.example/keys"}}
-		body := allKeys()
-		tokens := identity.NewTokens(identity.Config{Now: time.Now, Sites: func() []*event.Site { return []*event.Site{site} },
-			Fetch: func(context.Context, string) ([]byte, error) { return body, nil }})
+		p := &provider{t: t, body: allKeys()}
+		p.site.Store(site)
+		tokens := identity.NewTokens(identity.Config{Now: time.Now, Sites: p.sites, Fetch: p.fetch})
 		go tokens.Run(t.Context())
 		synctest.Wait()
 		short := sign(t, jose.EdDSA, k.ed, "ed", claims{"sub": "a7", "exp": time.Now().Add(time.Minute).Unix()})
@@ -317,13 +354,13 @@ func TestARememberedTokenEnds(t *testing.T) {
 		if status(short) != identity.Expired || status(long) != identity.Valid {
 			t.Fatal("a remembered token does not expire")
 		}
-		body = keySetOf(public("rsa", k.rsa.Public()))
+		p.answer(keySetOf(public("rsa", k.rsa.Public())), nil)
 		time.Sleep(11 * time.Minute)
 		synctest.Wait()
 		if status(long) != identity.Invalid {
 			t.Fatal("a token outlives its key")
 		}
-		body = allKeys()
+		p.answer(allKeys(), nil)
 		time.Sleep(11 * time.Minute)
 		synctest.Wait()
 		if status(long) != identity.Valid {
@@ -332,6 +369,7 @@ func TestARememberedTokenEnds(t *testing.T) {
 		changed := *site
 		changed.Identity.Audience = "shop"
 		site = &changed
+		p.site.Store(site)
 		if status(long) != identity.Invalid {
 			t.Fatal("a token outlives the settings")
 		}
@@ -344,20 +382,13 @@ func TestKeySetsAreFetchedBesideRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := keys()
 		site := &event.Site{ID: "news", Identity: event.Identity{Header: "T", JWKSURL: "https://id.example/keys"}}
-		fetched := 0
-		var fail error
-		body := keySetOf(public("rsa", k.rsa.Public()))
-		tokens := identity.NewTokens(identity.Config{Now: time.Now, Sites: func() []*event.Site { return []*event.Site{site} },
-			Fetch: func(_ context.Context, url string) ([]byte, error) {
-				if fetched++; url != "https://id.example/keys" {
-					t.Errorf("fetch of %s", url)
-				}
-				return body, fail
-			}})
+		p := &provider{t: t, body: keySetOf(public("rsa", k.rsa.Public()))}
+		p.site.Store(site)
+		tokens := identity.NewTokens(identity.Config{Now: time.Now, Sites: p.sites, Fetch: p.fetch})
 		go tokens.Run(t.Context())
 		synctest.Wait()
-		if fetched != 1 {
-			t.Fatalf("%d fetches at the start", fetched)
+		if p.fetches() != 1 {
+			t.Fatalf("%d fetches at the start", p.fetches())
 		}
 		fresh := sign(t, jose.ES256, k.ec, "ec", claims{"sub": "a7"})
 		status := func() identity.Status { return tokens.Verify(site, headers{"T": fresh}).Status }
@@ -366,26 +397,26 @@ func TestKeySetsAreFetchedBesideRequests(t *testing.T) {
 				t.Fatal("an unknown key verifies")
 			}
 		}
-		body = allKeys() // the key is new
+		p.answer(allKeys(), nil) // the key is new
 		synctest.Wait()
-		if fetched != 1 {
-			t.Fatalf("%d fetches for unknown keys within a moment", fetched)
+		if p.fetches() != 1 {
+			t.Fatalf("%d fetches for unknown keys within a moment", p.fetches())
 		}
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if fetched != 2 || status() != identity.Valid {
-			t.Fatalf("%d fetches after half a minute, status %v", fetched, status())
+		if p.fetches() != 2 || status() != identity.Valid {
+			t.Fatalf("%d fetches after half a minute, status %v", p.fetches(), status())
 		}
-		fail = errors.New("connection refused")
+		p.answer(allKeys(), errors.New("connection refused"))
 		time.Sleep(10*time.Minute + time.Second)
 		synctest.Wait()
 		if w := tokens.Warnings(); status() != identity.Valid || len(w) != 1 || !strings.Contains(w[0], "connection refused") {
 			t.Fatalf("keys that cannot be fetched again: %v, %q", status(), w)
 		}
-		before := fetched
+		before := p.fetches()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if n := fetched - before; n < 10 || n > 25 {
+		if n := p.fetches() - before; n < 10 || n > 25 {
 			t.Fatalf("%d tries in an hour", n)
 		}
 		time.Sleep(24 * time.Hour)
@@ -395,18 +426,18 @@ func TestKeySetsAreFetchedBesideRequests(t *testing.T) {
 		if set := tokens.KeySets()[0]; set.Keys != 0 || set.Failures < 100 || set.Sites[0] != "news" {
 			t.Fatalf("%+v", set)
 		}
-		fail = nil
+		p.answer(allKeys(), nil)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		if w := tokens.Warnings(); status() != identity.Valid || len(w) != 0 {
 			t.Fatalf("it does not recover: %v, %q", status(), w)
 		}
-		site = &event.Site{ID: "news"}
+		p.site.Store(&event.Site{ID: "news"})
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		before = fetched
+		before = p.fetches()
 		time.Sleep(time.Hour)
-		if len(tokens.KeySets()) != 0 || fetched != before {
+		if len(tokens.KeySets()) != 0 || p.fetches() != before {
 			t.Fatal("a key set that no site names is fetched")
 		}
 	})
