@@ -19,7 +19,6 @@ type testBlock struct {
 	decl *ast.Test
 	file int
 	site plan.TestSite
-	at   plan.Place // of its window, where it has one
 }
 
 // tests finds the tests, and the attributes that their items have.
