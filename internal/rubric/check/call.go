@@ -10,7 +10,6 @@ import (
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -47,6 +46,15 @@ func init() {
 	}
 }
 
+// isFunction tells whether a definition is a `let` with parameters.
+func isFunction(d *definition) bool {
+	if d == nil {
+		return false
+	}
+	l, ok := d.decl.(*ast.Let)
+	return ok && l.Params != nil
+}
+
 // call says what a call is.
 func (c *checker) call(en *env, e *ast.Call) result {
 	switch fun := e.Fun.(type) {
@@ -63,13 +71,13 @@ func (c *checker) call(en *env, e *ast.Call) result {
 // callName calls a function by its name; piped is what came through a pipe.
 func (c *checker) callName(en *env, n ast.Node, fun *ast.Ident, piped *result, args []*ast.Arg) result {
 	d := c.names[fun.Name]
-	f, isFunction := functions[fun.Name]
+	f, built := functions[fun.Name]
 	switch {
 	case en.locals[fun.Name] != nil:
 		return c.fail(en, fun, "type", "", "`%s` is a parameter, which is no function", fun.Name)
-	case d != nil && d.word == "let" && d.decl.(*ast.Let).Params != nil:
+	case isFunction(d):
 		return c.callLet(en, n, fun, d, piped, args)
-	case isFunction:
+	case built:
 		call := &called{name: fun.Name, node: n}
 		if !c.bind(en, call, f, piped, args) {
 			return result{}
@@ -88,15 +96,9 @@ func (c *checker) callName(en *env, n ast.Node, fun *ast.Ident, piped *result, a
 }
 
 func (c *checker) unknownFunction(en *env, fun *ast.Ident, d *definition, piped bool) {
-	known := sorted(functions)
-	for _, name := range sorted(c.names) {
-		if l, ok := c.names[name].decl.(*ast.Let); ok && l.Params != nil {
-			known = append(known, name)
-		}
-	}
-	hint := source.DidYouMean(fun.Name, known)
+	hint := c.near(fun.Name, c.callable)
 	if piped && hint == "" {
-		hint = source.DidYouMean(fun.Name, stageWords)
+		hint = c.near(fun.Name, these(stageWords))
 	}
 	switch {
 	case d != nil:
@@ -122,7 +124,7 @@ func (c *checker) slot(en *env, name string, params []string, many bool, a *ast.
 	i := next
 	if a.Name != nil {
 		if i = slices.Index(params, a.Name.Text); i < 0 {
-			c.failAt(en, plan.Place{File: en.file, Span: a.Name.Span}, "arguments", oneOf(a.Name.Text, params), "`%s` has no parameter `%s`", name, a.Name.Text)
+			c.failAt(en, plan.Place{File: en.file, Span: a.Name.Span}, "arguments", c.oneOf(a.Name.Text, params), "`%s` has no parameter `%s`", name, a.Name.Text)
 			return -1
 		}
 	}
@@ -268,7 +270,7 @@ func (c *checker) callField(en *env, e *ast.Call, fun *ast.Select) result {
 	}
 	name := call.args[0].expr
 	if s := c.schema.Entitlements; s != nil && name.IsConst() && !slices.Contains(s, name.Value.S) {
-		if hint := source.DidYouMean(name.Value.S, s); hint != "" {
+		if hint := c.near(name.Value.S, these(s)); hint != "" {
 			c.warn(en, call.text[0], "never_seen", hint, "no reader has had the entitlement `%s` yet", name.Value.S)
 		}
 	}
@@ -329,19 +331,35 @@ func (c *checker) matches(en *env, call *called) result {
 	if !pattern.IsConst() {
 		return c.failAt(en, call.args[1].at, "constant", "", "the pattern of `matches` is a text that is written down, found one that depends on data")
 	}
-	re, err := regexp.Compile(pattern.Value.S)
+	re := c.regexp(en, &call.args[1])
+	if re == nil || !ok {
+		return result{}
+	}
+	return c.value(plan.Expr{Op: plan.Matches, Type: value.Bool, Args: []*plan.Expr{call.args[0].expr}, Name: pattern.Value.S, Regexp: re, Place: en.at(call.node)})
+}
+
+// regexp returns the pattern that a text is, nil after an error.
+func (c *checker) regexp(en *env, x *result) *regexp.Regexp {
+	text := x.expr.Value.S
+	if re := c.patterns[text]; re != nil {
+		return re
+	}
+	if len(c.patterns) == maxPatterns {
+		c.failAt(en, x.at, "too_many", "", "a program has at most %d patterns", maxPatterns)
+		return nil
+	}
+	re, err := regexp.Compile(text)
 	if err != nil {
 		var at *syntax.Error
 		reason := err.Error()
 		if errors.As(err, &at) {
 			reason = fmt.Sprintf("%s: `%s`", at.Code, at.Expr)
 		}
-		return c.failAt(en, call.args[1].at, "pattern", "patterns are RE2: no look-around, no back-references", "the pattern cannot be read: %s", reason)
+		c.failAt(en, x.at, "pattern", "patterns are RE2: no look-around, no back-references", "the pattern cannot be read: %s", reason)
+		return nil
 	}
-	if !ok {
-		return result{}
-	}
-	return c.value(plan.Expr{Op: plan.Matches, Type: value.Bool, Args: []*plan.Expr{call.args[0].expr}, Name: pattern.Value.S, Regexp: re, Place: en.at(call.node)})
+	c.patterns[text] = re
+	return re
 }
 
 // maxArms is the greatest number of arms of an experiment.

@@ -16,6 +16,7 @@ package check
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/readership/readership/internal/rubric/ast"
@@ -30,6 +31,10 @@ const (
 	maxSteps  = 300_000 // expressions in the bodies of lets looked at in one pass
 	maxDepth  = 5000    // expressions and definitions within each other
 	maxErrors = 10 * source.MaxDiagnostics
+
+	maxElements = 1000 // of a list
+	maxPatterns = 500  // of a program, different ones
+	maxTests    = 1000 // of a program
 )
 
 // Program checks a program for a site. The first tree is that of the main file;
@@ -80,20 +85,22 @@ type checker struct {
 	metrics  map[string]*definition
 	declared []*definition // in the order written
 
+	declaredBy map[string][]string // names of c.names by the word that declares them
+
 	variables map[dataName]*variable
 	learned   bool // a variable has got its type in this pass
 	frozen    bool // no variable may get one any more
 
-	longest span // the longest window over events
-	attrs   map[string]bool
-	steps   int
-	depth   int
-	path    []*definition // those that are being checked, the outermost first
-	spent   bool          // the budget of steps; said once
-	failed  bool          // an error was reported
-	gaps    bool          // the parser has left gaps
-	silent  int           // nothing is reported while it is above 0
-	said    map[string]bool
+	longest  span            // the longest window over events
+	attrs    map[string]bool // attributes that some item has
+	patterns map[string]*regexp.Regexp
+	steps    int
+	depth    int
+	path     []*definition // those that are being checked, the outermost first
+	spent    bool          // the budget of steps; said once
+	failed   bool          // an error was reported
+	gaps     bool          // the parser has left gaps
+	said     map[string]bool
 
 	diagnostics []source.Diagnostic
 }
@@ -106,7 +113,7 @@ type span struct {
 
 func newChecker(trees []*ast.Program, s *schema.Schema, test int, variables map[dataName]*variable) *checker {
 	c := &checker{schema: s, limits: s.Limits.WithDefaults(), test: test, variables: variables,
-		names: map[string]*definition{}, metrics: map[string]*definition{}, attrs: map[string]bool{}, said: map[string]bool{}}
+		names: map[string]*definition{}, declaredBy: map[string][]string{}, metrics: map[string]*definition{}, attrs: map[string]bool{}, patterns: map[string]*regexp.Regexp{}, said: map[string]bool{}}
 	c.takeIn(trees)
 	for _, name := range s.Attributes {
 		c.attrs[name] = true
@@ -155,7 +162,7 @@ func (c *checker) report(severity source.Severity, at plan.Place, code, hint, fo
 	}
 	d := c.files[at.File].Diagnose(severity, at.Span, code, fmt.Sprintf(format, args...), hint)
 	key := fmt.Sprint(at, d.Message)
-	if c.silent > 0 || c.said[key] || len(c.diagnostics) >= maxErrors {
+	if c.said[key] || len(c.diagnostics) >= maxErrors {
 		return &d
 	}
 	c.said[key] = true

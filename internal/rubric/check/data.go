@@ -6,7 +6,6 @@ import (
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -115,12 +114,16 @@ func (c *checker) unseen(f family, prefix, what string, seen []string) {
 	if seen == nil {
 		return
 	}
+	have := map[string]bool{}
+	for _, name := range seen {
+		have[name] = true
+	}
 	for n, v := range c.variables {
-		if n.family != f || slices.Contains(seen, n.name) {
+		if n.family != f || have[n.name] {
 			continue
 		}
 		hint := ""
-		if near := source.DidYouMean(n.name, seen); near != "" {
+		if near := c.near(n.name, these(seen)); near != "" {
 			hint = strings.Replace(near, "`", "`"+prefix, 1)
 		}
 		c.warnAt(v.first, "never_seen", hint, "no %s `%s` yet", what, n.name)

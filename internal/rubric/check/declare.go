@@ -7,7 +7,6 @@ import (
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 )
 
 // definition is one declaration with a name.
@@ -62,7 +61,7 @@ func (c *checker) takeIn(trees []*ast.Program) {
 			used := byName[fileName(u.File.Value)]
 			switch _, known := number[used]; {
 			case used == nil:
-				c.errorAt(at, "unknown_file", source.DidYouMean(u.File.Value, sorted(byName)), "the program has no file `%s`", u.File.Value)
+				c.errorAt(at, "unknown_file", c.near(u.File.Value, these(sorted(byName))), "the program has no file `%s`", u.File.Value)
 			case slices.Contains(open, used):
 				c.errorAt(at, "circle", "put what both need into a third file", "`%s` takes in itself: %s", fileName(t.File.Name), circle(open, used))
 			case !known:
@@ -161,6 +160,7 @@ func (c *checker) add(d *definition) {
 		return
 	}
 	names[name] = d
+	c.declaredBy[d.word] = append(c.declaredBy[d.word], name)
 }
 
 // roots are the names that fields of what is given are reached by.

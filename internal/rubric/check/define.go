@@ -5,7 +5,6 @@ import (
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -61,7 +60,7 @@ func (c *checker) options(en *env, of string, options []*ast.Option, takes map[s
 		case name == "":
 			c.gaps, ok = true, false
 		case take == nil:
-			c.errorAt(at, "unknown_option", oneOf(name, sorted(takes)), "%s has no option `%s`", of, name)
+			c.errorAt(at, "unknown_option", c.oneOf(name, sorted(takes)), "%s has no option `%s`", of, name)
 			ok = false
 		case seen[name]:
 			c.errorAt(at, "repeated_name", "", "the option `%s` stands here for the second time", name)
@@ -88,7 +87,7 @@ func (c *checker) word(en *env, o *ast.Option, words []string) int {
 	}
 	hint := ""
 	if isWord {
-		hint = source.DidYouMean(id.Name, words)
+		hint = c.near(id.Name, these(words))
 	}
 	if t, isText := o.Value.(*ast.Text); isText && slices.Contains(words, t.Value) {
 		hint = "write `" + t.Value + "` without quotes"
@@ -379,13 +378,8 @@ func (c *checker) burnt(en *env, s *ast.Clause) int {
 		c.gaps = true
 		return -1
 	case d == nil || d.word != "meter":
-		var meters []string
-		for _, name := range sorted(c.names) {
-			if c.names[name].word == "meter" {
-				meters = append(meters, name)
-			}
-		}
-		hint := source.DidYouMean(s.Burns.Text, meters)
+		meters := c.declaredBy["meter"]
+		hint := c.near(s.Burns.Text, these(meters))
 		if hint == "" && len(meters) == 1 {
 			hint = "the program has the meter `" + meters[0] + "`"
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -25,7 +26,7 @@ func (c *checker) eval(en *env, e ast.Expr) result {
 		return r
 	}
 	if r.expr.Size > c.limits.Nodes {
-		if c.silent == 0 && !c.spent {
+		if !c.spent {
 			c.spent = true
 			c.fail(en, e, "too_large", "name its parts as segments", "written out, this has more than %d parts", c.limits.Nodes)
 		}
@@ -135,6 +136,9 @@ func (c *checker) decimal(en *env, e *ast.Decimal) result {
 // list says what a list is: a constant if all in it are.
 func (c *checker) list(en *env, e *ast.List) result {
 	r := result{kind: isList, at: en.at(e)}
+	if len(e.Items) > maxElements {
+		return c.fail(en, e, "too_many", "", "a list has at most %d elements, this one has %d", maxElements, len(e.Items))
+	}
 	constant := true
 	for _, item := range e.Items {
 		x := c.eval(en, item)
@@ -225,8 +229,8 @@ func (c *checker) mismatch(en *env, x *result, t value.Type, what string) {
 			hint = "write `last " + c.text(x) + "`"
 		}
 	}
-	c.failAt(en, x.at, "type", hint, "expected %s %s, found %s", word, what, found)
-	c.because(x)
+	d := c.errorIn(en, x.at, "type", hint, "expected %s %s, found %s", word, what, found)
+	c.because(d, x)
 }
 
 // behindSince is what messages call the time of `since`.
@@ -235,14 +239,13 @@ const behindSince = "behind `since`"
 // unitOf has the unit that is likely where it is not days to minutes.
 var unitOf = map[string]string{"as `deadline`": "ms", "behind `engaged`": "s"}
 
-// because adds to the error that was just reported which use has said what type
-// a name has.
-func (c *checker) because(x *result) {
-	if x.of == nil || c.silent > 0 || len(c.diagnostics) == 0 {
+// because adds to an error which use has said what type a name has.
+func (c *checker) because(d *source.Diagnostic, x *result) {
+	if x.of == nil {
 		return
 	}
 	if v := x.of.root(); v.typ != value.Any && v.by != x.at {
-		c.relate(&c.diagnostics[len(c.diagnostics)-1], v.by, "it is %s because of this use", typeWords[v.typ])
+		c.relate(d, v.by, "it is %s because of this use", typeWords[v.typ])
 	}
 }
 

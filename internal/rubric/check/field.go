@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
-
-func sprintf(format string, args []any) string { return fmt.Sprintf(format, args...) }
 
 // requestColumns are the columns that a request has, as a row of it would.
 var requestColumns = []plan.Column{
@@ -137,21 +134,22 @@ func (c *checker) spaceField(en *env, s *ast.Select, space string) result {
 	case "bot":
 		return c.botField(en, s)
 	default:
-		return c.unknownField(en, s, nil)
+		c.unknownField(en, s, nil)
+		return result{}
 	}
 }
 
 // unknownField reports a field that is none of those known.
-func (c *checker) unknownField(en *env, s *ast.Select, known []string) result {
+func (c *checker) unknownField(en *env, s *ast.Select, known []string) *source.Diagnostic {
 	text := c.files[en.file].Slice(s.Span)
 	prefix := strings.TrimSuffix(text, s.Name.Text)
-	hint := source.DidYouMean(s.Name.Text, known)
+	hint := c.near(s.Name.Text, these(known))
 	if hint != "" {
 		hint = strings.Replace(hint, "`", "`"+prefix, 1)
 	} else if len(known) > 0 && len(known) < 6 {
 		hint = "there is " + strings.Replace(either(known), " or ", " and ", 1)
 	}
-	return c.fail(en, s, "unknown_field", hint, "unknown field `%s`", text)
+	return c.errorIn(en, en.at(s), "unknown_field", hint, "unknown field `%s`", text)
 }
 
 // itemField returns a field of the row's item or of the one asked for. What is
@@ -177,19 +175,10 @@ func (c *checker) itemField(en *env, s *ast.Select, space string) result {
 	case c.attrs[name]:
 		return c.attribute(en, s, ofRow)
 	}
-	r := c.unknownField(en, s, append(plan.FieldNames(), sorted(c.attrs)...))
-	if d := c.last(); d != nil && d.Hint == "" {
+	if d := c.unknownField(en, s, append(plan.FieldNames(), sorted(c.attrs)...)); d.Hint == "" {
 		d.Hint = "an attribute that no item has yet is `" + space + ".attributes." + name + "`"
 	}
-	return r
-}
-
-// last returns the diagnostic that was just reported, nil while silent.
-func (c *checker) last() *source.Diagnostic {
-	if c.silent > 0 || len(c.diagnostics) == 0 {
-		return nil
-	}
-	return &c.diagnostics[len(c.diagnostics)-1]
+	return result{}
 }
 
 func (c *checker) attribute(en *env, s *ast.Select, ofRow bool) result {
@@ -210,13 +199,13 @@ func (c *checker) readerField(en *env, s *ast.Select) result {
 	case "traits", "entitled", "entitled_by":
 		return result{kind: isSpace, space: "reader." + s.Name.Text, at: at}
 	}
-	r := c.unknownField(en, s, readerFields)
-	if d := c.last(); d != nil && slices.Contains(c.schema.Entitlements, s.Name.Text) {
+	d := c.unknownField(en, s, readerFields)
+	if slices.Contains(c.schema.Entitlements, s.Name.Text) {
 		d.Hint = "did you mean `reader.entitled(\"" + s.Name.Text + "\")`?"
-	} else if d != nil && slices.Contains(c.schema.Traits, s.Name.Text) {
+	} else if slices.Contains(c.schema.Traits, s.Name.Text) {
 		d.Hint = "did you mean `reader.traits." + s.Name.Text + "`?"
 	}
-	return r
+	return result{}
 }
 
 func (c *checker) requestField(en *env, s *ast.Select) result {
@@ -242,7 +231,8 @@ func (c *checker) requestField(en *env, s *ast.Select) result {
 	for _, column := range requestColumns {
 		known = append(known, column.String())
 	}
-	return c.unknownField(en, s, known)
+	c.unknownField(en, s, known)
+	return result{}
 }
 
 func (c *checker) botField(en *env, s *ast.Select) result {
@@ -255,7 +245,8 @@ func (c *checker) botField(en *env, s *ast.Select) result {
 	case "operator":
 		return c.value(plan.Expr{Op: plan.BotOperator, Type: value.Text, Optional: true, Place: at})
 	default:
-		return c.unknownField(en, s, botFields)
+		c.unknownField(en, s, botFields)
+		return result{}
 	}
 }
 
@@ -271,7 +262,8 @@ func (c *checker) meterField(en *env, s *ast.Select, d *definition) result {
 	case "resets_at":
 		e.Op, e.Type, e.Optional = plan.MeterResetsAt, value.Time, true
 	default:
-		return c.unknownField(en, s, meterFields)
+		c.unknownField(en, s, meterFields)
+		return result{}
 	}
 	return c.value(e)
 }

@@ -1,11 +1,11 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -53,15 +53,23 @@ func (c *checker) scopeError(en *env, at plan.Place, code, hint, format string, 
 		return c.failAt(en, at, code, hint, format, args...)
 	}
 	c.failed = true
-	en.use.memo.scope = append(en.use.memo.scope, scopeError{at, code, hint, sprintf(format, args)})
+	en.use.memo.note(scopeError{at, code, hint, fmt.Sprintf(format, args...)})
 	return result{}
+}
+
+// note adds a name without a meaning, up to a few.
+func (m *inside) note(s scopeError) {
+	const most = 10
+	if len(m.scope) < most && !slices.Contains(m.scope, s) {
+		m.scope = append(m.scope, s)
+	}
 }
 
 // blame reports what has no meaning in a body at the use of the body.
 func (c *checker) blame(en *env, u *use) {
 	for _, s := range u.memo.scope {
 		if en.use != nil && en.use.memo != nil {
-			en.use.memo.scope = append(en.use.memo.scope, s)
+			en.use.memo.note(s)
 			continue
 		}
 		d := c.errorAt(u.at, s.code, s.hint, "`%s` has no meaning here: %s", u.def.name.Text, s.message)
@@ -225,7 +233,7 @@ func (c *checker) fromPipe(en *env, id *ast.Ident, a *argument) result {
 // unknownName reports a name that nothing has.
 func (c *checker) unknownName(en *env, id *ast.Ident) result {
 	name := id.Name
-	hint := source.DidYouMean(name, c.known(en))
+	hint := c.near(name, func() []string { return c.known(en) })
 	field, isField := plan.FieldByName(name)
 	_, isFunction := functions[name]
 	what := "unknown name"
@@ -253,21 +261,4 @@ func (c *checker) unknownName(en *env, id *ast.Ident) result {
 		what = "unknown column"
 	}
 	return c.fail(en, id, "unknown_name", hint, "%s `%s`", what, name)
-}
-
-// known returns the names that have a meaning, for suggestions.
-func (c *checker) known(en *env) []string {
-	var out []string
-	for _, name := range sorted(c.names) {
-		switch d := c.names[name]; {
-		case d.word == "let", d.word == "segment" && en.reader(), d.word == "meter" && en.reader() && en.place != inSegment, d.word == "access" && en.place == inTest:
-			out = append(out, name)
-		}
-	}
-	out = append(out, sorted(en.locals)...)
-	out = append(out, sorted(en.items)...)
-	if en.stage {
-		return append(append(out, plan.ColumnNames()...), "item", "properties")
-	}
-	return append(append(out, roots...), "now", "events")
 }

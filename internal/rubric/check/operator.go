@@ -6,7 +6,6 @@ import (
 
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -30,9 +29,9 @@ func (c *checker) alike(en *env, x, y *result, message string) bool {
 		return true
 	}
 	hint := alikeHint(x, y)
-	c.failAt(en, y.at, "type", hint, message, x.found(), y.found())
-	c.because(x)
-	c.because(y)
+	d := c.errorIn(en, y.at, "type", hint, message, x.found(), y.found())
+	c.because(d, x)
+	c.because(d, y)
 	return false
 }
 
@@ -409,10 +408,10 @@ func (c *checker) noArithmetic(en *env, e *ast.Binary, x, y *result) result {
 		hint = alikeHint(x, y)
 	}
 	verbs := map[ast.BinaryOp]string{ast.Add: "%s and %s cannot be added", ast.Sub: "from %s one cannot take %s", ast.Mul: "%s and %s cannot be multiplied", ast.Div: "%s cannot be divided by %s"}
-	r := c.fail(en, e, "type", hint, verbs[e.Op], x.found(), y.found())
-	c.because(x)
-	c.because(y)
-	return r
+	d := c.errorIn(en, en.at(e), "type", hint, verbs[e.Op], x.found(), y.found())
+	c.because(d, x)
+	c.because(d, y)
+	return result{}
 }
 
 // verdict says what `allow NAME` is.
@@ -470,7 +469,7 @@ func (c *checker) hasClause(en *env, a *plan.Access, v *plan.Expr, at plan.Place
 		}
 		names = append(names, clause.Outcome.String()+" "+clause.Name)
 	}
-	hint := source.DidYouMean(v.Outcome.String()+" "+v.Name, names)
+	hint := c.near(v.Outcome.String()+" "+v.Name, these(names))
 	if len(same) > 0 {
 		hint = "it has " + strings.Join(same, " and ")
 	}

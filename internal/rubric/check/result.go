@@ -1,11 +1,9 @@
 package check
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -80,22 +78,4 @@ func either(words []string) string {
 		return strings.Join(quoted, "")
 	}
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
-}
-
-// oneOf is the hint about a word that is none of a few: the nearest, else all.
-func oneOf(word string, words []string) string {
-	if hint := source.DidYouMean(word, words); hint != "" {
-		return hint
-	}
-	return "there is " + strings.Replace(either(words), " or ", " and ", 1)
-}
-
-// sorted returns the keys of a map, so that messages do not depend on its order.
-func sorted[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -31,6 +30,10 @@ func (c *checker) tests() []*testBlock {
 				continue
 			}
 			out = append(out, &testBlock{decl: t, file: file})
+			if len(out) > maxTests {
+				c.errorAt(plan.Place{File: file, Span: t.Span}, "too_many", "", "a program has at most %d tests", maxTests)
+				return out[:maxTests]
+			}
 			for _, s := range t.Setup {
 				if i, ok := s.(*ast.ItemSetup); ok {
 					c.attributesOf(i)
@@ -73,7 +76,7 @@ func (c *checker) checkTests(tests []*testBlock) {
 			continue
 		}
 		if c.test == noTest {
-			made.Steps = nil
+			made = &plan.Test{Title: made.Title, Place: made.Place, Site: made.Site}
 		}
 		b.AddTest(made)
 	}
@@ -172,14 +175,14 @@ func (c *checker) site(en *env, t *testBlock) bool {
 				v, ok := c.constantOf(constants, e.Value, value.Text, "as `week_start`")
 				i := slices.Index(weekdays, v.S)
 				if ok && i < 0 {
-					c.fail(en, e.Value, "unknown_name", oneOf(v.S, weekdays), "expected a day of the week, found `\"%s\"`", v.S)
+					c.fail(en, e.Value, "unknown_name", c.oneOf(v.S, weekdays), "expected a day of the week, found `\"%s\"`", v.S)
 				}
 				t.site.WeekStart = time.Weekday(max(i, 0))
 				return i >= 0
 			case "window":
 				return c.testWindow(constants, e, &t.site)
 			default:
-				c.errorAt(plan.Place{File: en.file, Span: e.Key.Span}, "unknown_name", oneOf(e.Key.Text, []string{"timezone", "week_start", "window"}), "a test's site has no setting `%s`", e.Key.Text)
+				c.errorAt(plan.Place{File: en.file, Span: e.Key.Span}, "unknown_name", c.oneOf(e.Key.Text, []string{"timezone", "week_start", "window"}), "a test's site has no setting `%s`", e.Key.Text)
 				return false
 			}
 		}) && ok
@@ -302,14 +305,17 @@ func (c *checker) unusedDatum(en *env, e *ast.Entry, f family, prefix string, se
 	if c.variables[dataName{f, name}] != nil || slices.Contains(seen, name) {
 		return
 	}
-	known := slices.Clone(seen)
-	for n := range c.variables {
-		if n.family == f {
-			known = append(known, n.name)
+	known := func() []string {
+		out := slices.Clone(seen)
+		for n := range c.variables {
+			if n.family == f {
+				out = append(out, n.name)
+			}
 		}
+		slices.Sort(out)
+		return out
 	}
-	slices.Sort(known)
-	if hint := source.DidYouMean(name, known); hint != "" {
+	if hint := c.near(name, known); hint != "" {
 		c.warnAt(plan.Place{File: en.file, Span: e.Key.Span}, "never_used", hint, "nothing asks for `%s%s`", prefix, name)
 	}
 }
@@ -322,6 +328,10 @@ func (c *checker) testItems(en, constants *env, s *ast.ItemSetup, out *plan.Test
 	}
 	var item plan.TestItem
 	ok = c.entries(en, s.Entries, func(e *ast.Entry) bool { return c.itemEntry(constants, e, &item) })
+	if n := len(ids) + len(out.Items); n > maxItems {
+		c.fail(en, s.First, "too_many", "", "a test has at most %d items, with these there are %d", maxItems, n)
+		return false
+	}
 	for _, id := range ids {
 		if en.items[id] {
 			c.fail(en, s.First, "repeated_name", "", "the test has an item `%s` already", id)
@@ -339,7 +349,7 @@ func (c *checker) testItems(en, constants *env, s *ast.ItemSetup, out *plan.Test
 	return ok
 }
 
-// maxItems is how many items one `a1..a6` may stand for.
+// maxItems is how many items a test has at most.
 const maxItems = 1000
 
 // itemNames returns the names that `a1..a6` stands for.
@@ -359,7 +369,7 @@ func (c *checker) itemNames(en *env, s *ast.ItemSetup) ([]string, bool) {
 		c.failAt(en, at, "range", "such as `a1..a6`", "expected names that end in numbers, the smaller first, found `%s..%s`", s.First.Text, s.Last.Text)
 		return nil, false
 	case to-from >= maxItems:
-		c.failAt(en, at, "range", "", "a range has at most %d items, found %d", maxItems, to-from+1)
+		c.failAt(en, at, "too_many", "", "a test has at most %d items, these are %d", maxItems, to-from+1)
 		return nil, false
 	}
 	var out []string
@@ -395,7 +405,7 @@ func (c *checker) itemEntry(en *env, e *ast.Entry, item *plan.TestItem) bool {
 		}
 		item.Attributes = append(item.Attributes, plan.TestValue{Name: e.Key.Text, Value: v})
 		if c.variables[dataName{ofAttribute, e.Key.Text}] == nil && !slices.Contains(c.schema.Attributes, e.Key.Text) {
-			if hint := source.DidYouMean(e.Key.Text, plan.FieldNames()); hint != "" {
+			if hint := c.near(e.Key.Text, plan.FieldNames); hint != "" {
 				c.warnAt(plan.Place{File: en.file, Span: e.Key.Span}, "never_used", hint, "nothing asks for the attribute `%s`", e.Key.Text)
 			}
 		}
@@ -455,17 +465,12 @@ func (c *checker) readStep(en *env, s *ast.ReadStep, out *plan.Step) bool {
 		case i.Text == "":
 			c.gaps, ok = true, false
 		case !en.items[i.Text]:
-			c.failAt(en, plan.Place{File: en.file, Span: i.Span}, "unknown_name", source.DidYouMean(i.Text, sorted(en.items)), "the test has no item `%s`", i.Text)
+			c.failAt(en, plan.Place{File: en.file, Span: i.Span}, "unknown_name", c.near(i.Text, func() []string { return sorted(en.items) }), "the test has no item `%s`", i.Text)
 			ok = false
 		}
 		out.Items = append(out.Items, i.Text)
 	}
-	var blocks []string
-	for _, name := range sorted(c.names) {
-		if c.names[name].word == "access" {
-			blocks = append(blocks, name)
-		}
-	}
+	blocks := c.declaredBy["access"]
 	through, at := "", en.at(s)
 	switch {
 	case s.Through != nil:
@@ -485,7 +490,7 @@ func (c *checker) readStep(en *env, s *ast.ReadStep, out *plan.Step) bool {
 	}
 	d := c.names[through]
 	if d == nil || d.word != "access" {
-		c.failAt(en, at, "unknown_name", oneOf(through, blocks), "unknown access block `%s`", through)
+		c.failAt(en, at, "unknown_name", c.oneOf(through, blocks), "unknown access block `%s`", through)
 		return false
 	}
 	if !c.resolve(d) {

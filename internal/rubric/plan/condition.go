@@ -82,6 +82,7 @@ func lookupOf(of, constant *Expr, values ...value.Value) *Lookup {
 		return nil
 	}
 	l := &Lookup{}
+	have := map[value.Value]bool{}
 	switch {
 	case of.Op == RowColumn && of.Column < Column(event.NumColumns):
 		l.Column = of.Column
@@ -94,33 +95,33 @@ func lookupOf(of, constant *Expr, values ...value.Value) *Lookup {
 		if of.Type == value.Decimal {
 			v = v.ToDecimal()
 		}
-		l.add(v)
+		if !have[v] {
+			have[v] = true
+			l.Values = append(l.Values, v)
+		}
 	}
 	return l
-}
-
-func (l *Lookup) add(v value.Value) {
-	if !slices.Contains(l.Values, v) {
-		l.Values = append(l.Values, v)
-	}
 }
 
 // lookupAny returns the lookup of a disjunction whose parts all look at the same
 // column or property.
 func lookupAny(parts []*Expr) *Lookup {
 	var out *Lookup
+	have := map[value.Value]bool{}
 	for _, part := range parts {
 		l := lookup(part)
 		switch {
 		case l == nil:
 			return nil
 		case out == nil:
-			out = l
+			out = &Lookup{Column: l.Column, Property: l.Property}
 		case out.Column != l.Column || out.Property != l.Property:
 			return nil
-		default:
-			for _, v := range l.Values {
-				out.add(v)
+		}
+		for _, v := range l.Values {
+			if !have[v] {
+				have[v] = true
+				out.Values = append(out.Values, v)
 			}
 		}
 	}

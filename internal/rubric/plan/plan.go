@@ -40,7 +40,7 @@ type Program struct {
 	Meters   []*Meter   // a meter comes after those it depends on
 	Accesses []*Access
 	Metrics  []*Metric
-	Tests    []*Test // without steps, but in a plan that was made for one test
+	Tests    []*Test // but for a plan that was made for one test only what it is called and its site
 
 	// Properties, Attributes and Traits are those that the program names, with
 	// the types that follow from their use, by name.

@@ -109,8 +109,8 @@ func (d Diagnostic) MarshalJSON() ([]byte, error) {
 }
 
 // Sorted returns the diagnostics in the order of files and places, each once,
-// MaxDiagnostics at most; a last one then counts those left out. It reorders
-// the slice it is given.
+// MaxDiagnostics at most, errors before warnings; a last one then counts those
+// left out, and is an error if one of them is. It reorders the slice it is given.
 func Sorted(diagnostics []Diagnostic) []Diagnostic {
 	slices.SortStableFunc(diagnostics, func(a, b Diagnostic) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
@@ -122,10 +122,34 @@ func Sorted(diagnostics []Diagnostic) []Diagnostic {
 	if len(out) <= MaxDiagnostics {
 		return out
 	}
-	last := out[MaxDiagnostics]
-	rest := Diagnostic{File: last.File, Line: last.Line, Column: last.Column, EndColumn: last.EndColumn, Code: "too_many",
-		Message: fmt.Sprintf("%d more errors and warnings from here on are not shown", len(out)-MaxDiagnostics)}
-	return append(out[:MaxDiagnostics:MaxDiagnostics], rest)
+	kept, cut := capped(out)
+	last := cut[0]
+	rest := Diagnostic{File: last.File, Line: last.Line, Column: last.Column, EndColumn: last.EndColumn, Severity: Warning, Code: "too_many",
+		Message: fmt.Sprintf("%d more errors and warnings from here on are not shown", len(cut))}
+	if HasErrors(cut) {
+		rest.Severity = Error
+	}
+	return append(kept, rest)
+}
+
+// capped parts the diagnostics that are shown from those that are not.
+func capped(all []Diagnostic) (kept, cut []Diagnostic) {
+	errors := 0
+	for _, d := range all {
+		if d.Severity == Error {
+			errors++
+		}
+	}
+	room := [...]int{Error: min(errors, MaxDiagnostics), Warning: max(0, MaxDiagnostics-errors)}
+	for _, d := range all {
+		if room[d.Severity] > 0 {
+			room[d.Severity]--
+			kept = append(kept, d)
+		} else {
+			cut = append(cut, d)
+		}
+	}
+	return kept, cut
 }
 
 // HasErrors tells whether one of the diagnostics is an error.

@@ -3,6 +3,7 @@ package source_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -116,5 +117,22 @@ func TestSorted(t *testing.T) {
 	}
 	if !source.HasErrors(got) || source.HasErrors([]source.Diagnostic{{Severity: source.Warning}}) {
 		t.Error("HasErrors")
+	}
+}
+
+// Warnings do not crowd out errors, and do not become errors where they are cut.
+func TestSortedCutsWarningsFirst(t *testing.T) {
+	f := source.NewFile("p", strings.Repeat("x", 300))
+	var all []source.Diagnostic
+	for i := range 200 {
+		all = append(all, f.Diagnose(source.Warning, source.Span{Start: i, End: i + 1}, "c", "m", ""))
+	}
+	got := source.Sorted(slices.Clone(all))
+	if len(got) != source.MaxDiagnostics+1 || source.HasErrors(got) {
+		t.Errorf("%d diagnostics, errors among them: %v", len(got), source.HasErrors(got))
+	}
+	got = source.Sorted(append(all, f.Diagnose(source.Error, source.Span{Start: 250, End: 251}, "c", "m", "")))
+	if len(got) != source.MaxDiagnostics+1 || got[source.MaxDiagnostics-1].Severity != source.Error || got[source.MaxDiagnostics].Severity != source.Warning {
+		t.Errorf("the error is not shown: %v", got[source.MaxDiagnostics-1:])
 	}
 }
