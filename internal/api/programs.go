@@ -117,7 +117,7 @@ func programFaults(list []source.Diagnostic) []ProgramFault {
 
 // compile checks files for a site; the error is the answer to a program that
 // has errors.
-func (a *API) compile(site *event.Site, files map[string]string) (*plan.Program, []ProgramFault, error) {
+func (a *API) compile(ctx context.Context, site *event.Site, files map[string]string) (*plan.Program, []ProgramFault, error) {
 	size := 0
 	for _, text := range files {
 		size += len(text)
@@ -128,7 +128,12 @@ func (a *API) compile(site *event.Site, files map[string]string) (*plan.Program,
 	if _, ok := files[event.MainFile]; !ok {
 		return nil, nil, unprocessable(problem.Fault{Location: "body.files." + event.MainFile, Code: "missing_field", Message: "a program begins in the file " + quoted(event.MainFile)})
 	}
-	p, list := program.Compile(files, program.Schema(site))
+	ctx, cancel := context.WithTimeout(ctx, a.Limits.QueryTime)
+	defer cancel()
+	p, list, err := program.Check(ctx, files, program.Schema(site))
+	if err != nil {
+		return nil, nil, a.failed(ctx, err)
+	}
 	if p == nil {
 		return nil, nil, problem.New(http.StatusUnprocessableEntity, "the program has errors").WithCode("program_errors").
 			With(map[string]any{"errors": programFaults(list)})
@@ -191,7 +196,7 @@ func (a *API) checkProgram(ctx context.Context, in *ProgramInput) (*programOutpu
 	if err != nil {
 		return nil, err
 	}
-	p, warnings, err := a.compile(callOf(ctx).site, files)
+	p, warnings, err := a.compile(ctx, callOf(ctx).site, files)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +218,7 @@ func (a *API) putProgram(ctx context.Context, in *struct {
 // and answers when the engine has it.
 func (a *API) storeProgram(ctx context.Context, files map[string]string, activate bool) (*programOutput, error) {
 	c := callOf(ctx)
-	p, warnings, err := a.compile(c.site, files)
+	p, warnings, err := a.compile(ctx, c.site, files)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,10 @@ func TestProgramFaults(t *testing.T) {
 			t.Errorf("%s: %v", call[0], one)
 		}
 	}
+	failing := "segment seen = events |> any\ntest \"nobody\" {\n at 2026-03-01T10:00 expect seen\n}\n"
+	if list := s.want(422, "PUT", path, failing, textHeader).json(t)["errors"].([]any); len(list) != 1 || list[0].(map[string]any)["code"] != "test_failed" {
+		t.Errorf("a failing test: %v", list)
+	}
 	if got := s.want(200, "GET", path, "").json(t); got["version"] != 0.0 {
 		t.Errorf("a program with errors was stored: %v", got)
 	}

@@ -3,49 +3,44 @@
 package program
 
 import (
-	"maps"
-	"slices"
+	"context"
 	"strings"
 	"time"
 
 	"github.com/readership/readership/internal/event"
-	"github.com/readership/readership/internal/rubric/ast"
-	"github.com/readership/readership/internal/rubric/check"
-	"github.com/readership/readership/internal/rubric/parse"
+	"github.com/readership/readership/internal/rubric"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/schema"
 	"github.com/readership/readership/internal/rubric/source"
+	"github.com/readership/readership/internal/rubric/testblock"
 )
 
 // Initial is the program of a site that has none of its own.
 const Initial = "access story { allow everyone }\n"
 
-// Limits of what is stored.
-const (
-	MaxFiles = 32
-	MaxBytes = 128 << 10 // of all files
-)
+// MaxBytes bounds all files of a program together.
+const MaxBytes = 128 << 10
 
-// Compile checks a program for a site. The plan is nil if one of the
-// diagnostics is an error.
-func Compile(files map[string]string, s *schema.Schema) (*plan.Program, []source.Diagnostic) {
-	var trees []*ast.Program
-	var diagnostics []source.Diagnostic
-	for _, name := range names(files) {
-		tree, faults := parse.File(source.NewFile(name, files[name]))
-		trees, diagnostics = append(trees, tree), append(diagnostics, faults...)
+// Check checks a program for a site and runs its tests, a failing one being an
+// error like any other. The plan is nil if one of the diagnostics is an error.
+// The error is ctx's.
+func Check(ctx context.Context, files map[string]string, s *schema.Schema) (*plan.Program, []source.Diagnostic, error) {
+	p := rubric.CheckText(files, s)
+	if !p.OK() {
+		return nil, p.Diagnostics, nil
 	}
-	p, faults := check.Program(trees, s)
-	if diagnostics = source.Sorted(append(diagnostics, faults...)); source.HasErrors(diagnostics) {
-		return nil, diagnostics
+	results, err := testblock.Run(ctx, p)
+	if err != nil {
+		return nil, nil, err
 	}
-	return p, diagnostics
-}
-
-// names returns the names of files, the main one first.
-func names(files map[string]string) []string {
-	list := slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return name == event.MainFile })
-	return append([]string{event.MainFile}, list...)
+	diagnostics := p.Diagnostics
+	for _, r := range results {
+		diagnostics = append(diagnostics, r.Failures...)
+	}
+	if diagnostics = source.Sorted(diagnostics); source.HasErrors(diagnostics) {
+		return nil, diagnostics, nil
+	}
+	return p.Plan, diagnostics, nil
 }
 
 // Schema returns what a site's programs are checked against, as far as its

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/rubric"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/schema"
 )
@@ -96,11 +97,11 @@ func (p *Programs) compile(site string, version int, s *schema.Schema) (*Compile
 	if !ok {
 		return nil, fmt.Errorf("compile the program of site %s: version %d is active and not stored", site, version)
 	}
-	compiled, diagnostics := Compile(text.Files, s)
-	if compiled == nil {
-		return nil, fmt.Errorf("compile version %d of the program of site %s: %s", version, site, diagnostics[0].Message)
+	checked := rubric.CheckText(text.Files, s)
+	if !checked.OK() {
+		return nil, fmt.Errorf("compile version %d of the program of site %s: %s", version, site, checked.Diagnostics[0].Message)
 	}
-	return &Compiled{Version: version, Plan: compiled}, nil
+	return &Compiled{Version: version, Plan: checked.Plan}, nil
 }
 
 // Stored returns the facts that add a version to a site's program and, if
