@@ -27,6 +27,7 @@ import (
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/store"
 )
@@ -46,6 +47,8 @@ type Engine interface {
 	View(ctx context.Context, site string, at event.Position) (*engine.View, error)
 	// Readers is View with what finds one reader's rows.
 	Readers(ctx context.Context, site string, at event.Position) (*engine.View, error)
+	// Profiles are what is proven of a site's readers beside their rows.
+	Profiles(site string) *engine.Profiles
 }
 
 // Committer is what the interface writes through.
@@ -67,6 +70,8 @@ type Deps struct {
 	Hasher    *auth.Hasher
 	Queries   Queries
 	Programs  *program.Programs
+	Devices   *identity.Devices // signed for apps
+	Links     *identity.Links
 	// Quarantine is asked by operators.
 	Quarantine Quarantine
 
@@ -141,6 +146,8 @@ type API struct {
 
 	siteWrites sync.Mutex // serialises check, commit and apply of site settings
 	itemWrites sync.Mutex // the same of items with a condition
+	// The same of accounts and of entitlement lists.
+	accountWrites, listWrites sync.Mutex
 
 	programWrites sync.Mutex // the same of programs
 
@@ -201,6 +208,12 @@ func New(d Deps) *API {
 	a.registerPrograms()
 	a.registerSegments()
 	a.registerViews()
+	a.registerAccounts()
+	a.registerLogins()
+	a.registerDevices()
+	a.registerReaders()
+	a.registerLists()
+	a.registerLinks()
 	a.registerQuarantine()
 	a.registerDocs()
 	return a

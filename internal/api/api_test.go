@@ -22,12 +22,15 @@ import (
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 )
 
 const rootKey = "root-key-for-tests"
+
+var testSecret = []byte("a secret of the tests, 32 bytes and more")
 
 // memoryLog is a committer whose log is the engine's memory: it acknowledges
 // and applies in one go, or holds messages back until release.
@@ -217,7 +220,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 	}
 	d := Deps{
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
-		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: program.New(s.engine), Quarantine: quarantined{},
+		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: program.New(s.engine), Devices: identity.NewDevices(testSecret), Links: identity.NewLinks(testSecret), Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",

@@ -399,26 +399,14 @@ func (a *API) writeItems(ctx context.Context, in *struct {
 		return nil, unprocessable(list...)
 	}
 	var out ItemsWritten
-	for len(facts) > 0 {
-		size, n := 0, 0
-		for n < len(facts) && (n == 0 || size+len(facts[n].Value) <= itemsPerWrite) {
-			size += len(facts[n].Value) + len(facts[n].Key) + 64
-			if _, ok := a.Engine.Item(in.Site, facts[n].Key); ok {
-				out.Updated++
-			} else {
-				out.Created++
-			}
-			n++
+	for i := range facts {
+		if _, ok := a.Engine.Item(in.Site, facts[i].Key); ok {
+			out.Updated++
+		} else {
+			out.Created++
 		}
-		position, err := a.Committer.CommitFacts(ctx, facts[:n]...)
-		if err != nil {
-			return nil, a.failed(ctx, fmt.Errorf("commit items: %w", err))
-		}
-		c := callOf(ctx)
-		c.wrote, c.at = position, max(c.at, position)
-		facts = facts[n:]
 	}
-	if err := a.await(ctx, callOf(ctx)); err != nil {
+	if err := a.commitMany(ctx, facts); err != nil {
 		return nil, a.failed(ctx, err)
 	}
 	return &struct{ Body ItemsWritten }{out}, nil

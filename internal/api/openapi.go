@@ -19,6 +19,7 @@ var tags = []*huma.Tag{
 	{Name: "Querying", Description: "Questions about the window"},
 	{Name: "Catalogue", Description: "Items"},
 	{Name: "Programs", Description: "The site's Rubric program and its versions"},
+	{Name: "Readers", Description: "Accounts, logins, devices, entitlement lists, signed links; export and erasure"},
 	{Name: "Segments", Description: "Who is in which segment"},
 	{Name: "Keys and people", Description: "API keys, people, sessions"},
 	{Name: "Dashboard", Description: "First run and saved views"},

@@ -175,6 +175,7 @@ func lowered(hosts []string) []string {
 
 var (
 	hostPattern  = regexp.MustCompile(`^(?i)[\pL\pN]([\pL\pN_-]*[\pL\pN])?(\.[\pL\pN]([\pL\pN_-]*[\pL\pN])?)*(:\d{1,5})?$`)
+	tokenPattern = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110, section 5.6.2
 	monthPattern = regexp.MustCompile(`^[1-9]\d{0,3}mo$`)
 )
 
@@ -230,6 +231,16 @@ func (s *SiteSettings) check(f *faults) {
 	if s.Identity != nil && s.Identity.JWKSURL != "" {
 		if u, err := url.Parse(s.Identity.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			f.add("identity.jwks_url", "bad_value", "is not an http address", s.Identity.JWKSURL)
+		}
+	}
+	if s.Identity != nil {
+		for _, name := range []struct{ field, text string }{{"identity.header", s.Identity.Header}, {"identity.cookie", s.Identity.Cookie}} {
+			if name.text != "" && !tokenPattern.MatchString(name.text) {
+				f.add(name.field, "bad_value", "is not the name of one", name.text)
+			}
+		}
+		if strings.EqualFold(s.Identity.Header, "Authorization") {
+			f.add("identity.header", "bad_value", "carries our own keys; choose another", s.Identity.Header)
 		}
 	}
 	if s.Privacy != nil && s.Privacy.Retention != "" && !monthPattern.MatchString(s.Privacy.Retention) {

@@ -108,6 +108,7 @@ func TestSiteFaultsAreAllNamed(t *testing.T) {
 			[]string{"body.privacy.ip bad_value", "body.privacy.retention bad_value", "body.privacy.without_consent bad_value"}},
 		{"proxies", `{"id":"a","trusted_proxies":["10.0.0.0/8","::1","x"]}`, []string{"body.trusted_proxies[2] bad_value"}},
 		{"currency", `{"id":"a","currency":"euro"}`, []string{"body.currency bad_value"}},
+		{"token", `{"id":"a","identity":{"header":"authorization","cookie":"a b"}}`, []string{"body.identity.cookie bad_value", "body.identity.header bad_value"}},
 		{"jwks", `{"id":"a","identity":{"jwks_url":"file:///etc/passwd"}}`, []string{"body.identity.jwks_url bad_value"}},
 	}
 	for _, c := range cases {

@@ -235,7 +235,7 @@ func (n *node) openAPI(context.Context) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
-		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: program.New(n.engine), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: program.New(n.engine), Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
 		NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})

@@ -116,6 +116,9 @@ func (a *Account) Changes(t int64, fn func(at int64)) {
 	}
 }
 
+// Holds says whether the entitlement entitles at t.
+func (e *Entitlement) Holds(t int64) bool { return e.holds(t) != "" }
+
 // holds returns how an entitlement holds at t, "" if it does not.
 func (e *Entitlement) holds(t int64) string {
 	if t < e.From || t >= e.Until {

@@ -336,6 +336,28 @@ func (r *Rows) Text(i, column int) (text string, kind event.Kind, ok bool) {
 	return text, kind, true
 }
 
+// Each calls fn with every value of a row: the number and name of its column, and
+// the text. Properties come after the built-in columns.
+func (r *Rows) Each(i int, fn func(column int, name, text string, kind event.Kind)) {
+	n := 0
+	if r.site != nil {
+		n = len(r.site.columns)
+	} else if r.view != nil {
+		n = len(r.view.Columns)
+	}
+	for column := range n {
+		if text, kind, ok := r.Text(i, column); ok {
+			name := ""
+			if r.site != nil {
+				name = r.site.columns[column].name
+			} else {
+				name = r.view.Columns[column].Name
+			}
+			fn(column, name, text, kind)
+		}
+	}
+}
+
 // EngagedMillis returns the attention of a row in milliseconds.
 func (r *Rows) EngagedMillis(i int) uint32 {
 	return r.list[i].source.EngagedMillis(r.list[i].id.Row())
