@@ -123,6 +123,11 @@ func (w *world) step() string {
 		w.logins[d] = w.pick(numAccounts+1) - 1
 		changes = w.event(w.now, changes)
 	default:
+		if w.pick(6) == 0 {
+			w.table.renumber(1 + w.pick(3))
+			w.e.Renumbered()
+			w.counts.of["step renumbered"]++
+		}
 		if w.pick(6) > 0 {
 			what = "past"
 			past := w.now - w.delay()

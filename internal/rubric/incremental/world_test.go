@@ -83,10 +83,15 @@ type table struct {
 
 func newTable(w *world, inputs []Input) *table {
 	t := &table{w: w, inputs: inputs, dicts: make([]map[value.Value]uint32, len(inputs)), texts: make([][]value.Value, len(inputs))}
-	for i := range inputs {
-		t.dicts[i], t.texts[i] = map[value.Value]uint32{}, make([]value.Value, 1)
-	}
+	t.renumber(1)
 	return t
+}
+
+// renumber gives new codes to values, from a first one on.
+func (t *table) renumber(first int) {
+	for i := range t.inputs {
+		t.dicts[i], t.texts[i] = map[value.Value]uint32{}, make([]value.Value, first)
+	}
 }
 
 // coded tells whether an input has codes: some columns stand for those whose
@@ -220,6 +225,7 @@ type world struct {
 	joined   map[[2]int]uint64
 	program  *plan.Program
 	e        *Evaluator
+	table    *table
 	fault    fault
 	counts   *counts
 }
@@ -329,7 +335,8 @@ func (w *world) activate() {
 	w.e = New(w.program, nil)
 	w.e.fault = w.fault
 	w.e.maxRows = oneOf(w, MaxRows, 3, 10)
-	w.e.Bind(newTable(w, w.e.Inputs()))
+	w.table = newTable(w, w.e.Inputs())
+	w.e.Bind(w.table)
 	for _, s := range w.subjects {
 		w.e.Reset(s, w.now, &s.state)
 	}
