@@ -84,3 +84,38 @@ func TestDiagnostics(t *testing.T) {
 		})
 	}
 }
+
+// The manual explains every code, and none that there is not.
+func TestCodes(t *testing.T) {
+	files, err := filepath.Glob("testdata/diagnostics/*.rubric")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]bool{"too_many": true, "too_dear": true} // where large programs are tried
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range rubric.Check(split("main", string(data)), site()).Diagnostics {
+			given[d.Code] = true
+		}
+	}
+	page, err := os.ReadFile("../../../docs/rubric/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| code | about |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	explained := map[string]bool{}
+	for _, row := range strings.Split(table, "\n") {
+		for i, part := range strings.Split(strings.Split(row+"||", "|")[1], "`") {
+			if i%2 == 1 {
+				explained[part] = true
+			}
+		}
+	}
+	if diff := cmp.Diff(given, explained); diff != "" {
+		t.Errorf("codes (-given +explained):\n%s", diff)
+	}
+}
