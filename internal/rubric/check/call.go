@@ -404,6 +404,11 @@ func extreme(op plan.Op) func(*checker, *env, *called) result {
 				return c.failAt(en, x.at, "type", "", "expected values that have an order in `%s`, found a condition", call.name)
 			}
 		}
+		for i := range call.args { // only numbers are likely to be meant
+			if x := &call.args[i]; x.typ() == value.Any && !c.want(en, x, value.Decimal, "in `"+call.name+"`") {
+				return result{}
+			}
+		}
 		t, args := c.common(call.args)
 		return c.value(plan.Expr{Op: op, Type: t, Args: args, Place: en.at(call.node)})
 	}

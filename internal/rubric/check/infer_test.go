@@ -35,6 +35,7 @@ func TestInference(t *testing.T) {
 		`events |> where has properties.a and has properties.b and properties.a + properties.b > 3 |> any`:          "a decimal b decimal",
 		`events |> where has properties.a and -properties.a > 3 |> any`:                                             "a decimal",
 		`events |> where max(properties.a ?? 0, 3) > 3 |> any`:                                                      "a decimal",
+		`events |> where has properties.a and has properties.b and max(properties.a, properties.b) == 3 |> any`:     "a decimal b decimal",
 		`events |> distinct properties.a |> count > 3`:                                                              "a any",
 		`events |> where has properties.a |> any`:                                                                   "a any",
 		`events |> where properties.a == properties.b |> any`:                                                       "a any b any",
