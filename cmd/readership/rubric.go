@@ -248,19 +248,26 @@ func writeCosts(w io.Writer, p *plan.Program) error {
 	return t.Flush()
 }
 
-func rubricTest(ctx context.Context, c console, args []string) error {
+// checkedProgram parses the arguments of a command and returns its program, which
+// has no errors.
+func checkedProgram(c console, command, about string, args []string) (*rubric.Program, error) {
 	var site siteFlags
-	f := newFlags(c, "rubric test", "FILE…", "Runs the test blocks of a program and says what was found in place of what was expected, and why.")
+	f := newFlags(c, command, "FILE…", about)
 	site.add(f)
 	rest, err := f.parse(args)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := site.program(c, rest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := refuse(c, p); err != nil {
+	return p, refuse(c, p)
+}
+
+func rubricTest(ctx context.Context, c console, args []string) error {
+	p, err := checkedProgram(c, "rubric test", "Runs the test blocks of a program and says what was found in place of what was expected, and why.", args)
+	if err != nil {
 		return err
 	}
 	failed, expects := 0, 0
@@ -364,18 +371,8 @@ func replaceFile(name, text string) error {
 }
 
 func rubricExplain(_ context.Context, c console, args []string) error {
-	var site siteFlags
-	f := newFlags(c, "rubric explain", "FILE…", "Says in plain English what a program means.")
-	site.add(f)
-	rest, err := f.parse(args)
+	p, err := checkedProgram(c, "rubric explain", "Says in plain English what a program means.", args)
 	if err != nil {
-		return err
-	}
-	p, err := site.program(c, rest)
-	if err != nil {
-		return err
-	}
-	if err := refuse(c, p); err != nil {
 		return err
 	}
 	fmt.Fprint(c.out, explain.Program(p.Plan))

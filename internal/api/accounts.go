@@ -379,31 +379,11 @@ func (a *API) writeAccounts(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	var list []problem.Fault
-	places := make(map[string]int, len(values)) // id → its fact; the last one wins
-	var facts []event.Fact
-	for n, v := range values {
-		location := index("body", n)
-		account, found := decodeInto[AccountInput](a, location, withoutNulls(v))
-		if len(found) == 0 {
-			fact, fault := accountFact(in.Site, location, account.ID, account.stored())
-			if fault == nil {
-				if at, ok := places[account.ID]; ok {
-					facts[at] = fact
-				} else {
-					places[account.ID] = len(facts)
-					facts = append(facts, fact)
-				}
-				continue
-			}
-			found = append(found, *fault)
-		}
-		if list = append(list, found...); len(list) >= problem.MaxFaults {
-			break
-		}
-	}
-	if len(list) > 0 {
-		return nil, unprocessable(list...)
+	facts, err := factsOf(a, values, func(location string, account *AccountInput) (event.Fact, *problem.Fault) {
+		return accountFact(in.Site, location, account.ID, account.stored())
+	}, withoutNulls)
+	if err != nil {
+		return nil, err
 	}
 	var out AccountsWritten
 	profiles := a.Engine.Profiles(in.Site)
@@ -418,24 +398,4 @@ func (a *API) writeAccounts(ctx context.Context, in *struct {
 		return nil, a.failed(ctx, err)
 	}
 	return &struct{ Body AccountsWritten }{out}, nil
-}
-
-// commitMany appends facts to the log, a commit for every itemsPerWrite bytes,
-// so that others get in between, and returns when the engine shows them all.
-func (a *API) commitMany(ctx context.Context, facts []event.Fact) error {
-	c := callOf(ctx)
-	for len(facts) > 0 {
-		size, n := 0, 0
-		for n < len(facts) && (n == 0 || size+len(facts[n].Value) <= itemsPerWrite) {
-			size += len(facts[n].Value) + len(facts[n].Key) + 64
-			n++
-		}
-		position, err := a.Committer.CommitFacts(ctx, facts[:n]...)
-		if err != nil {
-			return fmt.Errorf("commit facts: %w", err)
-		}
-		c.wrote, c.at = position, max(c.at, position)
-		facts = facts[n:]
-	}
-	return a.await(ctx, c)
 }

@@ -79,19 +79,26 @@ func appendRow(dst []byte, shard *engine.ShardView, b *block.Block, i int) []byt
 	if properties > 0 {
 		dst = append(dst, '}')
 	}
-	if engaged := b.EngagedMillis(i); engaged > 0 {
+	value, valued := valueOf(b, i)
+	return append(appendMeasures(dst, b.EngagedMillis(i), b.ScrollPercent(i), value, valued), '}')
+}
+
+// appendMeasures writes what was measured of a row, after its other members:
+// milliseconds of attention, percents of scroll, micro-units of a value.
+func appendMeasures(dst []byte, engaged uint32, scroll uint8, value int64, valued bool) []byte {
+	if engaged > 0 {
 		dst = append(dst, `,"engaged_seconds":`...)
 		dst = strconv.AppendFloat(dst, float64(engaged)/1000, 'f', -1, 64)
 	}
-	if scroll := b.ScrollPercent(i); scroll > 0 {
+	if scroll > 0 {
 		dst = append(dst, `,"scroll_percent":`...)
 		dst = strconv.AppendUint(dst, uint64(scroll), 10)
 	}
-	if value, ok := valueOf(b, i); ok {
+	if valued {
 		dst = append(dst, `,"value":`...)
 		dst = strconv.AppendFloat(dst, float64(value)/1e6, 'f', -1, 64)
 	}
-	return append(dst, '}')
+	return dst
 }
 
 // valueOf returns the value of a row in micro-units.

@@ -372,31 +372,11 @@ func (a *API) writeItems(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	var list []problem.Fault
-	items := make(map[string]int, len(values)) // id → its fact; the last one wins
-	var facts []event.Fact
-	for n, v := range values {
-		location := index("body", n)
-		item, found := decodeInto[ItemInput](a, location, v)
-		if len(found) == 0 {
-			fact, fault := itemFact(in.Site, location, item.stored(item.ID))
-			if fault == nil {
-				if at, ok := items[item.ID]; ok {
-					facts[at] = fact
-				} else {
-					items[item.ID] = len(facts)
-					facts = append(facts, fact)
-				}
-				continue
-			}
-			found = append(found, *fault)
-		}
-		if list = append(list, found...); len(list) >= problem.MaxFaults {
-			break
-		}
-	}
-	if len(list) > 0 {
-		return nil, unprocessable(list...)
+	facts, err := factsOf(a, values, func(location string, item *ItemInput) (event.Fact, *problem.Fault) {
+		return itemFact(in.Site, location, item.stored(item.ID))
+	}, nil)
+	if err != nil {
+		return nil, err
 	}
 	var out ItemsWritten
 	for i := range facts {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -190,18 +189,8 @@ func appendReaderRow(dst []byte, rows *engine.Rows, i int) []byte {
 	if properties > 0 {
 		dst = append(dst, '}')
 	}
-	if engaged := rows.EngagedMillis(i); engaged > 0 {
-		dst = append(dst, `,"engaged_seconds":`...)
-		dst = strconv.AppendFloat(dst, float64(engaged)/1000, 'f', -1, 64)
-	}
-	if scroll := rows.ScrollPercent(i); scroll > 0 {
-		dst = append(dst, `,"scroll_percent":`...)
-		dst = strconv.AppendUint(dst, uint64(scroll), 10)
-	}
-	if value, ok := rows.Value(i); ok {
-		dst = append(dst, `,"value":`...)
-		dst = strconv.AppendFloat(dst, float64(value)/1e6, 'f', -1, 64)
-	}
+	value, valued := rows.Value(i)
+	dst = appendMeasures(dst, rows.EngagedMillis(i), rows.ScrollPercent(i), value, valued)
 	if rows.Proven(i) {
 		dst = append(dst, `,"proven":true`...)
 	}
