@@ -291,9 +291,12 @@ func (a *API) listPrograms(ctx context.Context, in *struct {
 			return nil, unprocessable(problem.Fault{Location: "query.cursor", Code: "bad_value", Message: "is not a cursor of this list", Value: echo(in.Cursor)})
 		}
 	}
-	var list []ProgramVersion
+	list := []ProgramVersion{}
 	for ; next >= 0 && len(list) < in.Limit; next-- {
 		one, err := a.version(ctx, next, false)
+		if p, ok := problem.As(err); ok && p.Status == http.StatusNotFound {
+			continue // it is too old to be kept
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,67 @@ func TestReaderSegments(t *testing.T) {
 	list := s.want(200, "GET", "/v1/sites/news/segments", "").json(t)
 	if n := len(list["segments"].([]any)); n != 4 {
 		t.Errorf("%v", list)
+	}
+}
+
+// TestMembersCountAPersonOnce: a device whose newest row is an account's is no
+// member, and the account keeps the device's arm.
+func TestMembersCountAPersonOnce(t *testing.T) {
+	s := newServer(t)
+	s.site("news")
+	s.want(200, "PUT", "/v1/sites/news/program", `
+		segment twice = events |> where type == "page_view" |> count >= 2
+		segment zero  = arm("paywall", 2) == 0
+		segment one   = arm("paywall", 2) == 1
+		segment slow  = events |> where engaged_seconds < 5 |> any`, textHeader)
+	now := s.clock().UnixMilli()
+	view := func(device, account string, at int64) {
+		t.Helper()
+		if _, err := s.log.commit(func(e *event.Encoder) {
+			ev := event.Event{Device: device, Time: at}
+			ev.Columns[event.ColType], ev.Columns[event.ColItem] = event.TypePageView, "a"
+			if account != "" {
+				ev.Columns[event.ColAccount] = account
+				ev.Flags |= event.FlagProven
+			}
+			e.Add("news", &ev, 0, 0)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	members := func() string {
+		t.Helper()
+		lines := strings.Fields(s.want(200, "GET", "/v1/sites/news/segments/twice/members", "").body)
+		slices.Sort(lines)
+		return strings.Join(lines, " ")
+	}
+	segments := func(reader string) string {
+		t.Helper()
+		return fmt.Sprint(s.want(200, "GET", "/v1/sites/news/readers/"+encoded(reader)+"/segments", "").json(t)["segments"])
+	}
+	// Devices of both arms, so that an account cannot have the right one by chance.
+	for n := range 16 {
+		device, account := fmt.Sprint("d", n), fmt.Sprint("k", n)
+		view(device, "", now-3000)
+		view(device, "", now-2000)
+		before := segments("device:" + device)
+		view(device, account, now-1000)
+		if got := segments("account:" + account); got != before {
+			t.Errorf("%s was in %s; as %s it is in %s", device, before, account, got)
+		}
+		if got := s.want(200, "GET", "/v1/sites/news/segments/twice", "").json(t)["size"]; got != float64(n+1) {
+			t.Errorf("%v members after %d people", got, n+1)
+		}
+	}
+	if got := members(); strings.Contains(got, "device:") || strings.Count(got, "account:") != 16 {
+		t.Errorf("members: %s", got)
+	}
+	view("d0", "", now) // logged out: the device is its own reader again
+	if got := members(); !strings.Contains(got, `"device:d0"`) || strings.Count(got, "account:") != 16 {
+		t.Errorf("after the logout: %s", got)
+	}
+	// A row without engagement has no engaged_seconds, so nothing is below 5.
+	if got := segments("device:d0"); strings.Contains(got, "slow") {
+		t.Errorf("d0 is in %s", got)
 	}
 }

@@ -33,6 +33,22 @@ func (r *Reader) Away(at int64) bool {
 	return away
 }
 
+// FirstDevice returns the device, device:ID, on which an account was first
+// proven. It looks at the pairs of the shard, oldest first. The reader is a
+// view's.
+func (r *Reader) FirstDevice() (device string, ok bool) {
+	if r.Account == "" || !r.Known || r.view == nil {
+		return "", false
+	}
+	pairs := r.view.Readers.accounts
+	for n := range pairs.Len() {
+		if pair, ok := pairs.At(n); ok && pair.Owner == r.ordinal {
+			return ReaderName(pairs.Name(n)), true
+		}
+	}
+	return "", false
+}
+
 // Property returns the number of a property's column for Rows; -1 if no row of
 // the reader's shard has it.
 func (r *Reader) Property(name string) int {

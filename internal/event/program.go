@@ -7,7 +7,7 @@ const (
 )
 
 // Program is one version of a site's Rubric program. Versions are counted from
-// 1, never change and are never removed.
+// 1 and never change.
 type Program struct {
 	Files map[string]string `json:"files"` // name → text; the program begins in MainFile
 	At    int64             `json:"at"`    // when it was stored, Unix milliseconds

@@ -104,6 +104,10 @@ func (p *Programs) compile(site string, version int, s *schema.Schema) (*Compile
 	return &Compiled{Version: version, Plan: checked.Plan}, nil
 }
 
+// MaxVersions is how many versions of a site's program are kept, the active one
+// beside them if it is older: facts stand in the log's snapshot of every day.
+const MaxVersions = 200
+
 // Stored returns the facts that add a version to a site's program and, if
 // activate is set, have it hold from there on; its number is one after the
 // newest.
@@ -112,6 +116,7 @@ func Stored(site string, state event.Active, program event.Program, activate boo
 	if err != nil {
 		return 0, nil, fmt.Errorf("encode the program of site %s: %w", site, err)
 	}
+	before := state.Version
 	state.Stored++
 	version = state.Stored
 	if activate {
@@ -121,8 +126,19 @@ func Stored(site string, state event.Active, program event.Program, activate boo
 	if err != nil {
 		return 0, nil, fmt.Errorf("encode the state of the program of site %s: %w", site, err)
 	}
-	return version, []event.Fact{
+	facts = []event.Fact{
 		{Kind: event.FactProgram, Site: site, Key: strconv.Itoa(version), Value: value},
 		{Kind: event.FactActive, Site: site, Value: active},
-	}, nil
+	}
+	drop := func(old int) {
+		facts = append(facts, event.Fact{Kind: event.FactProgram, Site: site, Key: strconv.Itoa(old)})
+	}
+	last := version - MaxVersions // the newest that goes
+	if last > 0 && last != state.Version {
+		drop(last)
+	}
+	if activate && before > 0 && before < last { // it was kept for being active
+		drop(before)
+	}
+	return version, facts, nil
 }

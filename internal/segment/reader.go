@@ -78,8 +78,14 @@ func (r *reader) FirstSeen() value.Value {
 	return value.OfTime(r.of.FirstSeen)
 }
 
-// FirstSubject implements fold.Profile.
-func (r *reader) FirstSubject() string { return r.of.Name }
+// FirstSubject implements fold.Profile: an account keeps the arms of the device
+// that it was first proven on.
+func (r *reader) FirstSubject() string {
+	if device, ok := r.of.FirstDevice(); ok {
+		return device
+	}
+	return r.of.Name
+}
 
 // typed reads a recorded value; numbers too large for a Decimal are missing.
 func typed(text string, kind event.Kind) value.Value {
@@ -123,10 +129,16 @@ func (w row) Column(c plan.Column) value.Value {
 	case plan.ColStartsVisit:
 		_, starts := rows.Visit(w.i)
 		return value.OfBool(starts)
-	case plan.ColEngagedSeconds:
-		return value.OfMicro(int64(rows.EngagedMillis(w.i)) * 1000)
+	case plan.ColEngagedSeconds: // a row without engagement has none
+		if millis := rows.EngagedMillis(w.i); millis > 0 {
+			return value.OfMicro(int64(millis) * 1000)
+		}
+		return value.Value{}
 	case plan.ColScrollPercent:
-		return value.OfInt(int64(rows.ScrollPercent(w.i)))
+		if percent := rows.ScrollPercent(w.i); percent > 0 {
+			return value.OfInt(int64(percent))
+		}
+		return value.Value{}
 	case plan.ColValue:
 		if micros, ok := rows.Value(w.i); ok {
 			return value.OfMicro(micros)
@@ -173,25 +185,34 @@ func (c catalogue) Field(item string, f plan.Field) value.Value {
 		return value.Value{}
 	}
 	switch f {
+	case plan.FieldURL:
+		return text(i.URL)
+	case plan.FieldAliases:
+		return texts(i.Aliases)
+	case plan.FieldKind:
+		return text(i.Kind)
+	case plan.FieldTitle:
+		return text(i.Title)
+	case plan.FieldSection:
+		return text(i.Section)
 	case plan.FieldTags:
 		return texts(i.Tags)
 	case plan.FieldAuthors:
 		return texts(i.Authors)
-	case plan.FieldAliases:
-		return texts(i.Aliases)
+	case plan.FieldTier:
+		return text(i.Tier)
 	case plan.FieldPublishedAt:
 		return instant(i.PublishedAt)
 	case plan.FieldUpdatedAt:
 		return instant(i.UpdatedAt)
+	case plan.FieldLanguage:
+		return text(i.Language)
+	case plan.FieldImage:
+		return text(i.Image)
+	case plan.FieldRegion:
+		return text(i.Region)
 	}
-	text := map[plan.Field]string{
-		plan.FieldURL: i.URL, plan.FieldKind: i.Kind, plan.FieldTitle: i.Title, plan.FieldSection: i.Section, plan.FieldTier: i.Tier,
-		plan.FieldLanguage: i.Language, plan.FieldImage: i.Image, plan.FieldRegion: i.Region,
-	}[f]
-	if text == "" {
-		return value.Value{}
-	}
-	return value.OfText(text)
+	return value.Value{}
 }
 
 // Attribute implements fold.Catalogue.
@@ -202,6 +223,14 @@ func (c catalogue) Attribute(item, name string) value.Value {
 		}
 	}
 	return value.Value{}
+}
+
+// text is a field's value; an empty one is missing, as is an empty list.
+func text(s string) value.Value {
+	if s == "" {
+		return value.Value{}
+	}
+	return value.OfText(s)
 }
 
 func texts(list []string) value.Value {
