@@ -59,62 +59,16 @@ func Overload(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	base := harness.Load{Addr: s.CollectAddr, WriteKey: key, Connections: 64, Batch: *batch}
-	run := func(l harness.Load, d time.Duration, rate float64) (*harness.LoadReport, error) {
-		l.Duration, l.Rate = d, rate
-		return l.Run(ctx)
-	}
-	if _, err := run(base, 5*time.Second, 0); err != nil { // warm up
-		return err
-	}
-	var filled int64
-	if *memory != "" {
-		if filled, err = fill(s, func() error { _, err := run(base, 5*time.Second, 0); return err }); err != nil {
+	t := overload{server: s, full: *memory != "", load: harness.Load{Addr: s.CollectAddr, WriteKey: key, Connections: 64, Batch: *batch}}
+	r := overloadReport{batch: *batch}
+	for _, step := range []func() error{
+		func() error { return t.settle(ctx, &r) },
+		func() error { return t.flood(ctx, &r, *connections, time.Duration(*seconds)*time.Second, *factor) },
+		func() error { return t.recover(ctx, &r, dir) },
+	} {
+		if err := step(); err != nil {
 			return err
 		}
-	}
-	closed, err := run(base, 10*time.Second, 0)
-	if err != nil {
-		return err
-	}
-	capacity := float64(len(closed.Accepted)) / closed.Took.Seconds()
-	before, err := s.RSS()
-	if err != nil {
-		return err
-	}
-	before = max(before, filled)
-	storedBefore, err := storedBytes(ctx, s)
-	if err != nil {
-		return err
-	}
-	peak, stopWatching := watchRSS(s)
-	flood := base
-	flood.Connections = *connections
-	over, err := run(flood, time.Duration(*seconds)*time.Second, *factor*capacity)
-	highest := stopWatching(peak)
-	if err != nil {
-		return err
-	}
-	storedAfter, err := storedBytes(ctx, s)
-	if err != nil {
-		return err
-	}
-	disk, err := watchDisk(dir)
-	if err != nil {
-		return err
-	}
-	after, recovered, err := recovery(base, run, capacity)
-	if err != nil {
-		return err
-	}
-	slowest, stalled, err := disk()
-	if err != nil {
-		return err
-	}
-	r := overloadReport{batch: *batch, capacity: capacity, over: over, before: before, highest: highest,
-		after: after, recovered: recovered, slowest: slowest, stalled: stalled}
-	if *memory == "" { // what was accepted and stored is not overload's
-		r.grown = max(0, storedAfter-storedBefore)
 	}
 	fmt.Fprintf(w, "Server on core 0, open-loop generator on core 1, batches of %d, %d connections, %d s. %s.\n\n| | |\n|---|---|\n", *batch, *connections, *seconds, Machine())
 	r.print(w)
@@ -122,6 +76,59 @@ func Overload(ctx context.Context, w io.Writer, args []string) error {
 		return err
 	}
 	return s.Stop()
+}
+
+// overload is one server on its way through the scenario.
+type overload struct {
+	server *harness.Server
+	full   bool // it is filled to its memory first
+	load   harness.Load
+}
+
+// run sends for a while: at a rate of requests a second, or, with 0, as fast as
+// the connections allow.
+func (t *overload) run(ctx context.Context, l harness.Load, d time.Duration, rate float64) (*harness.LoadReport, error) {
+	l.Duration, l.Rate = d, rate
+	return l.Run(ctx)
+}
+
+// settle warms the server up, fills it, and measures its capacity and memory.
+func (t *overload) settle(ctx context.Context, r *overloadReport) error {
+	warm := func() error { _, err := t.run(ctx, t.load, 5*time.Second, 0); return err }
+	err := warm()
+	if err == nil && t.full {
+		r.before, err = fill(t.server, warm)
+	}
+	if err != nil {
+		return err
+	}
+	closed, err := t.run(ctx, t.load, 10*time.Second, 0)
+	if err != nil {
+		return err
+	}
+	r.capacity = float64(len(closed.Accepted)) / closed.Took.Seconds()
+	rss, err := t.server.RSS()
+	r.before = max(r.before, rss)
+	return err
+}
+
+// flood offers factor times the capacity.
+func (t *overload) flood(ctx context.Context, r *overloadReport, connections int, d time.Duration, factor float64) error {
+	stored, err := storedBytes(ctx, t.server)
+	if err != nil {
+		return err
+	}
+	peak, stopWatching := watchRSS(t.server)
+	l := t.load
+	l.Connections = connections
+	r.over, err = t.run(ctx, l, d, factor*r.capacity)
+	r.highest = stopWatching(peak)
+	if err != nil || t.full {
+		return err
+	}
+	after, err := storedBytes(ctx, t.server)
+	r.grown = max(0, after-stored) // what was accepted and stored is not overload's
+	return err
 }
 
 // overloadReport is what was measured; rates are requests a second, memory is
@@ -147,7 +154,7 @@ func (r *overloadReport) print(w io.Writer) {
 		millis(r.over.Refused, .99), millis(r.over.Refused, 1), r.over.RefusedBare)
 	fmt.Fprintf(w, "| other answers, broken connections | %d, %d |\n", r.over.Others, r.over.Broken)
 	fmt.Fprintf(w, "| memory before, highest | %d MB, %d MB: **%.2f ×** (limit 1.2); let off for rows newly stored: %d MB |\n", r.before>>20, r.highest>>20, float64(r.highest)/float64(r.before), r.grown>>20)
-	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed after %s (limit 2 s); slowest sync of the disk itself %.0f ms, %.1f %% of the time in syncs over 10 ms |\n", events(r.after), r.after/r.capacity, r.recovered.refused, r.recovered.in.Round(time.Millisecond), r.slowest, 100*r.stalled)
+	fmt.Fprintf(w, "| in the two seconds after | %s events/s (%.2f of capacity), %d refused; full speed %s (limit 2 s); slowest sync of the disk itself %.0f ms, %.1f %% of the time in syncs over 10 ms |\n", events(r.after), r.after/r.capacity, r.recovered.refused, r.recovered, r.slowest, 100*r.stalled)
 }
 
 func (r *overloadReport) check() error {
@@ -158,6 +165,8 @@ func (r *overloadReport) check() error {
 		return errors.New("refusals took too long")
 	case r.over.RefusedBare+r.over.Others+r.over.Broken > 0:
 		return errors.New("answers were neither 200 nor refusals with Retry-After")
+	case r.recovered.in == 0 || r.recovered.in > 2*time.Second:
+		return errors.New("full speed was not reached within two seconds")
 	case float64(r.highest-r.grown) > 1.2*float64(r.before):
 		return errors.New("memory grew by more than what was stored and a fifth")
 	}
@@ -224,25 +233,38 @@ func watchRSS(s *harness.Server) (highest chan int64, stop func(chan int64) int6
 
 type recoveryReport struct {
 	refused int
-	in      time.Duration
+	in      time.Duration // 0: not in the two seconds
 }
 
-// recovery sends at full speed in slices of 200 ms for two seconds and finds
-// the first one that reaches nine tenths of the capacity.
-func recovery(base harness.Load, run func(harness.Load, time.Duration, float64) (*harness.LoadReport, error), capacity float64) (rate float64, r recoveryReport, err error) {
+// String says when full speed was reached.
+func (r recoveryReport) String() string {
+	if r.in == 0 {
+		return "not reached"
+	}
+	return "after " + r.in.Round(time.Millisecond).String()
+}
+
+// recover sends at full speed in slices of 200 ms for two seconds and finds the
+// first one that reaches nine tenths of the capacity.
+func (t *overload) recover(ctx context.Context, r *overloadReport, dir string) error {
+	disk, err := watchDisk(dir)
+	if err != nil {
+		return err
+	}
 	const slices, slice = 10, 200 * time.Millisecond
 	accepted, start := 0, time.Now()
-	r.in = 2 * time.Second
 	for range slices {
-		one, err := run(base, slice, 0)
+		one, err := t.run(ctx, t.load, slice, 0)
 		if err != nil {
-			return 0, r, err
+			return err
 		}
 		accepted += len(one.Accepted)
-		r.refused += len(one.Refused)
-		if r.in == 2*time.Second && float64(len(one.Accepted))/one.Took.Seconds() >= 0.9*capacity {
-			r.in = time.Since(start)
+		r.recovered.refused += len(one.Refused)
+		if r.recovered.in == 0 && float64(len(one.Accepted))/one.Took.Seconds() >= 0.9*r.capacity {
+			r.recovered.in = time.Since(start)
 		}
 	}
-	return float64(accepted) / time.Since(start).Seconds(), r, nil
+	r.after = float64(accepted) / time.Since(start).Seconds()
+	r.slowest, r.stalled, err = disk()
+	return err
 }
