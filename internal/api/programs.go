@@ -143,13 +143,13 @@ func (a *API) compile(ctx context.Context, site *event.Site, files map[string]st
 
 // checked describes a program without errors.
 func checked(p *plan.Program, warnings []ProgramFault) ProgramChecked {
-	out := ProgramChecked{Definitions: []Definition{}, Warnings: warnings}
+	costOf := func(c plan.Cost) Cost {
+		return Cost{Rows: c.Rows, BytesPerReader: c.BytesPerReader, NanosPerEvent: c.NanosPerEvent, Shares: c.Shares}
+	}
+	out := ProgramChecked{Definitions: []Definition{}, Cost: costOf(p.Cost), Warnings: warnings}
 	add := func(kind, name string, c plan.Cost) {
-		cost := Cost{Rows: c.Rows, BytesPerReader: c.BytesPerReader, NanosPerEvent: c.NanosPerEvent, Shares: c.Shares}
+		cost := costOf(c)
 		out.Definitions = append(out.Definitions, Definition{Kind: kind, Name: name, Cost: &cost})
-		out.Cost.Rows = max(out.Cost.Rows, c.Rows)
-		out.Cost.BytesPerReader += c.BytesPerReader
-		out.Cost.NanosPerEvent += c.NanosPerEvent
 	}
 	for _, d := range p.Segments {
 		add("segment", d.Name, d.Cost)
