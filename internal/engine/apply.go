@@ -397,10 +397,11 @@ func (a *applier) engage(s *siteShard, rows *event.Rows, r int) {
 }
 
 // engage adds attention to a page view and lengthens its reader's visit.
-// It reports false if the row has left.
+// It reports false if the row has left; how far its block is trimmed is no part
+// of the state.
 func (s *siteShard) engage(id block.RowID, e engagement) bool {
 	blk := s.blocks.get(id.Block())
-	if blk == nil || id.Row() >= blk.N() {
+	if blk == nil || blk.Leaving || id.Row() >= blk.N() {
 		return false
 	}
 	total := blk.Engage(id.Row(), e.millis, e.scroll)

@@ -431,7 +431,7 @@ func (s *siteShard) engageCopy(f *forward) {
 		return
 	}
 	blk := s.blocks.get(id.Block())
-	if blk == nil || id.Row() >= blk.N() {
+	if blk == nil || blk.Leaving || id.Row() >= blk.N() {
 		return
 	}
 	total := blk.Engage(id.Row(), f.millis, f.scroll)

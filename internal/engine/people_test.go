@@ -182,8 +182,9 @@ func (m *peopleModel) known(device string) bool { _, ok := m.seen["device:"+devi
 func (m *peopleModel) row(a *act) {
 	account, proven := a.ev.Columns[event.ColAccount], a.ev.Flags&event.FlagProven != 0
 	if a.ev.Type() == event.TypeEngagement {
-		// Attention finds its page view for 48 hours of log time.
-		if e, ok := m.views[a.view]; !ok || e != nil && a.stamp/3600_000-e.hour > 48 {
+		// Attention finds its page view for 48 hours of log time, while the page
+		// view's day is there.
+		if e, ok := m.views[a.view]; !ok || e != nil && (a.stamp/3600_000-e.hour > 48 || m.dayGone(e.time)) {
 			m.waiting[a.view] = append(m.waiting[a.view], a)
 		} else if e != nil {
 			m.attend(e, a)
