@@ -61,11 +61,11 @@ func (v *View) Meter(id int) *Meter {
 			burns = append(burns, b)
 		}
 	}
-	m := &Meter{Meter: p, Entries: v.set(p, burns, v.Now), Today: v.Expr(p.Limit).N}
+	m := &Meter{Meter: p, Today: v.Expr(p.Limit).N}
+	m.Entries, m.opened = Set(p, burns, v.Now, v.Program.Calendar)
 	m.Limit = m.Today
 	if len(m.Entries) > 0 {
-		m.opened = opened(v.merged(p, burns, v.Now), p.FromFirst)
-		m.ResetsAt = v.resetsAt(p, burns, m.Used())
+		m.ResetsAt = ResetsAt(p, burns, m.Used(), v.Now, v.Program.Calendar)
 		if first := m.Entries[0]; p.Sticky && first.Rule == LimitRule(v.Program, p) {
 			m.Limit = first.Limit
 		}
@@ -90,40 +90,41 @@ func (v *View) Burn(meter int, item string) Burn {
 	return b
 }
 
-// set returns the set of a meter at an instant.
-func (v *View) set(m *plan.Meter, burns []Burn, now int64) []Burn {
-	return v.current(m, v.merged(m, burns, now), now)
+// Set returns the set of a meter at an instant, of burns up to then in order of
+// time, and when its period began: that of from_first meters.
+func Set(m *plan.Meter, burns []Burn, now int64, c value.Calendar) (set []Burn, from int64) {
+	return current(m, merged(m, burns, now, c), now, c)
 }
 
 // merged returns the burns that count once devices were carried over.
-func (v *View) merged(m *plan.Meter, burns []Burn, now int64) []Burn {
+func merged(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
 	switch m.Merge {
 	case plan.MergeAccount:
 		return slices.DeleteFunc(slices.Clone(burns), func(b Burn) bool { return b.Device != "" })
 	case plan.MergeMax:
-		return v.larger(m, burns, now)
+		return larger(m, burns, now, c)
 	default: // MergeUnion
 		return burns
 	}
 }
 
-// current returns the first burn of each item in the window at an instant.
-func (v *View) current(m *plan.Meter, burns []Burn, now int64) []Burn {
-	from := m.Window.From(now, v.Program.Calendar)
+// current returns the first burn of each item in the window at an instant, and
+// when the window begins.
+func current(m *plan.Meter, burns []Burn, now int64, c value.Calendar) (set []Burn, from int64) {
+	from = m.Window.From(now, c)
 	if m.FromFirst > 0 {
 		if from = opened(burns, m.FromFirst); from+m.FromFirst <= now {
-			return nil
+			return nil, from
 		}
 	}
-	var out []Burn
 	met := map[string]bool{}
 	for _, b := range burns {
 		if b.Time >= from && !met[b.Item] {
 			met[b.Item] = true
-			out = append(out, b)
+			set = append(set, b)
 		}
 	}
-	return out
+	return set, from
 }
 
 // opened returns when the last period began that one of the burns has opened:
@@ -144,7 +145,11 @@ func opened(burns []Burn, period int64) int64 {
 // larger returns the burns of a meter that takes, each time that a device is
 // carried over, the larger of the set so far and of the device's; later burns
 // come to it. Of sets of one size it is the account's.
-func (v *View) larger(m *plan.Meter, burns []Burn, now int64) []Burn {
+func larger(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
+	size := func(burns []Burn) int {
+		set, _ := current(m, burns, now, c)
+		return len(set)
+	}
 	arrived := func(b Burn) int64 {
 		if b.Device != "" {
 			return b.Joined
@@ -162,7 +167,7 @@ func (v *View) larger(m *plan.Meter, burns []Burn, now int64) []Burn {
 		case b.Device != last.Device || b.Joined != last.Joined:
 			last = b
 			device := slices.DeleteFunc(slices.Clone(burns), func(o Burn) bool { return o.Device != b.Device || o.Joined > b.Joined })
-			if len(v.current(m, device, now)) > len(v.current(m, inOrder(kept), now)) {
+			if size(device) > size(inOrder(kept)) {
 				kept = device
 			}
 		}
@@ -176,21 +181,24 @@ func inOrder(burns []Burn) []Burn {
 	return out
 }
 
-// resetsAt returns the first instant after now at which fewer items are in the
-// set than now, if nothing more is burned. The set changes when a burn leaves
-// the window, or when a period ends.
-func (v *View) resetsAt(m *plan.Meter, burns []Burn, used int64) value.Value {
+// ResetsAt returns the first instant after now at which fewer items are in the
+// set than are used now, if nothing more is burned; missing if there is none. The
+// set changes when a burn leaves the window, or when a period ends.
+func ResetsAt(m *plan.Meter, burns []Burn, used, now int64, c value.Calendar) value.Value {
 	var instants []int64
 	for _, b := range burns {
 		if m.FromFirst > 0 {
 			instants = append(instants, b.Time+m.FromFirst, b.Start+m.FromFirst)
 		} else {
-			instants = append(instants, m.Window.Until(b.Time, v.Now, v.Program.Calendar))
+			instants = append(instants, m.Window.Until(b.Time, now, c))
 		}
 	}
 	slices.Sort(instants)
 	for _, at := range slices.Compact(instants) {
-		if at > v.Now && int64(len(v.set(m, burns, at))) < used {
+		if at <= now {
+			continue
+		}
+		if set, _ := Set(m, burns, at, c); int64(len(set)) < used {
 			return value.OfTime(at)
 		}
 	}

@@ -1,17 +1,20 @@
 package incremental
 
 import (
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
-// clock knows the periods of the calendar that were asked for last: instants
-// that follow each other mostly lie in the same.
+// clock knows the periods of the calendar that were asked for: working one out
+// takes longer than most of what asks for it.
 type clock struct {
 	calendar value.Calendar
-	periods  [value.NumPeriods][2]period // of now, and of rows
+	periods  [value.NumPeriods][2]period // of now and of rows, those asked for last: instants that follow each other mostly lie in the same
+	known    [value.NumPeriods][]period  // in order, maxKnown at most
 }
 
 type period struct{ start, next int64 }
@@ -21,13 +24,32 @@ const (
 	ofRow
 )
 
+// maxKnown bounds the periods of a kind that are remembered: more days than a
+// window has.
+const maxKnown = 512
+
 // period returns the period that an instant is in.
 func (c *clock) period(p value.Period, ms int64, of int) period {
-	known := &c.periods[p][of]
-	if ms < known.start || ms >= known.next {
-		*known = period{c.calendar.Start(p, ms), c.calendar.Next(p, ms)}
+	last := &c.periods[p][of]
+	if ms < last.start || ms >= last.next {
+		*last = c.find(p, ms)
 	}
-	return *known
+	return *last
+}
+
+// find looks a period up among those that are known.
+func (c *clock) find(p value.Period, ms int64) period {
+	known := c.known[p]
+	i := sort.Search(len(known), func(i int) bool { return known[i].next > ms })
+	if i < len(known) && known[i].start <= ms {
+		return known[i]
+	}
+	found := period{c.calendar.Start(p, ms), c.calendar.Next(p, ms)}
+	if len(known) == maxKnown {
+		known, i = known[:0], 0
+	}
+	c.known[p] = slices.Insert(known, i, found)
+	return found
 }
 
 // from returns the earliest time that a row in a window has at an instant.
