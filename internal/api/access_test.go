@@ -70,6 +70,7 @@ var operations = []struct {
 	{"ledger", "GET", "/v1/sites/news/ledger", "", "query:read", true},
 	{"export-events", "GET", "/v1/sites/news/events", "", "events:read", true},
 	{"get-program", "GET", "/v1/sites/news/program", "", "program:read", true},
+	{"get-schema", "GET", "/v1/sites/news/schema", "", "program:read", true},
 	{"put-program", "PUT", "/v1/sites/news/program", `{"files":{"main":"segment all = events |> any"}}`, "program:write", true},
 	{"check-program", "POST", "/v1/sites/news/program/check", `{"files":{"main":"segment all = events |> any"}}`, "program:read", true},
 	{"list-program-versions", "GET", "/v1/sites/news/program/versions", "", "program:read", true},

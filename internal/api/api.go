@@ -206,6 +206,7 @@ func New(d Deps) *API {
 	a.registerEvents()
 	a.registerItems()
 	a.registerPrograms()
+	a.registerSchema()
 	a.registerSegments()
 	a.registerViews()
 	a.registerAccounts()

@@ -867,6 +867,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell what programs can name
+         * @description Columns, properties, fields of the catalogue and names of the active program, with the values seen most often in page views of the window, or in other events. Values need the scope `query:read` as well.
+         *
+         *     Needs the scope `program:read`.
+         */
+        get: operations["get-schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/segments": {
         parameters: {
             query?: never;
@@ -1880,6 +1902,37 @@ export interface components {
              */
             memory: string;
             reader: string;
+        };
+        Schema: {
+            access: string[];
+            /** @description Of items of the catalogue */
+            attributes: components["schemas"]["SchemaName"][];
+            /** @description Of rows */
+            columns: components["schemas"]["SchemaName"][];
+            /** @description Whether traits and entitlements are of all accounts: only so many are looked at */
+            complete: boolean;
+            /** @description Names that accounts and lists entitle to */
+            entitlements: string[];
+            /** @description Fields of the catalogue */
+            items: components["schemas"]["SchemaName"][];
+            meters: string[];
+            metrics: string[];
+            /** @description That events of the window have had */
+            properties: components["schemas"]["SchemaName"][];
+            /** @description Of the active program, as are the following */
+            segments: string[];
+            timezone: string;
+            /** @description Of accounts */
+            traits: components["schemas"]["SchemaName"][];
+            week_start: string;
+            window: string;
+        };
+        SchemaName: {
+            name: string;
+            /** @enum {string} */
+            type: "text" | "integer" | "decimal" | "boolean" | "time" | "list" | "any";
+            /** @description At most 20. Empty for what names a reader or a page, and for a key without query:read */
+            values: string[];
         };
         Segment: {
             name: string;
@@ -7256,6 +7309,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReaderSegments"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schema"];
                 };
             };
             /** @description Bad Request */
