@@ -100,6 +100,10 @@ func (a *API) registerPrograms() {
 		Summary: "List the versions of the program", Tags: tags, Errors: problems(404, 422),
 	}, reads), a.listPrograms)
 	register(a, with(huma.Operation{
+		OperationID: "get-program-version", Method: http.MethodGet, Path: "/v1/sites/{site}/program/versions/{version}",
+		Summary: "Read a version of the program", Tags: tags, Errors: problems(404, 422),
+	}, reads), a.getProgramVersion)
+	register(a, with(huma.Operation{
 		OperationID: "activate-program", Method: http.MethodPost, Path: "/v1/sites/{site}/program/versions/{version}/activate",
 		Summary: "Go back to a version", Tags: tags, Errors: problems(404, 422),
 		Description: "A new version with the text of that one is stored and activated.",
@@ -189,7 +193,13 @@ type ProgramInput struct {
 	RawBody     []byte `contentType:"application/json"`
 }
 
-type programOutput struct{ Body ProgramChecked }
+type programOutput struct {
+	ETag string `header:"ETag" doc:"Of the active program"`
+	Body ProgramChecked
+}
+
+// programTag is the ETag of the active program.
+func programTag(state event.Active) string { return `"` + strconv.Itoa(state.Version) + `"` }
 
 func (a *API) checkProgram(ctx context.Context, in *ProgramInput) (*programOutput, error) {
 	files, err := programFiles(a, in.ContentType, in.RawBody)
@@ -200,23 +210,24 @@ func (a *API) checkProgram(ctx context.Context, in *ProgramInput) (*programOutpu
 	if err != nil {
 		return nil, err
 	}
-	return &programOutput{checked(p, warnings)}, nil
+	return &programOutput{Body: checked(p, warnings)}, nil
 }
 
 func (a *API) putProgram(ctx context.Context, in *struct {
 	ProgramInput
+	Conditions
 	Activate bool `query:"activate" default:"true"`
 }) (*programOutput, error) {
 	files, err := programFiles(a, in.ContentType, in.RawBody)
 	if err != nil {
 		return nil, err
 	}
-	return a.storeProgram(ctx, files, in.Activate)
+	return a.storeProgram(ctx, files, in.Conditions, in.Activate)
 }
 
 // storeProgram checks a program, appends it to the log as the newest version
-// and answers when the engine has it.
-func (a *API) storeProgram(ctx context.Context, files map[string]string, activate bool) (*programOutput, error) {
+// and answers when the engine has it. The conditions are about the active one.
+func (a *API) storeProgram(ctx context.Context, files map[string]string, conditions Conditions, activate bool) (*programOutput, error) {
 	c := callOf(ctx)
 	p, warnings, err := a.compile(ctx, c.site, files)
 	if err != nil {
@@ -228,6 +239,9 @@ func (a *API) storeProgram(ctx context.Context, files map[string]string, activat
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
+	if err := conditions.hold(programTag(state)); err != nil {
+		return nil, err
+	}
 	version, facts, err := program.Stored(c.site.ID, state, event.Program{Files: files, At: a.Now().UnixMilli(), By: c.principal.Name}, activate)
 	if err != nil {
 		return nil, a.failed(ctx, err)
@@ -235,9 +249,13 @@ func (a *API) storeProgram(ctx context.Context, files map[string]string, activat
 	if err := a.commit(ctx, facts...); err != nil {
 		return nil, a.failed(ctx, err)
 	}
-	out := checked(p, warnings)
-	out.Version, out.Active = version, activate
-	return &programOutput{out}, nil
+	out := &programOutput{Body: checked(p, warnings)}
+	out.Body.Version, out.Body.Active = version, activate
+	if activate {
+		state.Version = version
+	}
+	out.ETag = programTag(state)
+	return out, nil
 }
 
 func (a *API) version(ctx context.Context, version int, texts bool) (out ProgramVersion, err error) {
@@ -264,12 +282,30 @@ func (a *API) version(ctx context.Context, version int, texts bool) (out Program
 	return out, nil
 }
 
-func (a *API) getProgram(ctx context.Context, _ *struct{ SitePath }) (*struct{ Body ProgramVersion }, error) {
+type activeProgramOutput struct {
+	ETag string `header:"ETag"`
+	Body ProgramVersion
+}
+
+func (a *API) getProgram(ctx context.Context, _ *struct{ SitePath }) (*activeProgramOutput, error) {
 	state, err := a.Programs.State(callOf(ctx).site.ID)
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
 	out, err := a.version(ctx, state.Version, true)
+	return &activeProgramOutput{programTag(state), out}, err
+}
+
+// VersionPath is the number of a version.
+type VersionPath struct {
+	Version int `path:"version" minimum:"0"`
+}
+
+func (a *API) getProgramVersion(ctx context.Context, in *struct {
+	SitePath
+	VersionPath
+}) (*struct{ Body ProgramVersion }, error) {
+	out, err := a.version(ctx, in.Version, true)
 	return &struct{ Body ProgramVersion }{out}, err
 }
 
@@ -311,11 +347,12 @@ func (a *API) listPrograms(ctx context.Context, in *struct {
 
 func (a *API) activateProgram(ctx context.Context, in *struct {
 	SitePath
-	Version int `path:"version" minimum:"0"`
+	VersionPath
+	Conditions
 }) (*programOutput, error) {
 	stored, err := a.version(ctx, in.Version, true)
 	if err != nil {
 		return nil, err
 	}
-	return a.storeProgram(ctx, stored.Files, true)
+	return a.storeProgram(ctx, stored.Files, in.Conditions, true)
 }

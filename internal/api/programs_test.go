@@ -45,6 +45,11 @@ func TestProgramVersions(t *testing.T) {
 		t.Errorf("restored: %v", got)
 	}
 	s.want(404, "POST", path+"/versions/9/activate", "")
+	two := s.want(200, "GET", path+"/versions/2", "").json(t)
+	if two["active"] != false || len(two["files"].(map[string]any)) != 2 {
+		t.Errorf("version 2: %v", two)
+	}
+	s.want(404, "GET", path+"/versions/9", "")
 	page := s.want(200, "GET", path+"/versions?limit=3", "").json(t)
 	if n := len(page["versions"].([]any)); n != 3 {
 		t.Errorf("%d versions: %v", n, page)
@@ -52,6 +57,23 @@ func TestProgramVersions(t *testing.T) {
 	rest := s.want(200, "GET", path+"/versions?cursor="+page["cursor"].(string), "").json(t)
 	if list := rest["versions"].([]any); len(list) != 1 || list[0].(map[string]any)["version"] != 0.0 || rest["cursor"] != nil {
 		t.Errorf("the rest: %v", rest)
+	}
+}
+
+// A program is not put in the place of one that its writer has not seen.
+func TestProgramConditions(t *testing.T) {
+	s := newServer(t)
+	s.site("news")
+	const path = "/v1/sites/news/program"
+	const text = "access story { allow everyone }"
+	seen := "If-Match: " + s.want(200, "GET", path, "").Header.Get("ETag")
+	s.want(200, "PUT", path+"?activate=false", text, textHeader, seen)
+	first := s.want(200, "PUT", path, text, textHeader, seen) // one that is only stored changes nothing
+	s.want(412, "PUT", path, text, textHeader, seen)
+	s.want(412, "POST", path+"/versions/1/activate", "", seen)
+	s.want(200, "POST", path+"/versions/1/activate", "", "If-Match: "+first.Header.Get("ETag"))
+	if got := s.want(200, "GET", path, "").json(t); got["version"] != 3.0 {
+		t.Errorf("active: %v", got)
 	}
 }
 
