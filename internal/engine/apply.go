@@ -36,17 +36,22 @@ type message struct {
 	event.Batch
 	raw    []byte
 	hashes [][]uint64 // by site, by row: hash of the device
-	sites  []siteClock
+	sites  []siteContext
 	left   int32 // shards that have not applied it yet
 	// exchange is where the shards meet in the middle of the message; nil: it
 	// has nothing that crosses between them.
 	exchange *exchange
 }
 
-// siteClock is what a message says of a site's time.
-type siteClock struct {
+// siteContext is a site as of a message, which the dispatcher takes note of: it
+// runs ahead of the shards. Without known there is no such site, or its time has
+// not begun.
+type siteContext struct {
 	now, window int64
 	known       bool
+	site        *event.Site // nil: there is no such site
+	profiles    *Profiles
+	items       *Catalog
 }
 
 // applier applies the rows of messages to the sites of one shard. Its scratch

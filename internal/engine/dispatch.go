@@ -103,7 +103,7 @@ func (e *Engine) take(it item) (ok bool) {
 	return true
 }
 
-// prepare finds the clocks of the message's sites and hashes its devices.
+// prepare takes note of the message's sites as of it and hashes its devices.
 func (e *Engine) prepare(m *message) {
 	if minute := m.Stamp / 60_000; minute != e.minute {
 		// Every site's clock moves once a minute, whether it has rows or not.
@@ -125,17 +125,18 @@ func (e *Engine) prepare(m *message) {
 	}
 	for i := range m.Sites {
 		rows := &m.Sites[i]
-		clock := siteClock{}
+		c := siteContext{}
 		if site, ok := e.facts.site(rows.Site); ok {
-			clock = siteClock{now: m.Stamp, window: site.WindowDuration().Milliseconds(), known: true}
+			c = siteContext{now: m.Stamp, window: site.WindowDuration().Milliseconds(), known: true,
+				site: site, profiles: e.facts.profilesOf(rows.Site), items: e.facts.catalog(rows.Site)}
 			if site.Clock == event.ClockEvent {
 				if rows.HasClock {
 					e.facts.setClock(rows.Site, rows.Clock)
 				}
-				clock.now, clock.known = e.facts.clock(rows.Site)
+				c.now, c.known = e.facts.clock(rows.Site)
 			}
 		}
-		m.sites = append(m.sites, clock)
+		m.sites = append(m.sites, c)
 		h := m.hashes[i][:0]
 		last, hash := uint32(0), subject.Hash("")
 		for _, d := range rows.Device[:rows.N] {

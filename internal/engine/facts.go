@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"maps"
@@ -21,9 +22,9 @@ type facts struct {
 	mu       sync.RWMutex
 	sites    map[string]*event.Site
 	clocks   map[string]int64
-	values   map[factKey][]byte // of every fact but profiles, as written
-	catalogs map[string]*catalog
-	changed  map[factKey]bool // since the last checkpoint
+	values   map[factKey][]byte  // of every fact but profiles, as written
+	catalogs map[string]*Catalog // of sites with items; replaced, never changed
+	changed  map[factKey]bool    // since the last checkpoint
 	// profiles are those of each site; the map is replaced, never changed, so
 	// that they are read without a lock.
 	profiles atomic.Pointer[map[string]*Profiles]
@@ -40,19 +41,12 @@ type pastVersion struct {
 
 type factKey struct{ kind, site, key string }
 
-// catalog is a site's items as the dispatcher changes them.
-type catalog struct {
-	items     map[string]*event.Item
-	addresses map[string]string
-	shared    *Catalog // what readers hold; nil once items have changed
-}
-
 func newFacts(address func(*event.Site, string) string) *facts {
 	if address == nil {
 		address = func(_ *event.Site, a string) string { return a }
 	}
 	return &facts{address: address, sites: map[string]*event.Site{}, clocks: map[string]int64{},
-		values: map[factKey][]byte{}, catalogs: map[string]*catalog{}, changed: map[factKey]bool{}, past: map[string][]pastVersion{}}
+		values: map[factKey][]byte{}, catalogs: map[string]*Catalog{}, changed: map[factKey]bool{}, past: map[string][]pastVersion{}}
 }
 
 // isProfile says whether facts of a kind are kept in Profiles.
@@ -75,6 +69,7 @@ func (f *facts) apply(fact *event.Fact, stamp int64) {
 		f.applyProfile(key, fact, stamp)
 		return
 	}
+	same := bytes.Equal(f.values[key], fact.Value)
 	if len(fact.Value) == 0 {
 		delete(f.values, key)
 	} else {
@@ -84,6 +79,9 @@ func (f *facts) apply(fact *event.Fact, stamp int64) {
 	switch key.kind {
 	case event.FactSite:
 		f.applySite(key, fact.Value)
+		if c := f.catalogs[key.key]; c != nil && !same { // addresses mean what the settings say
+			f.catalogs[key.key] = f.anew(f.sites[key.key], c)
+		}
 	case event.FactItem:
 		f.applyItem(key, fact.Value)
 	}
@@ -284,30 +282,26 @@ func (f *facts) applyItem(key factKey, value []byte) {
 	}
 	c := f.catalogs[key.site]
 	if c == nil {
-		c = &catalog{items: map[string]*event.Item{}, addresses: map[string]string{}}
-		f.catalogs[key.site] = c
+		c = &Catalog{}
 	}
-	c.shared = nil
-	if old := c.items[key.key]; old != nil {
-		for _, a := range f.addressesOf(site, old) {
-			if c.addresses[a] == key.key {
-				delete(c.addresses, a)
-			}
-		}
-		delete(c.items, key.key)
-	}
-	if len(value) == 0 {
-		return
+	if old, ok := c.Item(key.key); ok {
+		c = c.without(key.key, f.addressesOf(site, old))
 	}
 	item := &event.Item{}
-	if json.Unmarshal(value, item) != nil {
-		return
+	if len(value) > 0 && json.Unmarshal(value, item) == nil {
+		item.ID = key.key
+		c = c.with(item, f.addressesOf(site, item))
 	}
-	item.ID = key.key
-	c.items[key.key] = item
-	for _, a := range f.addressesOf(site, item) {
-		c.addresses[a] = key.key
+	f.catalogs[key.site] = c
+}
+
+// anew returns a site's catalogue with the addresses that its entries now have.
+func (f *facts) anew(site *event.Site, c *Catalog) *Catalog {
+	out := &Catalog{}
+	for item := range c.All() {
+		out = out.with(item, f.addressesOf(site, item))
 	}
+	return out
 }
 
 func (f *facts) addressesOf(site *event.Site, item *event.Item) []string {
@@ -385,25 +379,11 @@ func (f *facts) clock(site string) (int64, bool) {
 	return now, ok
 }
 
-// snapshot returns a site's catalogue as it is now.
-func (f *facts) snapshot(site string) *Catalog {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	c := f.catalogs[site]
-	if c == nil {
-		return nil
-	}
-	if c.shared == nil {
-		s := &Catalog{items: make(map[string]*event.Item, len(c.items)), addresses: make(map[string]string, len(c.addresses))}
-		for k, v := range c.items {
-			s.items[k] = v
-		}
-		for k, v := range c.addresses {
-			s.addresses[k] = v
-		}
-		c.shared = s
-	}
-	return c.shared
+// catalog returns a site's catalogue as it is now; nil has no items.
+func (f *facts) catalog(site string) *Catalog {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.catalogs[site]
 }
 
 // each calls fn with every fact, by kind, site and key; sites come first, as
@@ -462,40 +442,16 @@ func (e *Engine) SiteNow(site string, wall int64) int64 {
 }
 
 // Item returns an entry of a site's catalogue. It must not be changed.
-func (e *Engine) Item(site, id string) (*event.Item, bool) {
-	e.facts.mu.RLock()
-	defer e.facts.mu.RUnlock()
-	if c := e.facts.catalogs[site]; c != nil {
-		i, ok := c.items[id]
-		return i, ok
-	}
-	return nil, false
-}
+func (e *Engine) Item(site, id string) (*event.Item, bool) { return e.facts.catalog(site).Item(id) }
 
 // Items returns a site's entries by id.
 func (e *Engine) Items(site string) []*event.Item {
-	e.facts.mu.RLock()
-	defer e.facts.mu.RUnlock()
-	c := e.facts.catalogs[site]
-	if c == nil {
-		return nil
-	}
-	out := make([]*event.Item, 0, len(c.items))
-	for _, i := range c.items {
-		out = append(out, i)
-	}
-	slices.SortFunc(out, func(a, b *event.Item) int { return strings.Compare(a.ID, b.ID) })
-	return out
+	return slices.SortedFunc(e.facts.catalog(site).All(), func(a, b *event.Item) int { return strings.Compare(a.ID, b.ID) })
 }
 
 // ItemByAddress returns the entry that claims a normalised address.
 func (e *Engine) ItemByAddress(site, address string) (id string, ok bool) {
-	e.facts.mu.RLock()
-	defer e.facts.mu.RUnlock()
-	if c := e.facts.catalogs[site]; c != nil {
-		id, ok = c.addresses[address]
-	}
-	return id, ok
+	return e.facts.catalog(site).ByAddress(address)
 }
 
 // Fact returns the value of a fact. It must not be changed.

@@ -26,8 +26,11 @@ type Reader struct {
 	Account string // "" for a device
 	// FirstSeen is the time of its first row ever, Unix ms; valid if Known.
 	FirstSeen int64
-	// Profiles are what is proven of the site's readers; Now is the site's clock,
-	// and rows before From are not part of any answer, Unix ms.
+	// Site are the settings of its site, Items the catalogue, Profiles what is
+	// proven of the site's readers; Now is the site's clock, and rows before From
+	// are not part of any answer, Unix ms.
+	Site      *event.Site
+	Items     *Catalog
 	Profiles  *Profiles
 	Now, From int64
 
@@ -47,7 +50,8 @@ func (v *View) Reader(name string) (r Reader, ok bool) {
 	if !ok {
 		return Reader{}, false
 	}
-	r = newReader(name, own, v.Profiles, v.Now, v.From)
+	r = newReader(name, own)
+	r.Site, r.Items, r.Profiles, r.Now, r.From = v.Site, v.Items, v.Profiles, v.Now, v.From
 	hash := subject.Hash(own)
 	r.view = v.Shards[ShardOf(hash, len(v.Shards))]
 	if r.view.Readers == nil {
@@ -61,8 +65,8 @@ func (v *View) Reader(name string) (r Reader, ok bool) {
 }
 
 // newReader makes the reader of a name whose rows are kept under own.
-func newReader(name, own string, profiles *Profiles, now, from int64) Reader {
-	r := Reader{Name: name, Profiles: profiles, Now: now, From: from}
+func newReader(name, own string) Reader {
+	r := Reader{Name: name}
 	if isAccount(own) {
 		r.Name, r.Account = own, own[len(accountPrefix):]
 	}
@@ -80,15 +84,14 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 		return fmt.Errorf("%w %q", ErrUnknownReader, name)
 	}
 	hash := subject.Hash(own)
-	var r Reader
+	r := newReader(name, own)
 	var known bool
 	done := make(chan struct{})
 	err := e.enqueue(item{one: e.shards[ShardOf(hash, len(e.shards))],
 		dispatch: func() {
-			var s *event.Site
-			if s, known = e.facts.site(site); known {
-				now := e.siteClock(s)
-				r = newReader(name, own, e.facts.profilesOf(site), now, now-s.WindowDuration().Milliseconds())
+			if r.Site, known = e.facts.site(site); known {
+				r.Items, r.Profiles, r.Now = e.facts.catalog(site), e.facts.profilesOf(site), e.siteClock(r.Site)
+				r.From = r.Now - r.Site.WindowDuration().Milliseconds()
 			}
 		},
 		command: func(s *shard) {

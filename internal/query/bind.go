@@ -67,7 +67,7 @@ func kindOfName(v *engine.View, name string) Kind {
 			return KindProperty
 		}
 	}
-	for _, item := range v.Items.Items() {
+	for item := range v.Items.All() {
 		if _, ok := item.Attributes[name]; ok {
 			return KindAttribute
 		}
@@ -83,7 +83,7 @@ func allNames(v *engine.View) []string {
 			names = append(names, s.Columns[c].Name)
 		}
 	}
-	for _, item := range v.Items.Items() {
+	for item := range v.Items.All() {
 		for name := range item.Attributes {
 			if !slices.Contains(names, name) {
 				names = append(names, name)

@@ -90,7 +90,7 @@ func (s *shard) newSpace(d *Dimension) *space {
 		sp.table, sp.names = numbers, sp.entry.names()
 	default:
 		sp.global, sp.names = numbers, dict.Texts
-		if d.ofItem() && len(s.run.catalog.Items()) > 0 {
+		if d.ofItem() && s.run.catalog.Len() > 0 {
 			names := sp.entry.names()
 			sp.names = make([]string, len(dict.Texts))
 			for code := range sp.names {
