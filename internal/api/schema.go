@@ -99,7 +99,7 @@ func schemaOfView(view *engine.View) *Schema {
 			properties.column(shard, c)
 		}
 	}
-	for _, item := range view.Items.Items() {
+	for item := range view.Items.All() {
 		for name := range item.Attributes {
 			attributes.add(name, event.KindString)
 		}
@@ -268,7 +268,7 @@ func (s *Schema) catalogueValues(c *engine.Catalog) {
 			}
 		}
 	}
-	for _, i := range c.Items() {
+	for i := range c.All() {
 		add("kind", i.Kind)
 		add("section", i.Section)
 		add("tags", i.Tags...)
