@@ -69,6 +69,7 @@ type ProgramFault struct {
 	Column    int    `json:"column" doc:"From 1, in code points"`
 	EndColumn int    `json:"end_column" doc:"Exclusive"`
 	Location  string `json:"location" example:"main:5:33"`
+	Severity  string `json:"severity" enum:"error,warning"`
 	Code      string `json:"code"`
 	Message   string `json:"message"`
 	Hint      string `json:"hint,omitempty"`
@@ -114,7 +115,7 @@ func programFaults(list []source.Diagnostic) []ProgramFault {
 	out := make([]ProgramFault, 0, len(list))
 	for _, d := range list {
 		out = append(out, ProgramFault{File: d.File, Line: d.Line, Column: d.Column, EndColumn: d.EndColumn,
-			Location: fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column), Code: d.Code, Message: d.Message, Hint: d.Hint})
+			Location: fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column), Severity: d.Severity.String(), Code: d.Code, Message: d.Message, Hint: d.Hint})
 	}
 	return out
 }

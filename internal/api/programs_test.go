@@ -89,7 +89,7 @@ func TestProgramFaults(t *testing.T) {
 			t.Fatalf("%s: %v", call[0], r)
 		}
 		one := list[0].(map[string]any)
-		if one["file"] != "main" || one["line"] != 1.0 || one["column"] != 29.0 || one["end_column"] != 41.0 || one["location"] != "main:1:29" || one["hint"] == nil {
+		if one["file"] != "main" || one["line"] != 1.0 || one["column"] != 29.0 || one["end_column"] != 41.0 || one["location"] != "main:1:29" || one["hint"] == nil || one["severity"] != "error" {
 			t.Errorf("%s: %v", call[0], one)
 		}
 	}
@@ -166,7 +166,7 @@ func TestReaderSegments(t *testing.T) {
 		}
 	}
 	s.want(422, "GET", "/v1/sites/news/readers/d1/segments", "")
-	if got := s.want(200, "GET", "/v1/sites/news/segments/big", "").json(t); got["size"] != 1.0 || got["name"] != "big" {
+	if got := s.want(200, "GET", "/v1/sites/news/segments/big", "").json(t); got["size"] != 1.0 || got["readers"] != 2.0 || got["name"] != "big" {
 		t.Errorf("size: %v", got)
 	}
 	if got := s.want(200, "GET", "/v1/sites/news/segments/big/members", "").body; got != "{\"reader\":\"device:d1\"}\n" {
@@ -226,8 +226,8 @@ func TestMembersCountAPersonOnce(t *testing.T) {
 		if got := segments("account:" + account); got != before {
 			t.Errorf("%s was in %s; as %s it is in %s", device, before, account, got)
 		}
-		if got := s.want(200, "GET", "/v1/sites/news/segments/twice", "").json(t)["size"]; got != float64(n+1) {
-			t.Errorf("%v members after %d people", got, n+1)
+		if got := s.want(200, "GET", "/v1/sites/news/segments/twice", "").json(t); got["size"] != float64(n+1) || got["readers"] != got["size"] {
+			t.Errorf("%v after %d people", got, n+1)
 		}
 	}
 	if got := members(); strings.Contains(got, "device:") || strings.Count(got, "account:") != 16 {

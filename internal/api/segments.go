@@ -46,6 +46,7 @@ type Segment struct {
 type SegmentSize struct {
 	Name           string    `json:"name"`
 	Size           int       `json:"size"`
+	Readers        int       `json:"readers" doc:"Of whom the members are a part, counted like them"`
 	AsOf           time.Time `json:"as_of"`
 	ProgramVersion int       `json:"program_version"`
 	Position       string    `json:"position"`
@@ -175,11 +176,11 @@ func (a *API) segmentSize(ctx context.Context, in *struct {
 		return nil, a.failed(ctx, err)
 	}
 	defer a.queries.leave()
-	size := 0
-	if err := segment.Members(ctx, active.Plan, s, view, at, func(string) error { size++; return nil }); err != nil {
+	size, readers, err := segment.Size(ctx, active.Plan, s, view, at)
+	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
-	return &struct{ Body SegmentSize }{SegmentSize{Name: s.Name, Size: size, AsOf: time.UnixMilli(at).UTC(),
+	return &struct{ Body SegmentSize }{SegmentSize{Name: s.Name, Size: size, Readers: readers, AsOf: time.UnixMilli(at).UTC(),
 		ProgramVersion: active.Version, Position: view.Position.String()}}, nil
 }
 

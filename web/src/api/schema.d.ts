@@ -1751,6 +1751,8 @@ export interface components {
             /** @example main:5:33 */
             location: string;
             message: string;
+            /** @enum {string} */
+            severity: "error" | "warning";
         };
         ProgramFiles: {
             /** @description Name → text; the program begins in main */
@@ -1969,6 +1971,11 @@ export interface components {
             position: string;
             /** Format: int64 */
             program_version: number;
+            /**
+             * Format: int64
+             * @description Of whom the members are a part, counted like them
+             */
+            readers: number;
             /** Format: int64 */
             size: number;
         };
