@@ -229,7 +229,14 @@ type span32 struct {
 
 // Rows loads the reader's rows with from ≤ time ≤ to into rows. Rows before From
 // are never among them.
-func (r *Reader) Rows(from, to int64, into *Rows) {
+func (r *Reader) Rows(from, to int64, into *Rows) { r.load(from, to, into, r.Account == "") }
+
+// History is Rows with what accounts did on a device since they were proven on
+// it, Rows.Proven.
+func (r *Reader) History(from, to int64, into *Rows) { r.load(from, to, into, false) }
+
+// load is Rows; own leaves rows of proven accounts out.
+func (r *Reader) load(from, to int64, into *Rows, own bool) {
 	into.reset()
 	if !r.Known {
 		return
@@ -237,11 +244,10 @@ func (r *Reader) Rows(from, to int64, into *Rows) {
 	into.view, into.site, into.reader = r.view, r.site, r.ordinal
 	from = max(from, r.From)
 	if r.site != nil {
-		r.live(from, to, into)
+		r.live(from, to, into, own)
 		return
 	}
 	late := int64(r.view.Readers.table.Subjects.At(int(r.ordinal)).Late)
-	device := r.Account == ""
 	var last *block.Block
 	into.ids = r.view.Readers.table.AppendRows(into.ids, r.ordinal, func(id block.RowID) bool {
 		if last == nil || last.ID != id.Block() {
@@ -249,15 +255,14 @@ func (r *Reader) Rows(from, to int64, into *Rows) {
 				return false // its day has left
 			}
 		}
-		return into.offer(last, id, from, to, late, device)
+		return into.offer(last, id, from, to, late, own)
 	})
 	into.order(late)
 }
 
-// live is Rows from the writer's state.
-func (r *Reader) live(from, to int64, into *Rows) {
+// live is load from the writer's state.
+func (r *Reader) live(from, to int64, into *Rows, own bool) {
 	late := int64(r.site.subjects.Ptr(r.ordinal).Late)
-	device := r.Account == ""
 	var last *block.Builder
 	r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
 		if last == nil || last.ID != id.Block() {
@@ -266,7 +271,7 @@ func (r *Reader) live(from, to int64, into *Rows) {
 				return true
 			}
 		}
-		return !into.offer(last, id, from, to, late, device)
+		return !into.offer(last, id, from, to, late, own)
 	})
 	into.order(late)
 }
@@ -279,12 +284,12 @@ func (r *Rows) reset() {
 
 // offer takes a row, newest arrival first, if it is asked for; it says whether
 // no further one is.
-func (r *Rows) offer(source rowSource, id block.RowID, from, to, late int64, device bool) (enough bool) {
+func (r *Rows) offer(source rowSource, id block.RowID, from, to, late int64, own bool) (enough bool) {
 	t := source.Unix(id.Row())
 	if t+late < from {
 		return true // the rows before it are older still
 	}
-	if t >= from && t <= to && !(device && source.MarksOf(id.Row())&block.MarkProven != 0) {
+	if t >= from && t <= to && !(own && source.MarksOf(id.Row())&block.MarkProven != 0) {
 		r.list = append(r.list, rowRef{source, t, id})
 	}
 	return false

@@ -14,16 +14,27 @@ import (
 	"github.com/readership/readership/internal/rubric/value"
 )
 
-// reader is what a program can know of one reader at one instant. It is
-// fold.Profile, fold.Catalogue and, for want of a decision, fold.Burns.
-type reader struct {
-	of      engine.Reader
+// Reader is what a program can know of one reader at an instant: its rows, and
+// as a fold.Profile what is proven of it. It may be loaded with one reader after
+// the other.
+type Reader struct {
+	engine.Reader
+	Events engine.Rows // loaded by whoever asks
+
 	view    *engine.View
 	now     int64
 	account *engine.Account // nil: a device, or nothing was known then
-	rows    engine.Rows
-	columns map[string]int // of properties, in the reader's shard
+	columns map[string]int  // of properties, in the reader's shard
 }
+
+// Load makes it the reader of a view. It must be told an instant, by At, before
+// it is asked.
+func (r *Reader) Load(view *engine.View, of engine.Reader) {
+	r.Reader, r.view, r.columns = of, view, nil
+}
+
+// At moves to an instant of the site's clock inside the window.
+func (r *Reader) At(now int64) { r.now, r.account = now, r.Profile(now) }
 
 // Of returns the segments that a reader, device:ID or account:ID, is in at an
 // instant of the site's clock that lies in the view's window, by name in the
@@ -39,56 +50,54 @@ func Of(p *plan.Program, view *engine.View, name string, at int64) (names []stri
 
 // newView lays a reader out for the evaluator.
 func newView(p *plan.Program, view *engine.View, name string, at int64) (*fold.View, bool) {
-	r := &reader{view: view, now: at}
-	var ok bool
-	if r.of, ok = view.Reader(name); !ok {
+	of, ok := view.Reader(name)
+	if !ok {
 		return nil, false
 	}
-	r.account = r.of.Profile(at)
-	r.of.Rows(view.From, at, &r.rows)
-	rows := make([]fold.Row, r.rows.Len())
+	r := &Reader{}
+	r.Load(view, of)
+	r.At(at)
+	r.Rows(view.From, at, &r.Events)
+	rows := make([]fold.Row, r.Events.Len())
 	for i := range rows {
-		rows[i] = row{r, i}
+		rows[i] = Row{r, i}
 	}
-	return &fold.View{Program: p, Now: at, Rows: rows, Items: catalogue{view.Items}, Profile: r, Burns: none{}}, true
+	return &fold.View{Program: p, Now: at, Rows: rows, Items: Catalogue{view.Items}, Profile: r, Burns: none{}}, true
 }
 
-// Registered implements fold.Profile.
-func (r *reader) Registered() bool { return r.of.Registered() }
-
 // Entitled implements fold.Profile.
-func (r *reader) Entitled(name string, now int64) (by string, ok bool) {
+func (r *Reader) Entitled(name string, now int64) (by string, ok bool) {
 	return r.account.Entitled(name, now)
 }
 
 // Trait implements fold.Profile.
-func (r *reader) Trait(name string) value.Value {
+func (r *Reader) Trait(name string) value.Value {
 	t, ok := r.account.Trait(name)
 	if !ok {
 		return value.Value{}
 	}
-	return typed(t.Value, t.Kind)
+	return Typed(t.Value, t.Kind)
 }
 
 // FirstSeen implements fold.Profile.
-func (r *reader) FirstSeen() value.Value {
-	if !r.of.Known || r.of.FirstSeen > r.now {
+func (r *Reader) FirstSeen() value.Value {
+	if !r.Known || r.Reader.FirstSeen > r.now {
 		return value.Value{}
 	}
-	return value.OfTime(r.of.FirstSeen)
+	return value.OfTime(r.Reader.FirstSeen)
 }
 
 // FirstSubject implements fold.Profile: an account keeps the arms of the device
 // that it was first proven on.
-func (r *reader) FirstSubject() string {
-	if device, ok := r.of.FirstDevice(); ok {
+func (r *Reader) FirstSubject() string {
+	if device, ok := r.FirstDevice(); ok {
 		return device
 	}
-	return r.of.Name
+	return r.Name
 }
 
-// typed reads a recorded value; numbers too large for a Decimal are missing.
-func typed(text string, kind event.Kind) value.Value {
+// Typed reads a recorded value; numbers too large for a Decimal are missing.
+func Typed(text string, kind event.Kind) value.Value {
 	switch kind {
 	case event.KindNumber:
 		if n, ok := value.ParseMicro(text); ok {
@@ -101,87 +110,98 @@ func typed(text string, kind event.Kind) value.Value {
 	return value.OfText(text)
 }
 
-// row is one row of a reader.
-type row struct {
-	r *reader
-	i int
+// Row is one row of a reader, a fold.Row.
+type Row struct {
+	Of *Reader
+	I  int // its place in Events
 }
 
 // Time implements fold.Row.
-func (w row) Time() int64 { return w.r.rows.Time(w.i) }
+func (w Row) Time() int64 { return w.Of.Events.Time(w.I) }
 
 // Column implements fold.Row.
-func (w row) Column(c plan.Column) value.Value {
-	rows := &w.r.rows
+func (w Row) Column(c plan.Column) value.Value {
+	rows := &w.Of.Events
 	switch c {
 	case plan.ColDevice:
-		return value.OfText(rows.Device(w.i))
+		return value.OfText(rows.Device(w.I))
 	case plan.ColView: // a page view is a row
-		if kind, _, _ := rows.Text(w.i, int(event.ColType)); kind != event.TypePageView {
+		if kind, _, _ := rows.Text(w.I, int(event.ColType)); kind != event.TypePageView {
 			return value.Value{}
 		}
-		return value.OfText(strconv.FormatUint(uint64(rows.ID(w.i)), 10))
+		return value.OfText(strconv.FormatUint(uint64(rows.ID(w.I)), 10))
 	case plan.ColVisit:
-		if visit, _ := rows.Visit(w.i); visit != 0 {
+		if visit, _ := rows.Visit(w.I); visit != 0 {
 			return value.OfInt(int64(visit))
 		}
 		return value.Value{}
 	case plan.ColStartsVisit:
-		_, starts := rows.Visit(w.i)
+		_, starts := rows.Visit(w.I)
 		return value.OfBool(starts)
 	case plan.ColEngagedSeconds: // a row without engagement has none
-		if millis := rows.EngagedMillis(w.i); millis > 0 {
+		if millis := rows.EngagedMillis(w.I); millis > 0 {
 			return value.OfMicro(int64(millis) * 1000)
 		}
 		return value.Value{}
 	case plan.ColScrollPercent:
-		if percent := rows.ScrollPercent(w.i); percent > 0 {
+		if percent := rows.ScrollPercent(w.I); percent > 0 {
 			return value.OfInt(int64(percent))
 		}
 		return value.Value{}
 	case plan.ColValue:
-		if micros, ok := rows.Value(w.i); ok {
+		if micros, ok := rows.Value(w.I); ok {
 			return value.OfMicro(micros)
 		}
 		return value.Value{}
 	}
-	text, _, ok := rows.Text(w.i, int(c))
+	text, _, ok := rows.Text(w.I, int(c))
 	if !ok {
 		return value.Value{}
 	}
 	if c == plan.Column(event.ColItem) {
-		text = w.r.view.Items.Canonical(text)
+		text = w.Of.view.Items.Canonical(text)
 	}
 	return value.OfText(text)
 }
 
 // Property implements fold.Row.
-func (w row) Property(name string) value.Value {
-	c, known := w.r.columns[name]
+func (w Row) Property(name string) value.Value {
+	c, known := w.Of.columns[name]
 	if !known {
-		if w.r.columns == nil {
-			w.r.columns = map[string]int{}
+		if w.Of.columns == nil {
+			w.Of.columns = map[string]int{}
 		}
-		c = w.r.of.Property(name)
-		w.r.columns[name] = c
+		c = w.Of.Reader.Property(name)
+		w.Of.columns[name] = c
 	}
 	if c < 0 {
 		return value.Value{}
 	}
-	text, kind, ok := w.r.rows.Text(w.i, c)
+	text, kind, ok := w.Of.Events.Text(w.I, c)
 	if !ok {
 		return value.Value{}
 	}
-	return typed(text, kind)
+	return Typed(text, kind)
 }
 
-// catalogue is a site's items as programs see them.
-type catalogue struct{ items *engine.Catalog }
+// Catalogue is a site's items as programs see them, a fold.Catalogue.
+type Catalogue struct{ Items *engine.Catalog }
 
 // Field implements fold.Catalogue.
-func (c catalogue) Field(item string, f plan.Field) value.Value {
-	i, ok := c.items.Item(item)
-	if !ok {
+func (c Catalogue) Field(item string, f plan.Field) value.Value {
+	i, _ := c.Items.Item(item)
+	return Field(i, f)
+}
+
+// Attribute implements fold.Catalogue.
+func (c Catalogue) Attribute(item, name string) value.Value {
+	i, _ := c.Items.Item(item)
+	return Attribute(i, name)
+}
+
+// Field returns a field of an item but its id; nil stands for an unknown one.
+func Field(i *event.Item, f plan.Field) value.Value {
+	if i == nil {
 		return value.Value{}
 	}
 	switch f {
@@ -215,9 +235,10 @@ func (c catalogue) Field(item string, f plan.Field) value.Value {
 	return value.Value{}
 }
 
-// Attribute implements fold.Catalogue.
-func (c catalogue) Attribute(item, name string) value.Value {
-	if i, ok := c.items.Item(item); ok {
+// Attribute returns an attribute of an item, a Text; nil stands for an unknown
+// one.
+func Attribute(i *event.Item, name string) value.Value {
+	if i != nil {
 		if text, ok := i.Attributes[name]; ok {
 			return value.OfText(text)
 		}

@@ -79,6 +79,7 @@ func (b *batch) again() {
 		clear(b.predicates)
 		clear(b.keys)
 		clear(b.values)
+		clear(b.lasts)
 		b.mark = 1
 	}
 }

@@ -104,6 +104,24 @@ func (e *Evaluator) keep(s *State) {
 	s.kept = b
 }
 
+// Keep lays all rows of a reader out that can matter from an instant on, for
+// whoever asks about many instants, by At with this state. It holds nothing else;
+// the memory of what it held is used again.
+func (e *Evaluator) Keep(r Reader, from int64, s *State) {
+	b := s.kept
+	if b == nil {
+		b = &batch{kept: true}
+		b.init(e)
+		b.lasts = make([]lasts, len(e.layout.lasts))
+	}
+	*s = State{Members: s.Members, kept: b}
+	b.again()
+	b.codes, b.since = e.codesAre, from-e.program.Window+1
+	e.reader = r
+	e.load(b.since)
+	b.rows = append(b.rows, e.scratch.rows[e.scratch.from(b.since):]...)
+}
+
 // useKept takes the rows that are kept for a reader; false if there are none, or
 // not all that the instant asks for.
 func (e *Evaluator) useKept(s *State) bool {

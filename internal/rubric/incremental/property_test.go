@@ -289,7 +289,12 @@ func (w *world) check(what string, s *subject, now int64) string {
 // checkAt compares what is read at an instant.
 func (w *world) checkAt(s *subject, now int64) string {
 	asked := w.pick(numItems + 1)
-	v, view := w.view(s, now), w.e.At(s, now, uint32(asked), oneOf(w, nil, &s.state))
+	state := oneOf(w, nil, &s.state, &w.laid)
+	if state == &w.laid {
+		w.e.Keep(s, now-oneOf(w, 0, hour), state)
+		w.counts.of["reader laid out"]++
+	}
+	v, view := w.view(s, now), w.e.At(s, now, uint32(asked), state)
 	if asked > 0 {
 		v.Item = itemName(asked)
 	}

@@ -225,6 +225,7 @@ type world struct {
 	joined   map[[2]int]uint64
 	program  *plan.Program
 	e        *Evaluator
+	laid     State // of the reader that was laid out last
 	table    *table
 	fault    fault
 	counts   *counts
@@ -333,7 +334,7 @@ func (w *world) activate() {
 		w.program = newGenerator(w).program()
 	}
 	w.e = New(w.program, nil)
-	w.e.fault = w.fault
+	w.e.fault, w.laid = w.fault, State{}
 	w.e.maxRows = oneOf(w, MaxRows, 3, 10)
 	w.table = newTable(w, w.e.Inputs())
 	w.e.Bind(w.table)
