@@ -50,8 +50,7 @@ func (v *View) Reader(name string) (r Reader, ok bool) {
 	if !ok {
 		return Reader{}, false
 	}
-	r = newReader(name, own)
-	r.Site, r.Items, r.Profiles, r.Now, r.From = v.Site, v.Items, v.Profiles, v.Now, v.From
+	r = v.about(name, own)
 	hash := subject.Hash(own)
 	r.view = v.Shards[ShardOf(hash, len(v.Shards))]
 	if r.view.Readers == nil {
@@ -62,6 +61,13 @@ func (v *View) Reader(name string) (r Reader, ok bool) {
 		r.FirstSeen = s.FirstSeen()
 	}
 	return r, true
+}
+
+// about makes the reader of a name, with what the view knows of its site.
+func (v *View) about(name, own string) Reader {
+	r := newReader(name, own)
+	r.Site, r.Items, r.Profiles, r.Now, r.From = v.Site, v.Items, v.Profiles, v.Now, v.From
+	return r
 }
 
 // newReader makes the reader of a name whose rows are kept under own.

@@ -12,7 +12,7 @@ func (v *View) ReaderAt(shard int, ordinal uint32) (r Reader, ok bool) {
 	if own == "" {
 		return Reader{}, false
 	}
-	r = newReader(ReaderName(own), own, v.Profiles, v.Now, v.From)
+	r = v.about(ReaderName(own), own)
 	subj := s.Subjects.Subjects.At(int(ordinal))
 	r.view, r.ordinal, r.Known, r.FirstSeen = s, ordinal, true, subj.FirstSeen()
 	return r, true

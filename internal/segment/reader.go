@@ -21,17 +21,14 @@ type Reader struct {
 	engine.Reader
 	Events engine.Rows // loaded by whoever asks
 
-	view    *engine.View
 	now     int64
 	account *engine.Account // nil: a device, or nothing was known then
 	columns map[string]int  // of properties, in the reader's shard
 }
 
-// Load makes it the reader of a view. It must be told an instant, by At, before
-// it is asked.
-func (r *Reader) Load(view *engine.View, of engine.Reader) {
-	r.Reader, r.view, r.columns = of, view, nil
-}
+// Load makes it another reader. It must be told an instant, by At, before it is
+// asked.
+func (r *Reader) Load(of engine.Reader) { r.Reader, r.columns = of, nil }
 
 // At moves to an instant of the site's clock inside the window.
 func (r *Reader) At(now int64) { r.now, r.account = now, r.Profile(now) }
@@ -55,7 +52,7 @@ func newView(p *plan.Program, view *engine.View, name string, at int64) (*fold.V
 		return nil, false
 	}
 	r := &Reader{}
-	r.Load(view, of)
+	r.Load(of)
 	r.At(at)
 	r.Rows(view.From, at, &r.Events)
 	rows := make([]fold.Row, r.Events.Len())
@@ -159,7 +156,7 @@ func (w Row) Column(c plan.Column) value.Value {
 		return value.Value{}
 	}
 	if c == plan.Column(event.ColItem) {
-		text = w.Of.view.Items.Canonical(text)
+		text = w.Of.Items.Canonical(text)
 	}
 	return value.OfText(text)
 }
