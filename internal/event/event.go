@@ -73,7 +73,15 @@ const (
 	// FlagProven says that ColAccount was proven: by a token that verified, by an
 	// API key, or by a login. Without it the account is a claim.
 	FlagProven
+	// FlagCommit marks the commit of a decision: a row of TypeDecision whose Device
+	// is the reader itself, ID or account:ID. It is decided where it is applied; its
+	// properties begin with PropertyDecision.
+	FlagCommit
 )
+
+// PropertyDecision begins the names of a commit's properties. They are what the
+// decision rests on beside the row's columns, and no columns themselves.
+const PropertyDecision = "decision."
 
 // Event is one thing a reader did. Its strings may alias the request's buffer:
 // who keeps an Event beyond the request copies them.

@@ -20,7 +20,27 @@ const (
 	// FactErase happens once, where it stands in the log: everything of a reader
 	// that came before it is forgotten. Key = reader, as device:ID or account:ID.
 	FactErase = "erase"
+
+	// FactBurns carries what meters have burned of readers (engine.AppendBurns).
+	FactBurns = "burns"
+	// FactEmpty happens once, where it stands in the log: what a meter has burned
+	// of a reader before it is gone. Key = MeterKey.
+	FactEmpty = "empty"
+	// FactEmptied stands: a reader's meter was emptied, by whom and why. Key =
+	// MeterKey, Value = Emptied.
+	FactEmptied = "emptied"
 )
+
+// MeterKey is the key of a FactEmpty and of a FactEmptied; the reader is
+// device:ID or account:ID.
+func MeterKey(reader, meter string) string { return reader + "\x00" + meter }
+
+// Emptied says who emptied a reader's meter last, why and when.
+type Emptied struct {
+	By  string `json:"by,omitempty"`
+	Why string `json:"why,omitempty"`
+	At  int64  `json:"at"` // Unix milliseconds
+}
 
 // Account is what a publisher's systems say of an account: proof, never claims.
 type Account struct {
