@@ -277,7 +277,8 @@ func TestLists(t *testing.T) {
 		t.Fatal(got)
 	}
 	s.want(304, "GET", path, "", "If-None-Match: "+r.Header.Get("ETag"))
-	if l, ok := s.engine.Profiles("news").Listed("premium", "device:d1", netip.MustParseAddr("192.0.2.9"), "", s.clock().UnixMilli()); !ok || l.List != "campus" {
+	profiles := s.engine.Profiles("news")
+	if l, ok := profiles.Listed("premium", "device:d1", profiles.Matches(netip.MustParseAddr("192.0.2.9"), ""), s.clock().UnixMilli()); !ok || l.List != "campus" {
 		t.Errorf("%+v", l)
 	}
 	s.want(412, "PUT", path, `{"entitlement":"x"}`, "If-None-Match: *")

@@ -75,6 +75,26 @@ func (p *Profiles) List(name string) (*event.List, bool) {
 // Lists returns all entitlement lists by name. The map must not be changed.
 func (p *Profiles) Lists() map[string]*event.List { return p.stored }
 
+// Match is a list on which the address or the domain of a request stands.
+type Match struct {
+	List        string
+	By          string // ByAddress, ByDomain
+	Entitlement string // that the list gave then
+}
+
+// Matches returns the lists on which an address, or the domain of a proven
+// e-mail address in lower case, stands: those of the address first.
+func (p *Profiles) Matches(address netip.Addr, domain string) (out []Match) {
+	for _, l := range p.lists.byAddress(address) {
+		out = append(out, Match{l.name, ByAddress, l.entitlement})
+	}
+	p.lists.byDomain(domain, func(l *list) bool {
+		out = append(out, Match{l.name, ByDomain, l.entitlement})
+		return true
+	})
+	return out
+}
+
 // Listing is how a list entitles a reader.
 type Listing struct {
 	List string
@@ -82,55 +102,42 @@ type Listing struct {
 	// Take says that the reader has no seat yet and there is one: a FactSeat has
 	// to be written for it.
 	Take bool
+	// Since is when the reader's seat was last needed, Unix ms; of one that it has.
+	Since int64
 }
 
-// Listed says whether a list entitles a reader at an instant of the site's
-// clock, by the address the request comes from or by the domain of the reader's
-// proven e-mail address, in lower case.
-func (p *Profiles) Listed(entitlement, reader string, address netip.Addr, domain string, now int64) (Listing, bool) {
+// Listed says whether one of the lists on which a request stands entitles its
+// reader at an instant of the site's clock. Lists that have gone entitle nobody.
+func (p *Profiles) Listed(entitlement, reader string, on []Match, now int64) (Listing, bool) {
 	var free Listing
-	try := func(l *list, by string) (Listing, bool) {
-		if l.entitlement != entitlement {
-			return Listing{}, false
+	for _, m := range on {
+		l := p.lists.byName[m.List]
+		if l == nil || l.entitlement != entitlement {
+			continue
 		}
 		if l.seats == 0 {
-			return Listing{List: l.name, By: by}, true
+			return Listing{List: l.name, By: m.By}, true
 		}
 		s, _ := p.seats.Get(l.name)
-		if s.holds(reader, now) {
-			return Listing{List: l.name, By: BySeat}, true
+		if at, ok := s.held(reader, now); ok {
+			return Listing{List: l.name, By: BySeat, Since: at}, true
 		}
 		if free.List == "" && s.taken(now) < l.seats {
 			free = Listing{List: l.name, By: BySeat, Take: true}
 		}
-		return Listing{}, false
-	}
-	for _, l := range p.lists.byAddress(address) {
-		if found, ok := try(l, ByAddress); ok {
-			return found, true
-		}
-	}
-	var found Listing
-	ok := false
-	p.lists.byDomain(domain, func(l *list) bool {
-		found, ok = try(l, ByDomain)
-		return !ok
-	})
-	if ok {
-		return found, true
 	}
 	return free, free.List != ""
 }
 
 const seatTime = int64(event.SeatTime / time.Millisecond)
 
-// holds says whether a reader has a seat.
-func (s *seats) holds(reader string, now int64) bool {
+// held says since when a reader has a seat.
+func (s *seats) held(reader string, now int64) (at int64, ok bool) {
 	if s == nil {
-		return false
+		return 0, false
 	}
-	at, ok := s.at.Get(reader)
-	return ok && now < at+seatTime
+	at, ok = s.at.Get(reader)
+	return at, ok && now < at+seatTime
 }
 
 // taken returns how many seats are taken.

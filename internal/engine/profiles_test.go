@@ -189,7 +189,7 @@ func TestListsByAddressAndDomain(t *testing.T) {
 		{"premium", "192.0.2.7", "", "firm", "seat"}, {"premium", "192.0.2.8", "", "", ""},
 	} {
 		address, _ := netip.ParseAddr(c.address)
-		got, ok := p.Listed(c.entitlement, "device:d", address, c.domain, t0)
+		got, ok := p.Listed(c.entitlement, "device:d", p.Matches(address, c.domain), t0)
 		if got.List != c.list || got.By != c.by || ok != (c.list != "") {
 			t.Errorf("%s from %s%s: %+v", c.entitlement, c.address, c.domain, got)
 		}
@@ -203,7 +203,8 @@ func TestSeats(t *testing.T) {
 	f.facts(t0, factOf(event.FactList, "firm", event.List{Entitlement: "premium", CIDRs: []string{"192.0.2.0/24"}, Seats: 2}))
 	address := netip.MustParseAddr("192.0.2.1")
 	asks := func(reader string, at int64) (engine.Listing, bool) {
-		return f.view("news").Profiles.Listed("premium", reader, address, "", at)
+		p := f.view("news").Profiles
+		return p.Listed("premium", reader, p.Matches(address, ""), at)
 	}
 	takes := func(reader string, at int64) {
 		f.facts(t0, factOf(event.FactSeat, event.SeatKey("firm", reader), event.Seat{At: at}))

@@ -1,8 +1,11 @@
 package program
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -23,26 +26,40 @@ type Programs struct {
 	facts Facts
 
 	mu    sync.Mutex
-	plans map[string]*Compiled // by site
+	plans map[string]*plans // by site
 }
 
-// Compiled is the program that a site runs.
+// plans are those of a site that were asked for lately.
+type plans struct {
+	settings string // of the site, that they depend on
+	site     *event.Site
+	latest   []*Compiled // the last one asked for first
+	// active is the value of the fact that made state, so that it is read once.
+	active []byte
+	state  event.Active
+}
+
+// maxPlans is how many versions of a site's program are kept compiled.
+const maxPlans = 8
+
+// Compiled is a version of a site's program.
 type Compiled struct {
 	Version int // 0: Initial
 	Plan    *plan.Program
-
-	settings string // of the site, that the plan depends on
 }
 
 // New returns the programs among facts.
-func New(facts Facts) *Programs { return &Programs{facts: facts, plans: map[string]*Compiled{}} }
+func New(facts Facts) *Programs { return &Programs{facts: facts, plans: map[string]*plans{}} }
 
 // State returns which version of a site's program is active, and which is the
 // newest.
 func (p *Programs) State(site string) (event.Active, error) {
-	var a event.Active
-	value, ok := p.facts.Fact(event.FactActive, site, "")
-	if !ok {
+	value, _ := p.facts.Fact(event.FactActive, site, "")
+	return stateOf(site, value)
+}
+
+func stateOf(site string, value []byte) (a event.Active, err error) {
+	if len(value) == 0 {
 		return a, nil
 	}
 	if err := json.Unmarshal(value, &a); err != nil {
@@ -69,23 +86,63 @@ func (p *Programs) Version(site string, version int) (program event.Program, ok 
 // Active returns the program that a site runs. A site's settings are part of
 // what a program means, so it is compiled again when they change.
 func (p *Programs) Active(site *event.Site) (*Compiled, error) {
-	state, err := p.State(site.ID)
-	if err != nil {
-		return nil, err
+	value, _ := p.facts.Fact(event.FactActive, site.ID, "")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.of(site)
+	if !bytes.Equal(of.active, value) {
+		state, err := stateOf(site.ID, value)
+		if err != nil {
+			return nil, err
+		}
+		of.active, of.state = value, state
+	}
+	return p.at(of, site, of.state.Version)
+}
+
+// ErrNotKept says that a version of a program is not kept any more.
+var ErrNotKept = errors.New("this version of the program is not kept")
+
+// At returns a version of a site's program as its settings have it now. Errors:
+// ErrNotKept.
+func (p *Programs) At(site *event.Site, version int) (*Compiled, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at(p.of(site), site, version)
+}
+
+// of returns the plans of a site under its settings.
+func (p *Programs) of(site *event.Site) *plans {
+	of := p.plans[site.ID]
+	if of != nil && of.site == site {
+		return of
 	}
 	s := Schema(site)
 	settings := fmt.Sprint(site.Timezone, s.Calendar.WeekStart, s.Window)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c := p.plans[site.ID]; c != nil && c.Version == state.Version && c.settings == settings {
-		return c, nil
+	if of == nil || of.settings != settings {
+		of = &plans{settings: settings}
+		p.plans[site.ID] = of
 	}
-	c, err := p.compile(site.ID, state.Version, s)
-	if err != nil {
-		return nil, err
+	of.site = site
+	return of
+}
+
+func (p *Programs) at(of *plans, site *event.Site, version int) (*Compiled, error) {
+	i := slices.IndexFunc(of.latest, func(c *Compiled) bool { return c.Version == version })
+	if i == 0 {
+		return of.latest[0], nil
 	}
-	c.settings = settings
-	p.plans[site.ID] = c
+	var c *Compiled
+	if i > 0 {
+		c = of.latest[i]
+		of.latest = slices.Delete(of.latest, i, i+1)
+	} else {
+		var err error
+		if c, err = p.compile(site.ID, version, Schema(site)); err != nil {
+			return nil, err
+		}
+	}
+	of.latest = slices.Insert(of.latest[:min(len(of.latest), maxPlans-1)], 0, c)
 	return c, nil
 }
 
@@ -95,7 +152,7 @@ func (p *Programs) compile(site string, version int, s *schema.Schema) (*Compile
 		return nil, err
 	}
 	if !ok {
-		return nil, fmt.Errorf("compile the program of site %s: version %d is active and not stored", site, version)
+		return nil, fmt.Errorf("compile version %d of the program of site %s: %w", version, site, ErrNotKept)
 	}
 	checked := rubric.CheckText(text.Files, s)
 	if !checked.OK() {

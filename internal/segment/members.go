@@ -45,10 +45,6 @@ func each(ctx context.Context, p *plan.Program, s *plan.Segment, view *engine.Vi
 		if !ok || r.Away(at) {
 			return nil
 		}
-		v, ok := newView(p, view, name, at)
-		if !ok {
-			return nil
-		}
-		return emit(name, v.Segment(s.ID))
+		return emit(name, View(p, &r, at).Segment(s.ID))
 	})
 }

@@ -1,5 +1,5 @@
 // Package segment answers who is in the segments of a site's program, from the
-// engine's views. It puts the engine's rows, catalogue and proof behind the
+// engine's views. View puts the engine's rows, catalogue and proof behind the
 // evaluator of internal/rubric/fold, which decides.
 package segment
 
@@ -38,28 +38,31 @@ func (r *Reader) At(now int64) { r.now, r.account = now, r.Profile(now) }
 // order of the program. A reader that nothing is known of is in those that ask
 // for nothing. ok is false for a name that is none.
 func Of(p *plan.Program, view *engine.View, name string, at int64) (names []string, ok bool) {
-	v, ok := newView(p, view, name, at)
+	r, ok := view.Reader(name)
 	if !ok {
 		return nil, false
 	}
-	return v.Segments(), true
+	return View(p, &r, at).Segments(), true
 }
 
-// newView lays a reader out for the evaluator.
-func newView(p *plan.Program, view *engine.View, name string, at int64) (*fold.View, bool) {
-	of, ok := view.Reader(name)
-	if !ok {
-		return nil, false
-	}
+// View lays a reader out for the evaluator, as of an instant of the site's clock.
+// Its rows are read when something asks for them. It has no burns, and lasts as
+// long as the reader does.
+func View(p *plan.Program, of *engine.Reader, at int64) *fold.View {
 	r := &Reader{}
-	r.Load(of)
+	r.Load(*of)
 	r.At(at)
-	r.Rows(view.From, at, &r.Events)
+	return &fold.View{Program: p, Now: at, Load: r.load, Items: Catalogue{of.Items}, Profile: r, Burns: none{}}
+}
+
+// load reads the rows.
+func (r *Reader) load() []fold.Row {
+	r.Rows(r.From, r.now, &r.Events)
 	rows := make([]fold.Row, r.Events.Len())
 	for i := range rows {
 		rows[i] = Row{r, i}
 	}
-	return &fold.View{Program: p, Now: at, Rows: rows, Items: Catalogue{view.Items}, Profile: r, Burns: none{}}, true
+	return rows
 }
 
 // Entitled implements fold.Profile.

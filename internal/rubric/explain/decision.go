@@ -41,6 +41,7 @@ type Meter struct {
 	ResetsAt string  `json:"resets_at,omitempty"`
 	Window   string  `json:"window"`
 	Entries  []Entry `json:"entries"`
+	Older    int64   `json:"older,omitempty"` // how many more there are, that were not recorded
 	Sentence string  `json:"sentence"`
 }
 
@@ -53,8 +54,12 @@ type Entry struct {
 // Decide explains the decision of an access block about the item that a view
 // asks for. version is the program's, 0 if it has none.
 func Decide(v *fold.View, access int, version int64) *Decision {
+	return Decided(v, v.Decide(access), version)
+}
+
+// Decided explains a decision that was made on a view.
+func Decided(v *fold.View, d fold.Decision, version int64) *Decision {
 	x := newExplainer(v)
-	d := v.Decide(access)
 	out := &Decision{Access: d.Access.Name, Version: version, At: x.stamp(v.Now), Item: v.Item, Decision: d.Clause.Outcome.String(), Clause: d.Clause.Name, Offer: d.Clause.Offers}
 	if d.Clause.Outcome == plan.Charge {
 		out.Price = d.Price.String() + " " + d.Clause.Currency
@@ -110,7 +115,7 @@ func MeterState(v *fold.View, meter int) *Meter { return newExplainer(v).meter(m
 
 func (x *explainer) meter(id int) *Meter {
 	m := x.view.Meter(id)
-	out := &Meter{Name: m.Name, Used: m.Used(), Limit: m.Limit, Left: m.Left(), Entries: []Entry{}}
+	out := &Meter{Name: m.Name, Used: m.Used(), Limit: m.Limit, Left: m.Left(), Entries: []Entry{}, Older: m.Older}
 	from := x.view.Now
 	for _, b := range m.Entries {
 		from = min(from, b.Time)

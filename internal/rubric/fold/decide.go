@@ -33,6 +33,11 @@ func (v *View) Decide(access int) Decision {
 	for !v.Holds(a.Clauses[i]) {
 		i++
 	}
+	return v.DecidedBy(a, i)
+}
+
+// DecidedBy returns the decision of an access block if its i-th clause decides.
+func (v *View) DecidedBy(a *plan.Access, i int) Decision {
 	c := a.Clauses[i]
 	d := Decision{Access: a, Clause: c, Index: i, Meter: shown(a.Clauses[:i+1]), Burns: c.Burns}
 	if c.Price != nil {

@@ -12,6 +12,9 @@ func (v *View) Expr(e *plan.Expr) value.Value { return v.On(nil, e) }
 // On returns the value of an expression in a stage, on a row.
 func (v *View) On(r Row, e *plan.Expr) value.Value {
 	if e.Op < plan.Not {
+		if r == nil && v.Facts != nil && e.LooksUp() {
+			return v.kept(e)
+		}
 		return v.leaf(r, e)
 	}
 	args := make([]value.Value, len(e.Args))
@@ -19,6 +22,17 @@ func (v *View) On(r Row, e *plan.Expr) value.Value {
 		args[i] = v.On(r, a)
 	}
 	return e.Apply(v.Program.Calendar, args)
+}
+
+// kept returns the value of an expression that looks something up, from the
+// facts where they know it.
+func (v *View) kept(e *plan.Expr) value.Value {
+	x, known := v.Facts.Known(e)
+	if !known {
+		x = v.leaf(nil, e)
+		v.Facts.Looked(e, x)
+	}
+	return x
 }
 
 // leaf returns the value of what is no operation on values.

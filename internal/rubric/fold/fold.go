@@ -81,16 +81,31 @@ type View struct {
 	Item    string  // asked for; "" for none
 	Request Request // nil for none
 
+	// Load returns Rows when they are first asked for; nil: they are there.
+	Load func() []Row
+	// Facts keep what is looked up outside of streams and segments, or know it
+	// already; nil: nobody keeps it.
+	Facts Facts
+
 	// What was worked out already: programs name segments and meters many times,
 	// and those name others.
 	segments map[int]bool
 	meters   map[int]*Meter
 }
 
-// About returns the view with another item asked for.
+// Facts stand between a decision and what it looks up, so that it can be
+// explained later.
+type Facts interface {
+	// Known returns the value of an expression that is known already.
+	Known(*plan.Expr) (value.Value, bool)
+	// Looked is told the value of one that was not.
+	Looked(*plan.Expr, value.Value)
+}
+
+// About returns the view with another item asked for, and without Facts.
 func (v *View) About(item string) *View {
 	out := *v
-	out.Item, out.meters = item, nil
+	out.Item, out.meters, out.Facts = item, nil, nil
 	return &out
 }
 
@@ -101,8 +116,10 @@ func (v *View) Segment(id int) bool {
 		if v.segments == nil {
 			v.segments = map[int]bool{}
 		}
+		facts := v.Facts
+		v.Facts = nil // they are about what names the segment
 		member = v.Expr(v.Program.Segments[id].Expr).True()
-		v.segments[id] = member
+		v.segments[id], v.Facts = member, facts
 	}
 	return member
 }

@@ -35,11 +35,12 @@ type Meter struct {
 	Limit    int64       // that holds
 	Today    int64       // what the limit's expression says; another than Limit if an older one sticks
 	ResetsAt value.Value // Time at which Used falls next; missing while it is 0
+	Older    int64       // how many of the set are not among Entries; of a state that was recorded
 	opened   int64       // when the period began, of from_first meters with entries
 }
 
 // Used returns how many items are in the set.
-func (m *Meter) Used() int64 { return int64(len(m.Entries)) }
+func (m *Meter) Used() int64 { return int64(len(m.Entries)) + m.Older }
 
 // Left returns how many more items the limit allows.
 func (m *Meter) Left() int64 { return max(0, m.Limit-m.Used()) }
@@ -75,6 +76,23 @@ func (v *View) Meter(id int) *Meter {
 	}
 	v.meters[id] = m
 	return m
+}
+
+// Asked calls fn with the meters that were asked, in the order of the program.
+func (v *View) Asked(fn func(*Meter)) {
+	for id := range v.Program.Meters {
+		if m := v.meters[id]; m != nil {
+			fn(m)
+		}
+	}
+}
+
+// Assume makes a state of a meter the one that Meter returns.
+func (v *View) Assume(m *Meter) {
+	if v.meters == nil {
+		v.meters = map[int]*Meter{}
+	}
+	v.meters[m.ID] = m
 }
 
 // Burn returns what a commit burns of a meter.

@@ -19,6 +19,9 @@ func (v *View) Stream(id int) []Row {
 
 // seen returns the rows up to now that are in the site's window.
 func (v *View) seen() []Row {
+	if v.Load != nil {
+		v.Rows, v.Load = v.Load(), nil
+	}
 	return keep(v.Rows, func(r Row) bool { return v.Now-v.Program.Window < r.Time() && r.Time() <= v.Now })
 }
 

@@ -34,6 +34,7 @@ type Access struct {
 
 	Clauses []*Clause // the last has no condition
 	Uses    Uses      // of all clauses
+	Looks   []*Expr   // what the clauses and the limits of their meters look up, each once, in the order in which they ask
 	Cost    Cost
 }
 

@@ -48,8 +48,44 @@ func (b *Builder) AddAccess(a *Access) *Access {
 		b.take(&a.Uses, &b.program.Meters[m].Uses)
 	}
 	a.Uses.tidy()
+	a.Looks = b.looks(a)
 	b.program.Accesses = append(b.program.Accesses, a)
 	return a
+}
+
+// looks returns what a block can look up.
+func (b *Builder) looks(a *Access) (out []*Expr) {
+	met, meters := map[int]bool{}, map[int]bool{}
+	var walk func(*Expr)
+	meter := func(id int) {
+		if !meters[id] {
+			meters[id] = true
+			walk(b.program.Meters[id].Limit)
+		}
+	}
+	walk = func(e *Expr) {
+		if e == nil || met[e.Key] {
+			return
+		}
+		met[e.Key] = true
+		for _, arg := range e.Args {
+			walk(arg)
+		}
+		if e.Op >= MeterUsed && e.Op <= InMeter {
+			meter(e.Ref)
+		}
+		if e.LooksUp() {
+			out = append(out, e)
+		}
+	}
+	for _, c := range a.Clauses {
+		walk(c.Cond)
+		walk(c.Price)
+		if c.Burns >= 0 {
+			meter(c.Burns)
+		}
+	}
+	return out
 }
 
 // asked returns the meters that a condition names, in its order.

@@ -148,6 +148,16 @@ func (e *Expr) IsConst() bool { return e.Op == Const }
 // IsTrue tells whether e is the constant true.
 func (e *Expr) IsTrue() bool { return e.Op == Const && e.Value.True() }
 
+// LooksUp tells whether the value of e is one that a decision finds, beside the
+// time and the state of meters.
+func (e *Expr) LooksUp() bool {
+	switch e.Op {
+	case Const, TimeNow, MeterUsed, MeterLeft, MeterLimit, MeterResetsAt, VerdictIs:
+		return false
+	}
+	return e.Op < Not
+}
+
 // eachOnce calls fn with e and all nodes in it, once each.
 func (e *Expr) eachOnce(fn func(*Expr)) {
 	if len(e.Args) == 0 {

@@ -1,0 +1,91 @@
+package identity
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+)
+
+// Decisions makes and opens the ids of decisions: what is known of a decision,
+// sealed, so that nobody has to remember it. An id is the base64url, without
+// padding, of
+//
+//	12 bytes  nonce
+//	the rest  AES-256-GCM(key, nonce, what is known, the site as additional data)
+//
+// docs/format/decisions.md describes it. Safe for concurrent use.
+type Decisions struct {
+	seal  cipher.AEAD
+	names macs
+}
+
+const (
+	// NonceBytes is the length of a Nonce.
+	NonceBytes = 12
+	tagBytes   = 16
+	// MaxDecisionID is the longest id of a decision, in bytes.
+	MaxDecisionID = 1024
+	// MaxSealed is the most bytes that an id can hold.
+	MaxSealed = MaxDecisionID/4*3 - NonceBytes - tagBytes
+)
+
+// Nonce is what makes the id of a decision its own.
+type Nonce [NonceBytes]byte
+
+// NewDecisions derives the keys of ids from the server's secret.
+func NewDecisions(secret []byte) *Decisions {
+	derive := hmac.New(sha256.New, secret)
+	derive.Write([]byte("decision"))
+	block, err := aes.NewCipher(derive.Sum(nil))
+	if err != nil {
+		panic(err) // of the length of the key only
+	}
+	seal, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err) // of the cipher only
+	}
+	return &Decisions{seal, newMACs(secret, "commit")}
+}
+
+// NewNonce makes a nonce.
+func (d *Decisions) NewNonce(random io.Reader) (n Nonce, err error) {
+	if _, err := io.ReadFull(random, n[:]); err != nil {
+		return n, fmt.Errorf("make the id of a decision: %w", err)
+	}
+	return n, nil
+}
+
+// Seal returns the id for what is known of a decision of a site, MaxSealed bytes
+// at most: the same for the same.
+func (d *Decisions) Seal(nonce Nonce, site string, known []byte) string {
+	raw := make([]byte, NonceBytes, NonceBytes+len(known)+tagBytes)
+	copy(raw, nonce[:])
+	return base64.RawURLEncoding.EncodeToString(d.seal.Seal(raw, nonce[:], known, []byte(site)))
+}
+
+// Open returns what an id of a site seals; ok is false if it is not one of ours.
+func (d *Decisions) Open(site, id string) (nonce Nonce, known []byte, ok bool) {
+	if len(id) > MaxDecisionID {
+		return nonce, nil, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
+	if err != nil || len(raw) < NonceBytes+tagBytes {
+		return nonce, nil, false
+	}
+	copy(nonce[:], raw)
+	known, err = d.seal.Open(nil, nonce[:], raw[NonceBytes:], []byte(site))
+	return nonce, known, err == nil
+}
+
+// Name is the event id of a decision's commit. Nobody can make an event that has
+// it: who has the id of a decision cannot tell its name.
+func (d *Decisions) Name(id string) string {
+	m := d.names.pool.Get().(*mac)
+	defer d.names.pool.Put(m)
+	m.of(id)
+	return string(m.out[:])
+}
