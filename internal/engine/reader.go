@@ -331,6 +331,12 @@ func (r *Rows) Code(i, column int) (code uint32, local bool) {
 	return code, local
 }
 
+// Has says whether a row has a value in a column.
+func (r *Rows) Has(i, column int) bool {
+	ref := &r.list[i]
+	return ref.source.CodeOf(ref.id.Row(), column) != 0
+}
+
 // Text returns a row's value in a column as text; ok is false if it is missing.
 func (r *Rows) Text(i, column int) (text string, kind event.Kind, ok bool) {
 	ref := &r.list[i]
