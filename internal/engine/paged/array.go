@@ -194,4 +194,5 @@ func (a *Array[T]) Load(values []T) {
 	for p := range a.dirty {
 		a.dirty[p] = false
 	}
+	a.epoch++ // so that the next change of each page is noticed
 }

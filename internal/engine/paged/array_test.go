@@ -11,7 +11,7 @@ import (
 // memory, and goes on as before.
 func TestLoad(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		values := rapid.SliceOfN(rapid.Uint16(), 0, 1000).Draw(t, "values")
+		values := slices.Repeat(rapid.SliceOfN(rapid.Uint16(), 0, 100).Draw(t, "values"), rapid.IntRange(1, 10).Draw(t, "times"))
 		a, whole, pages := New[uint16](256), New[uint16](256), New[uint16](256)
 		for _, v := range values {
 			a.Append(v)
@@ -33,6 +33,11 @@ func TestLoad(t *testing.T) {
 			var got []uint16
 			after := loaded.Snapshot()
 			after.Pages(func(_ int, page []uint16) bool { got = append(got, page...); return true })
+			var changed []int
+			loaded.Dirty(func(page int) { changed = append(changed, page) })
+			if last := len(values) / 128; !slices.Contains(changed, last) || !slices.Contains(changed, 0) && loaded.Len() > 1 {
+				t.Fatalf("of %d values the first and the last have changed, to be saved are the pages %v", loaded.Len(), changed)
+			}
 			want := append(slices.Clone(values), 7)
 			if len(want) > 1 {
 				want[0]++
