@@ -125,11 +125,11 @@ func textAt(s *engine.ShardView, row block.RowID, c event.Column) string {
 	return s.Columns[c].Dict.Texts[code]
 }
 
-// viewsSince counts page views after an instant, robots and copies left out.
+// viewsSince counts page views after an instant, robots left out.
 func viewsSince(s *engine.ShardView, since int64) int {
 	n := 0
 	for _, b := range s.Blocks {
-		if b.Copies || b.N == 0 || int64(b.Day)*block.DayMillis+int64(b.MaxTime) <= since {
+		if b.Kind != block.Plain || b.N == 0 || int64(b.Day)*block.DayMillis+int64(b.MaxTime) <= since {
 			continue
 		}
 		kinds, robots := b.ColumnAt(int(event.ColType)), b.ColumnAt(int(event.ColBotClass))

@@ -20,7 +20,7 @@ func eachRow(v *engine.View, from, to int64, emit func(row []byte) error) error 
 	for _, shard := range v.Shards {
 		for _, b := range shard.Blocks {
 			day := int64(b.Day) * block.DayMillis
-			if b.Copies || b.N == 0 || day+int64(b.MaxTime) < from || day+int64(b.MinTime) >= to {
+			if b.Kind == block.Copies || b.N == 0 || day+int64(b.MaxTime) < from || day+int64(b.MinTime) >= to {
 				continue
 			}
 			for i := range b.N {

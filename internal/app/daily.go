@@ -181,12 +181,15 @@ func (u *upkeep) snapshot(ctx context.Context) error {
 	return nil
 }
 
-// readers writes when the readers of a site were first seen, and which accounts
-// were proven on which devices.
+// readers writes when the readers of a site were first seen, what meters have
+// burned of them, and which accounts were proven on which devices.
 func (u *upkeep) readers(ctx context.Context, site string, write func(event.Fact) error) error {
 	u.facts.erasing.RLock()
 	defer u.facts.erasing.RUnlock()
 	if err := u.engine.EachSeen(ctx, site, snapshotBytes, write); err != nil {
+		return err
+	}
+	if err := u.engine.EachBurns(ctx, site, snapshotBytes, write); err != nil {
 		return err
 	}
 	return u.engine.EachPair(ctx, site, snapshotBytes, write)

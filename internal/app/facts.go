@@ -15,14 +15,15 @@ import (
 type factGate struct {
 	*eventlog.Committer
 	mu sync.RWMutex
-	// erasing keeps erasures apart from the snapshot of readers: what it read
-	// before one it must not write after it. It is taken before mu.
+	// erasing keeps erasures, and meters that are emptied, apart from the snapshot
+	// of readers: what it read before one it must not write after it. It is taken
+	// before mu.
 	erasing sync.RWMutex
 }
 
 // CommitFacts writes facts as the committer does, while no snapshot reads.
 func (g *factGate) CommitFacts(ctx context.Context, facts ...event.Fact) (event.Position, error) {
-	if slices.ContainsFunc(facts, func(f event.Fact) bool { return f.Kind == event.FactErase }) {
+	if slices.ContainsFunc(facts, func(f event.Fact) bool { return f.Kind == event.FactErase || f.Kind == event.FactEmpty }) {
 		g.erasing.Lock()
 		defer g.erasing.Unlock()
 	}

@@ -60,6 +60,7 @@ type applier struct {
 	shard, shards int
 	journal       bool   // keep what a checkpoint needs
 	seed          uint64 // of hash tables
+	decider       Decider
 	sites         map[string]*siteShard
 
 	touched    uint64 // keeps the reads of touch alive
@@ -219,6 +220,16 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, place int) {
 		at += width
 		flags := event.Flags(rows.Flags[r])
 		own := a.owns(hashes[r])
+		if flags&event.FlagCommit != 0 {
+			if own {
+				if isAccount(b.Strings[rows.Device[r]]) { // in its place among the account's rows
+					a.rowsOfAccounts = append(a.rowsOfAccounts, accountRow{place: place, row: r, cells: at - width, commit: true})
+				} else {
+					a.commit(m, s, place, r, at-width)
+				}
+			}
+			continue
+		}
 		account := accountOf(b.Shapes[shape], cells)
 		// Properties are numbered in the order of the log, whosever rows they
 		// are of: so the shards of a site know the same ones.
@@ -241,7 +252,7 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, place int) {
 		switch {
 		case isAccount(name):
 			if own { // in its place among the account's rows of other devices
-				a.rowsOfAccounts = append(a.rowsOfAccounts, accountRow{place, r, at - width, account, class, true})
+				a.rowsOfAccounts = append(a.rowsOfAccounts, accountRow{place: place, row: r, cells: at - width, account: account, class: class, own: true})
 			}
 			continue
 		case own:
@@ -313,10 +324,10 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, place, r i
 	if account != 0 && flags&event.FlagProven != 0 {
 		row.Marks = block.MarkProven
 		if !isAccount(name) {
-			pair = a.prove(s, ordinal, name, b.Strings[account], place, r)
+			pair = a.prove(s, ordinal, name, b.Strings[account], s.now, place, r)
 		}
 	}
-	blk := s.blockFor(day, false)
+	blk := s.blockFor(day, block.Plain)
 	i := blk.Append(&row)
 	for k, c := range columns {
 		if c >= 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 
 	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/burn"
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/engine/viewid"
 	"github.com/readership/readership/internal/engine/visit"
@@ -25,7 +26,7 @@ import (
 
 // checkpointVersion changes with the meaning of any key; a checkpoint of
 // another version is set aside and the log is replayed.
-const checkpointVersion = 2
+const checkpointVersion = 3
 
 // checkpointer writes what changed since the last checkpoint as one table that
 // Pebble takes in at once. Between checkpoints the log is the truth.
@@ -79,6 +80,7 @@ type siteHead struct {
 	LastDay      int
 	Seen         map[visit.ID]int64 `json:",omitempty"`
 	People       *peopleHead        `json:",omitempty"` // nil: no accounts
+	Meters       []string           `json:",omitempty"` // what burns say of meters, by code from 1
 }
 
 // peopleHead is what a shard keeps of a site's accounts beside pages.
@@ -88,9 +90,10 @@ type peopleHead struct {
 }
 
 type columnHead struct {
-	Name   string
-	Local  bool
-	Values int
+	Name    string
+	Local   bool
+	Values  int
+	Decided bool `json:",omitempty"` // only decisions have it
 }
 
 type waitingHead struct {
@@ -306,6 +309,7 @@ type siteSave struct {
 	subjects *subject.Saver
 	dicts    []dictSave
 	ids      []viewid.Entry
+	burns    *burn.Saver
 	people   *peopleSave // nil: no accounts
 }
 
@@ -331,6 +335,7 @@ func (s *shard) markUnsaved() {
 		st.visits.MarkUnsaved()
 		st.subjects.MarkUnsaved()
 		st.ids.MarkUnsaved()
+		st.burns.table.MarkUnsaved()
 		if p := st.people; p != nil {
 			p.devices.MarkUnsaved()
 			p.accounts.MarkUnsaved()
@@ -353,7 +358,7 @@ func (s *shard) save() *shardSave {
 }
 
 func (s *siteShard) save() siteSave {
-	v := siteSave{id: s.id, dropped: s.dropped, subjects: s.subjects.Unsaved(), ids: s.ids.TakeAdded()}
+	v := siteSave{id: s.id, dropped: s.dropped, subjects: s.subjects.Unsaved(), ids: s.ids.TakeAdded(), burns: s.burns.table.Unsaved()}
 	s.dropped = nil
 	h := &v.head
 	h.From, h.Cut, h.Now, h.Window, h.LastDay = s.from, s.cut, s.now, s.window, s.lastDay
@@ -371,7 +376,7 @@ func (s *siteShard) save() siteSave {
 	h.NextVisit, h.Seen = s.visits.Next(), s.visits.Seen()
 	for i := range s.columns {
 		c := &s.columns[i]
-		h.Columns = append(h.Columns, columnHead{c.name, c.local, c.dict.Len()})
+		h.Columns = append(h.Columns, columnHead{c.name, c.local, c.dict.Len(), c.decided})
 		if c.dict.Len() > max(c.saved, 1) {
 			v.dicts = append(v.dicts, dictSave{i, max(c.saved, 1), c.dict.View()})
 			c.saved = c.dict.Len()
@@ -383,7 +388,7 @@ func (s *siteShard) save() siteSave {
 		p.visits.Unsaved(func(c *visit.Chunk) { v.people.visits = append(v.people.visits, c) })
 		v.people.noVisits = p.visits.TakeGone()
 	}
-	h.Waiting = s.waiting.list()
+	h.Waiting, h.Meters = s.waiting.list(), s.burns.meters.View().Texts[1:]
 	h.IDSequence = s.idSequence
 	s.idSequence++
 	return v
@@ -412,9 +417,10 @@ const (
 	keyIDs       = 'I'
 	keyCopies    = 'J'
 	keyAccounts  = 'W'
+	keyBurns     = 'B'
 )
 
-var siteLetters = []byte{keySite, keyRows, keyAttention, keyVisits, keyTable, keyDict, keyIDs, keyCopies, keyAccounts}
+var siteLetters = []byte{keySite, keyRows, keyAttention, keyVisits, keyTable, keyDict, keyIDs, keyCopies, keyAccounts, keyBurns}
 
 // load restores the newest checkpoint; the engine stays empty if there is none.
 func (c *checkpointer) load(e *Engine) error {

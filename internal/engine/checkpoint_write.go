@@ -203,6 +203,9 @@ func (w *changes) site(shard int, s *siteSave) {
 		key := binary.BigEndian.AppendUint32(numbered(keyDict, shard, s.id, uint64(d.column)), uint32(d.from))
 		w.make(key, func(dst []byte) []byte { return block.AppendTexts(dst, d.view, d.from) })
 	}
+	s.burns.Each(func(page int, value func(dst []byte) []byte) {
+		w.make(numbered(keyBurns, shard, s.id, uint64(page)), value)
+	})
 	w.ids(keyIDs, shard, s, s.ids)
 	if p := s.people; p != nil {
 		w.people(shard, s, p)

@@ -200,6 +200,11 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 		return each(func(s *shard) { s.seen(&own) })
 	case f.Kind == event.FactPair:
 		return !known || each(func(s *shard) { s.pairs(&own) })
+	case f.Kind == event.FactBurns:
+		return !known || each(func(s *shard) { s.burnsTold(&own) })
+	case f.Kind == event.FactEmpty:
+		reader, meter, ok := strings.Cut(own.Key, "\x00")
+		return !known || !ok || each(func(s *shard) { s.applier.empty(own.Site, reader, meter) })
 	case f.Kind == event.FactJoin:
 		return !known || e.join(m, &own)
 	case f.Kind == event.FactErase:
@@ -230,7 +235,11 @@ func (e *Engine) join(m *message, f *event.Fact) bool {
 	if json.Unmarshal(f.Value, &login) != nil || login.Account == "" || f.Key == "" {
 		return true
 	}
-	step := &joinStep{position: m.position, stamp: m.Stamp, site: f.Site, device: f.Key, account: login.Account}
+	now := m.Stamp
+	if s, ok := e.facts.site(f.Site); ok {
+		now = e.siteClock(s)
+	}
+	step := &joinStep{position: m.position, stamp: m.Stamp, now: now, site: f.Site, device: f.Key, account: login.Account}
 	if e.accounts[f.Site] = true; len(e.shards) > 1 {
 		step.exchange = newExchange(len(e.shards))
 	}

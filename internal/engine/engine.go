@@ -49,6 +49,9 @@ type Config struct {
 	// Skip names positions whose events are left out: messages that stopped
 	// the engine twice.
 	Skip map[event.Position]bool
+	// Decide returns what decides the commits of a shard; nil keeps their rows as
+	// they came.
+	Decide func(shard int) Decider
 	// Pause waits a little before a write of the checkpoint that failed is tried
 	// again, as on a full disk; nil does not wait.
 	Pause func()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/burn"
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/engine/visit"
 	"github.com/readership/readership/internal/event"
@@ -39,6 +40,7 @@ type eraser struct {
 //
 // A device's rows are its own and their copies in accounts; an account's are
 // the copies, what devices brought it, and the rows of devices that name it.
+// With burns it is the same.
 // What a device did without the account stays the device's.
 func (a *applier) erase(site, reader string) {
 	s := a.sites[site]
@@ -55,6 +57,9 @@ func (a *applier) erase(site, reader string) {
 		}
 	}
 	account, ofAccount := strings.CutPrefix(name, accountPrefix)
+	if known {
+		e.burns(self, func(*burn.Burn) bool { return true })
+	}
 	if ofAccount {
 		e.named(account)
 	} else if s.people != nil {
@@ -94,7 +99,7 @@ func (e *eraser) copiesOf(device string) {
 	s := e.s
 	s.people.accounts.Named(device, func(n uint32) {
 		s.subjects.Rows(s.people.accounts.Ptr(n).Owner, func(id block.RowID) bool {
-			if b := s.blocks.get(id.Block()); b != nil && b.Copies && b.PairOf(id.Row()) == n {
+			if b := s.blocks.get(id.Block()); b != nil && b.Kind == block.Copies && b.PairOf(id.Row()) == n {
 				e.gone[id] = true
 			}
 			return true
@@ -135,7 +140,7 @@ func (e *eraser) repair(o uint32) {
 	copies := map[uint32][]visit.Point{}
 	s.subjects.Rows(o, func(id block.RowID) bool {
 		b := s.blocks.get(id.Block())
-		if b == nil {
+		if b == nil || b.Kind == block.Decisions {
 			return true
 		}
 		class := s.classOf(b, id.Row())
@@ -144,7 +149,7 @@ func (e *eraser) repair(o uint32) {
 		if b.EngagedMillis(id.Row()) >= engaged10 {
 			p.Flags |= visit.Engaged10
 		}
-		if b.Copies {
+		if b.Kind == block.Copies {
 			copies[b.PairOf(id.Row())] = append(copies[b.PairOf(id.Row())], p)
 		} else {
 			own = append(own, p)
@@ -158,6 +163,17 @@ func (e *eraser) repair(o uint32) {
 			return true
 		})
 	}
+}
+
+// burns takes out burns of a subject.
+func (e *eraser) burns(owner uint32, drop func(*burn.Burn) bool) {
+	e.s.burns.table.Remove(owner, func(b *burn.Burn) bool {
+		if !drop(b) {
+			return false
+		}
+		e.s.lose(int(event.ColItem), b.Item)
+		return true
+	})
 }
 
 // pairs removes the pairs that the reader is one side of.
@@ -183,6 +199,11 @@ func (e *eraser) pairs(name, account string, ofAccount bool, self uint32, known 
 		}
 	}
 	other.Named(name, func(n uint32) { named = append(named, n) })
+	if !ofAccount {
+		for _, n := range named {
+			e.burns(other.Ptr(n).Owner, func(b *burn.Burn) bool { return b.Device == n+1 })
+		}
+	}
 	remove(own, owned)
 	remove(other, named)
 }
@@ -244,6 +265,9 @@ func (s *siteShard) purgeTexts() {
 	for c, codes := range s.losing {
 		for _, b := range s.order {
 			b.Used(c, codes)
+		}
+		if c == int(event.ColItem) {
+			s.burns.table.Each(func(b *burn.Burn) { delete(codes, b.Item) })
 		}
 		if len(codes) == 0 {
 			continue

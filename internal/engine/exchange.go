@@ -19,14 +19,16 @@ type box struct {
 	forwards []forward
 }
 
-// carry are the rows without an account of one device that an account takes
-// over with a proof.
+// carry are the rows without an account and the burns of one device that an
+// account takes over with a proof.
 type carry struct {
 	site            string
 	place, row      int // of the proof in the message: its site's place and its row
 	device, account string
 	rows            []carriedRow
 	cells           []carriedCell
+	burns           []placedBurn
+	now             int64 // the site's clock
 }
 
 type carriedRow struct {
@@ -42,9 +44,10 @@ type carriedRow struct {
 }
 
 type carriedCell struct {
-	column int
-	text   string
-	kind   event.Kind
+	column   int    // -1: a property
+	property string // its name: numbers of properties are the shard's own
+	text     string
+	kind     event.Kind
 }
 
 // forward is attention for the copy of a page view.

@@ -215,6 +215,12 @@ func (f *facts) erase(site, reader string) {
 		return
 	}
 	f.setProfiles(site, f.profilesOf(site).without(reader, func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
+	for k := range f.values {
+		if k.kind == event.FactEmptied && k.site == site && strings.HasPrefix(k.key, event.MeterKey(reader, "")) {
+			delete(f.values, k)
+			f.changed[k] = true
+		}
+	}
 	if account, ok := strings.CutPrefix(reader, accountPrefix); ok {
 		f.past[site] = slices.DeleteFunc(f.past[site], func(v pastVersion) bool { return v.id == account })
 	}

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/readership/readership/internal/engine/block"
+import (
+	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/subject"
+)
 
 // Away says whether a device's newest row, of those up to an instant, is an
 // account's: whoever used it then counts as that account. An account is never
@@ -21,14 +24,14 @@ func (r *Reader) Away(at int64) bool {
 		late := int64(r.site.subjects.Ptr(r.ordinal).Late)
 		r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
 			b := r.site.blocks.get(id.Block())
-			return b != nil && !b.Leaving && !look(b, id, late)
+			return b != nil && !b.Leaving && (b.Kind == block.Decisions || !look(b, id, late))
 		})
 		return away
 	}
 	late := int64(r.view.Readers.table.Subjects.At(int(r.ordinal)).Late)
 	r.view.Readers.table.AppendRows(nil, r.ordinal, func(id block.RowID) bool {
 		b := r.view.ByID[id.Block()]
-		return b == nil || look(b, id, late) // without a block its day has left, and those before
+		return b == nil || b.Kind != block.Decisions && look(b, id, late) // without a block its day has left, and those before
 	})
 	return away
 }
@@ -67,8 +70,8 @@ func (v *View) EachReader(fn func(name string) error) error {
 	for _, s := range v.Shards {
 		for o := range s.Subjects.Len() {
 			name := s.Subjects.Name(uint32(o))
-			if name == "" {
-				continue // it was erased
+			if subj := s.Subjects.Subjects.At(o); name == "" || subj.FirstSeen() == subject.Unseen {
+				continue // it was erased, or has no rows
 			}
 			if err := fn(ReaderName(name)); err != nil {
 				return err

@@ -90,21 +90,24 @@ func (a *applier) boxFor(account string) *box {
 }
 
 // prove notes that an account is proven on a device, in a row of the message or
-// before all of them, and sends the device's rows without an account that are
-// newer than the last proof. It returns the pair, whose Last the caller sets
-// once the row of the proof is in the chain.
-func (a *applier) prove(s *siteShard, device uint32, name, account string, place, row int) (pair uint32) {
+// before all of them (row -1), and sends the device's rows without an account and
+// its burns that are newer than the last proof. It returns the pair, whose Last
+// the caller sets once the row of the proof is in the chain. now is the site's
+// clock.
+func (a *applier) prove(s *siteShard, device uint32, name, account string, now int64, place, row int) (pair uint32) {
 	devices := s.folk().devices
 	n, added := devices.Get(device, account, subject.Hash(account))
 	p := devices.Mut(n)
+	c := carry{site: s.id, place: place, row: row, device: name, account: account, now: now}
+	c.burns = s.burnsSince(device, now, event.Position(p.Position), p.Row)
 	p.Position, p.Row = uint64(a.position), uint32(max(row, 0))
 	newest, ok := s.subjects.Newest(device)
 	if !ok {
 		newest = subject.NoRow
 	}
-	if last := p.Last; added || last != newest {
+	if last := p.Last; added || last != newest || len(c.burns) > 0 {
 		p.Last = newest
-		a.depart(s, device, last, carry{site: s.id, place: place, row: row, device: name, account: account})
+		a.depart(s, device, last, c)
 	}
 	return n
 }
@@ -122,18 +125,23 @@ func (a *applier) depart(s *siteShard, device uint32, last block.RowID, c carry)
 	})
 	account := subject.Hash(c.account)
 	for i := len(a.ids) - 1; i >= 0; i-- {
-		id := a.ids[i]
-		b := s.blocks.get(id.Block())
-		if b == nil || b.Leaving || b.Unix(id.Row()) < s.from || b.Unix(id.Row()) == never || b.MarksOf(id.Row())&block.MarkProven != 0 {
-			continue
+		if b, ok := s.departs(a.ids[i], c.account); ok {
+			c.add(s, b, a.ids[i].Row(), joinedKey(a.shard, a.ids[i], account))
 		}
-		if claim, _ := s.textOf(b, id.Row(), int(event.ColAccount)); claim == c.account {
-			continue // the account has its copy
-		}
-		c.add(s, b, id.Row(), joinedKey(a.shard, id, account))
 	}
 	to := a.boxFor(c.account)
 	to.carries = append(to.carries, c)
+}
+
+// departs says whether a login takes a device's row over to an account, and
+// returns its block.
+func (s *siteShard) departs(id block.RowID, account string) (*block.Builder, bool) {
+	b := s.blocks.get(id.Block())
+	if b == nil || b.Leaving || b.Kind != block.Plain || b.Unix(id.Row()) < s.from || b.Unix(id.Row()) == never || b.MarksOf(id.Row())&block.MarkProven != 0 {
+		return nil, false
+	}
+	claim, _ := s.textOf(b, id.Row(), int(event.ColAccount))
+	return b, claim != account // of a claim the account has its copy
 }
 
 // add appends a row with all its values.
@@ -146,7 +154,11 @@ func (c *carry) add(s *siteShard, b *block.Builder, row int, source uint64) {
 			continue
 		}
 		text, kind := s.text(b, column, code)
-		c.cells = append(c.cells, carriedCell{column, text, kind})
+		cell := carriedCell{column: column, text: text, kind: kind}
+		if column >= int(event.NumColumns) {
+			cell.column, cell.property = -1, s.columns[column].name
+		}
+		c.cells = append(c.cells, cell)
 		r.cells++
 		switch event.Column(column) {
 		case event.ColType:
@@ -221,6 +233,7 @@ type accountRow struct {
 	account    uint32
 	class      typeClass
 	own        bool // it names no device: the account's own, no copy
+	commit     bool // of the account's own
 }
 
 // accountEntry remembers of a text of the message what it is as an account.
@@ -247,7 +260,7 @@ func (a *applier) account(b *event.Batch, text uint32) *accountEntry {
 // second half of the message.
 func (a *applier) noteAccount(b *event.Batch, place, row, cells int, account uint32, class typeClass) {
 	if a.owns(a.account(b, account).hash) {
-		a.rowsOfAccounts = append(a.rowsOfAccounts, accountRow{place, row, cells, account, class, false})
+		a.rowsOfAccounts = append(a.rowsOfAccounts, accountRow{place: place, row: row, cells: cells, account: account, class: class})
 	}
 }
 
@@ -276,6 +289,10 @@ func (a *applier) arrive(m *message, in [][]box) {
 			for ; next[from] < len(list) && list[next[from]].place == r.place && list[next[from]].row == r.row; next[from]++ {
 				s.take(&list[next[from]])
 			}
+		}
+		if r.commit {
+			a.commit(m, s, r.place, r.row, r.cells)
+			continue
 		}
 		if r.own {
 			shape := rows.Shape[r.row]
@@ -315,7 +332,7 @@ func (a *applier) copyRow(b *event.Batch, s *siteShard, rows *event.Rows, r *acc
 		return // its day is gone
 	}
 	pair, _ := s.folk().accounts.Get(ordinal, b.Strings[rows.Device[r.row]], device)
-	blk := s.blockFor(day, true)
+	blk := s.blockFor(day, block.Copies)
 	row := block.Row{Time: uint32(time - int64(day)*block.DayMillis), Subject: ordinal, Pair: pair,
 		PageView: r.class == classPageView, Robot: flags&event.FlagRobot != 0, HasValue: flags&event.FlagHasValue != 0}
 	if row.HasValue && len(rows.Value) == rows.N {
@@ -348,15 +365,21 @@ func (s *siteShard) take(c *carry) {
 	}
 	hash := subject.Hash(name)
 	ordinal, ok := s.subjects.Find(name, hash)
-	if !ok && len(c.rows) == 0 {
+	if !ok && len(c.rows) == 0 && len(c.burns) == 0 {
 		return // the row of the proof makes the account known
 	}
 	if !ok {
-		ordinal, _ = s.subjects.Get(name, hash, first)
+		ordinal, _ = s.subjects.Get(name, hash, min(first, subject.Unseen))
 	}
 	s.subjects.Mut(ordinal).Seen(first)
 	s.changed, s.view = true, nil
 	pair, _ := s.folk().accounts.Get(ordinal, c.device, subject.Hash(c.device))
+	for i := range c.burns {
+		b := &c.burns[i]
+		if b.Joined = c.now; !s.burns.table.Has(ordinal, b.position, b.row) {
+			s.burn(ordinal, &b.Burn, b.position, b.row, pair+1)
+		}
+	}
 	cells := c.cells
 	for i := range c.rows {
 		r := &c.rows[i]
@@ -371,11 +394,17 @@ func (s *siteShard) joinRow(account, pair uint32, r *carriedRow, cells []carried
 	if int64(day+1)*block.DayMillis <= s.from {
 		return
 	}
-	blk := s.blockFor(day, true)
+	blk := s.blockFor(day, block.Copies)
 	i := blk.Append(&block.Row{Time: uint32(r.time - int64(day)*block.DayMillis), Subject: account, Pair: pair, Marks: block.MarkJoined,
 		PageView: r.class == classPageView, Robot: r.robot, HasValue: r.valued, Value: r.value, Engaged: r.millis, Scroll: r.scroll})
 	for _, c := range cells {
-		blk.Set(i, c.column, s.intern(blk, c.column, c.text, c.kind))
+		column := c.column
+		if column < 0 {
+			column = s.property(c.property)
+		}
+		if column >= 0 {
+			blk.Set(i, column, s.intern(blk, column, c.text, c.kind))
+		}
 	}
 	s.copied(pair, block.MakeRowID(blk.ID, i), r.time, r.class, r.robot, r.source)
 	if r.millis >= engaged10 {
@@ -449,7 +478,7 @@ const engaged10 = 10_000
 // joinStep is a proof beside any row, between two messages.
 type joinStep struct {
 	position              event.Position
-	stamp                 int64
+	stamp, now            int64 // now is the site's clock
 	site, device, account string
 	exchange              *exchange // nil: there is one shard
 }
@@ -463,7 +492,7 @@ func (a *applier) join(s *shard, j *joinStep) {
 	site.advanceHour(j.stamp / 3600_000)
 	if a.owns(hash) && !isAccount(j.device) {
 		if device, ok := site.subjects.Find(j.device, hash); ok {
-			a.prove(site, device, j.device, j.account, 0, -1)
+			a.prove(site, device, j.device, j.account, j.now, 0, -1)
 			site.changed, site.view = true, nil
 		}
 	}

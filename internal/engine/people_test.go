@@ -527,7 +527,7 @@ func TestJoins(t *testing.T) {
 		for _, s := range f.view("news").Shards {
 			for _, b := range s.Blocks {
 				for i := range b.N {
-					if !b.Copies && b.Time[i] != block.Gone {
+					if b.Kind == block.Plain && b.Time[i] != block.Gone {
 						rowsSeen++
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/visit"
 	"github.com/readership/readership/internal/event"
 )
@@ -206,7 +207,7 @@ func dumpOf(v *engine.View) dump {
 				value[int(r)] = b.Values[i]
 			}
 			for i := range b.N {
-				r := modelRow{Time: b.Unix(i), Device: s.Subjects.Name(b.Subject[i]), Engaged: b.EngagedMillis(i), Scroll: b.ScrollPercent(i), Copy: b.Copies}
+				r := modelRow{Time: b.Unix(i), Device: s.Subjects.Name(b.Subject[i]), Engaged: b.EngagedMillis(i), Scroll: b.ScrollPercent(i), Copy: b.Kind == block.Copies}
 				r.Value, r.HasValue = value[i]
 				_, r.HasValue = value[i]
 				r.Value = value[i]

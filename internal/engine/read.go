@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/event"
 )
 
@@ -171,14 +172,15 @@ func (b *SiteBytes) add(o *SiteBytes) {
 	b.Dictionaries += o.Dictionaries
 	b.IDs += o.IDs
 	b.Waiting += o.Waiting
+	b.Burns += o.Burns
 	b.Bytes.Subjects += o.Bytes.Subjects
 	b.Names += o.Names
 	b.Index += o.Index
 	b.Chains += o.Chains
 }
 
-// EachFact calls fn with every fact but first_seen and pairs, sites first: the daily
-// snapshot that every retained log begins with.
+// EachFact calls fn with every fact but first_seen, burns and pairs, sites first:
+// the daily snapshot that every retained log begins with.
 func (e *Engine) EachFact(fn func(event.Fact) error) error { return e.facts.each(fn) }
 
 // EachPair calls fn with facts that hold the accounts proven on devices of a
@@ -189,15 +191,7 @@ func (e *Engine) EachPair(ctx context.Context, site string, size int, fn func(ev
 	if err != nil {
 		return err
 	}
-	var value []byte
-	flush := func() error {
-		if len(value) == 0 {
-			return nil
-		}
-		f := event.Fact{Kind: event.FactPair, Site: site, Value: value}
-		value = nil
-		return fn(f)
-	}
+	facts := factWriter{kind: event.FactPair, site: site, size: size, fn: fn}
 	for _, s := range v.Shards {
 		if s.Readers == nil {
 			continue
@@ -207,15 +201,13 @@ func (e *Engine) EachPair(ctx context.Context, site string, size int, fn func(ev
 			if !ok {
 				continue
 			}
-			value = AppendPair(value, s.Subjects.Name(pair.Owner), s.Readers.devices.Name(n), event.Position(pair.Position), pair.Row)
-			if len(value) >= size {
-				if err := flush(); err != nil {
-					return err
-				}
+			facts.value = AppendPair(facts.value, s.Subjects.Name(pair.Owner), s.Readers.devices.Name(n), event.Position(pair.Position), pair.Row)
+			if err := facts.flush(false); err != nil {
+				return err
 			}
 		}
 	}
-	return flush()
+	return facts.flush(true)
 }
 
 // EachSeen calls fn with facts that hold the first_seen of every subject of a
@@ -225,15 +217,7 @@ func (e *Engine) EachSeen(ctx context.Context, site string, size int, fn func(ev
 	if err != nil {
 		return err
 	}
-	var value []byte
-	flush := func() error {
-		if len(value) == 0 {
-			return nil
-		}
-		f := event.Fact{Kind: event.FactSeen, Site: site, Value: value}
-		value = nil
-		return fn(f)
-	}
+	facts := factWriter{kind: event.FactSeen, site: site, size: size, fn: fn}
 	for _, s := range v.Shards {
 		for o := range s.Subjects.Len() {
 			name := s.Subjects.Name(uint32(o))
@@ -241,13 +225,14 @@ func (e *Engine) EachSeen(ctx context.Context, site string, size int, fn func(ev
 				continue // erased
 			}
 			subj := s.Subjects.Subjects.At(o)
-			value = AppendSeen(value, name, subj.FirstSeen())
-			if len(value) >= size {
-				if err := flush(); err != nil {
-					return err
-				}
+			if subj.FirstSeen() == subject.Unseen {
+				continue
+			}
+			facts.value = AppendSeen(facts.value, name, subj.FirstSeen())
+			if err := facts.flush(false); err != nil {
+				return err
 			}
 		}
 	}
-	return flush()
+	return facts.flush(true)
 }

@@ -22,7 +22,7 @@ import (
 // account's.
 type Reader struct {
 	Name    string // device:ID or account:ID
-	Known   bool   // it has or had rows
+	Known   bool   // it has or had rows; what a commit leaves is none
 	Account string // "" for a device
 	// FirstSeen is the time of its first row ever, Unix ms; valid if Known.
 	FirstSeen int64
@@ -37,6 +37,7 @@ type Reader struct {
 	view    *ShardView // what holds the rows: a view,
 	site    *siteShard // or the writer's state
 	ordinal uint32
+	found   bool // there is an ordinal
 }
 
 // Registered says whether the reader is an account: only proof makes a request
@@ -56,11 +57,24 @@ func (v *View) Reader(name string) (r Reader, ok bool) {
 	if r.view.Readers == nil {
 		return r, true
 	}
-	if r.ordinal, r.Known = r.view.Readers.table.Find(own, hash); r.Known {
-		s := r.view.Readers.table.Subjects.At(int(r.ordinal))
-		r.FirstSeen = s.FirstSeen()
+	if r.ordinal, r.found = r.view.Readers.table.Find(own, hash); r.found {
+		r.seen(r.view.Readers.table.Subjects.At(int(r.ordinal)))
 	}
 	return r, true
+}
+
+// seen notes what its subject says of the reader.
+func (r *Reader) seen(s subject.Subject) {
+	if t := s.FirstSeen(); t < subject.Unseen {
+		r.Known, r.FirstSeen = true, t
+	}
+}
+
+// turn gives the reader the writer's state, in its turn.
+func (r *Reader) turn(s *siteShard, ordinal uint32, found bool) {
+	if r.site, r.ordinal, r.found = s, ordinal, found; found {
+		r.seen(*s.subjects.Ptr(ordinal))
+	}
 }
 
 // about makes the reader of a name, with what the view knows of its site.
@@ -106,10 +120,9 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 				return
 			}
 			if st := s.applier.sites[site]; st != nil {
-				r.site, r.From = st, max(r.From, st.from)
-				if r.ordinal, r.Known = st.subjects.Find(own, hash); r.Known {
-					r.FirstSeen = st.subjects.Ptr(r.ordinal).FirstSeen()
-				}
+				r.From = max(r.From, st.from)
+				ordinal, found := st.subjects.Find(own, hash)
+				r.turn(st, ordinal, found)
 			}
 			fn(&r)
 		},
@@ -217,7 +230,7 @@ type rowSource interface {
 	ScrollPercent(row int) uint8
 	ValueOf(row int) (micros int64, ok bool)
 	PairOf(row int) uint32
-	OfAccounts() bool
+	KindOf() block.Kind
 }
 
 var (
@@ -261,7 +274,7 @@ func (r *Reader) load(from, to int64, into *Rows, own bool) {
 				return false // its day has left
 			}
 		}
-		return into.offer(last, id, from, to, late, own)
+		return last.Kind != block.Decisions && into.offer(last, id, from, to, late, own)
 	})
 	into.order(late)
 }
@@ -277,7 +290,7 @@ func (r *Reader) live(from, to int64, into *Rows, own bool) {
 				return true
 			}
 		}
-		return !into.offer(last, id, from, to, late, own)
+		return last.Kind == block.Decisions || !into.offer(last, id, from, to, late, own)
 	})
 	into.order(late)
 }
@@ -422,7 +435,7 @@ func (r *Rows) Device(i int) string {
 func (r *Rows) DeviceKey(i int) uint32 { return r.pair(&r.list[i]) }
 
 func (r *Rows) pair(ref *rowRef) uint32 {
-	if ref.source.OfAccounts() {
+	if ref.source.KindOf() == block.Copies {
 		return ref.source.PairOf(ref.id.Row())
 	}
 	return subject.NoPair

@@ -10,6 +10,7 @@ import (
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/engine/viewid"
 	"github.com/readership/readership/internal/engine/visit"
+	"github.com/readership/readership/internal/event"
 )
 
 var errKey = errors.New("key is malformed")
@@ -71,6 +72,9 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 			return err
 		}
 	}
+	if err := c.loadBurns(shard, st, h); err != nil {
+		return err
+	}
 	for _, w := range h.Waiting {
 		st.waiting.add(w.View, w.Since, engagement{w.Time, w.Millis, w.Scroll}, func() {})
 	}
@@ -80,6 +84,21 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 		}
 	}
 	return c.loadIDs(keyIDs, shard, st, &st.ids)
+}
+
+// loadBurns restores what meters have burned, after everything that it names.
+func (c *checkpointer) loadBurns(shard int, st *siteShard, h *siteHead) error {
+	for _, text := range h.Meters {
+		st.burns.meters.Code(text, event.KindString)
+	}
+	if err := c.scan(siteKey(keyBurns, shard, st.id), func(_, value []byte) error { return st.burns.table.Load(value) }); err != nil {
+		return err
+	}
+	devices := 0
+	if st.people != nil {
+		devices = st.people.accounts.Len()
+	}
+	return st.burns.table.Loaded(st.subjects.Len(), st.columns[event.ColItem].dict.Len(), st.burns.meters.Len(), devices)
 }
 
 // loadPeople restores the accounts of a site in a shard.
@@ -115,7 +134,7 @@ func (st *siteShard) peopleLoaded() error {
 		}
 	}
 	for _, b := range st.order {
-		if !b.Copies {
+		if b.Kind != block.Copies {
 			continue
 		}
 		for i := range b.N() {
@@ -130,7 +149,11 @@ func (st *siteShard) peopleLoaded() error {
 func (c *checkpointer) loadColumns(shard int, st *siteShard, h *siteHead) error {
 	for i, col := range h.Columns {
 		if i >= len(st.columns) {
-			if st.property(col.Name) != i {
+			property := st.property
+			if col.Decided {
+				property = st.decidedProperty
+			}
+			if property(col.Name) != i {
 				return fmt.Errorf("column %q stands twice", col.Name)
 			}
 		}
@@ -177,7 +200,7 @@ func (c *checkpointer) loadBlocks(shard int, st *siteShard, h *siteHead) error {
 		st.ids.Hold(b.ID)
 		st.order = append(st.order, b)
 		if !b.Sealed {
-			st.open[openKey{b.Day, b.Copies}] = b
+			st.open[openKey{b.Day, b.Kind}] = b
 		}
 	}
 	return nil

@@ -29,6 +29,9 @@ type work struct {
 func newShard(e *Engine, number int) *shard {
 	s := &shard{engine: e, number: number, in: make(chan work, 16), applier: newApplier(number, e.cfg.Shards), ledger: newLedger()}
 	s.applier.journal, s.applier.seed = e.cfg.Dir != "", e.cfg.Seed
+	if e.cfg.Decide != nil {
+		s.applier.decider = e.cfg.Decide(number)
+	}
 	return s
 }
 
@@ -154,7 +157,7 @@ func (s *shard) need() int64 {
 	var n int64
 	for _, site := range s.applier.sites {
 		b := site.bytes()
-		n += b.Rows + b.Subjects + b.Visits + b.Dictionaries + b.IDs + b.Waiting
+		n += b.Rows + b.Subjects + b.Visits + b.Dictionaries + b.IDs + b.Waiting + b.Burns
 		if s.applier.journal {
 			n += b.Bytes.Subjects + b.Chains
 		}

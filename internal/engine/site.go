@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/subject"
@@ -28,14 +29,16 @@ type siteShard struct {
 	visits   *visit.Table
 	ids      viewid.Table
 	waiting  waiting
+	burns    burns
 
 	columns []column
 	byName  map[string]int
+	decided int // columns that only decisions have
 
 	blocks  blockTable
 	order   []*block.Builder // by day, then age
 	open    map[openKey]*block.Builder
-	recent  [2]*block.Builder // the one of open that took the last row, and the last copy
+	recent  [block.NumKinds]*block.Builder // the one of open that took the last row of the kind
 	nextID  uint16
 	leaving []*block.Builder // out of every view; their rows still in chains
 	trimmed int              // rows of leaving[0] whose subjects are trimmed
@@ -80,8 +83,8 @@ func (t *blockTable) put(b *block.Builder) {
 func (t blockTable) remove(id uint16) { t[id] = nil }
 
 type openKey struct {
-	day    int
-	copies bool
+	day  int
+	kind block.Kind
 }
 
 // column is a column of the site in this shard.
@@ -90,6 +93,10 @@ type column struct {
 	dict  *block.Dict
 	local bool // new blocks get a dictionary of their own
 	saved int  // values of dict that are in the checkpoint
+	// decided says that only decisions have it so far. Such columns are the
+	// shard's own: they do not count against MaxColumns, which all shards of a
+	// site must reach with the same names.
+	decided bool
 }
 
 // loss is something that became of a stored event later.
@@ -125,7 +132,7 @@ func newSiteShard(id string, seed uint64) *siteShard {
 	s := &siteShard{
 		id: id, seed: seed, subjects: subject.NewTable(seed), visits: visit.NewTable(),
 		byName: map[string]int{}, open: map[openKey]*block.Builder{},
-		waiting: newWaiting(), changed: true,
+		waiting: newWaiting(), burns: newBurns(), changed: true,
 	}
 	for c := range event.NumColumns {
 		s.columns = append(s.columns, column{name: c.String(), dict: block.NewDict()})
@@ -136,30 +143,59 @@ func newSiteShard(id string, seed uint64) *siteShard {
 	return s
 }
 
-// property returns the number of a property's column, -1 past MaxColumns.
+// property returns the number of the column of a row's property, -1 past
+// MaxColumns.
 func (s *siteShard) property(name string) int {
+	c, ok := s.byName[name]
+	if ok && !s.columns[c].decided {
+		return c
+	}
+	if s.full() {
+		return -1
+	}
+	if !ok {
+		return s.addColumn(name, false)
+	}
+	s.columns[c].decided = false
+	s.decided--
+	return c
+}
+
+// full says that no further property of rows becomes a column.
+func (s *siteShard) full() bool { return len(s.columns)-s.decided == MaxColumns }
+
+// maxDecided bounds the columns that only decisions have.
+const maxDecided = 64
+
+// decidedProperty returns the number of the column of a decision's property, -1
+// past maxDecided.
+func (s *siteShard) decidedProperty(name string) int {
 	if c, ok := s.byName[name]; ok {
 		return c
 	}
-	if len(s.columns) == MaxColumns {
+	if s.decided == maxDecided {
 		return -1
 	}
-	own := string(append([]byte(nil), name...))
+	return s.addColumn(name, true)
+}
+
+func (s *siteShard) addColumn(name string, decided bool) int {
+	own := strings.Clone(name)
 	s.byName[own] = len(s.columns)
-	s.columns = append(s.columns, column{name: own, dict: block.NewDict()})
+	s.columns = append(s.columns, column{name: own, dict: block.NewDict(), decided: decided})
+	if decided {
+		s.decided++
+	}
 	return len(s.columns) - 1
 }
 
-// blockFor returns the open block of a day.
-func (s *siteShard) blockFor(day int, copies bool) *block.Builder {
-	recent := &s.recent[0]
-	if copies {
-		recent = &s.recent[1]
-	}
+// blockFor returns the open block of a day for rows of a kind.
+func (s *siteShard) blockFor(day int, kind block.Kind) *block.Builder {
+	recent := &s.recent[kind]
 	if b := *recent; b != nil && b.Day == day && b.N() < block.MaxRows {
 		return b
 	}
-	key := openKey{day, copies}
+	key := openKey{day, kind}
 	if b := s.open[key]; b != nil {
 		if b.N() < block.MaxRows {
 			*recent = b
@@ -171,7 +207,7 @@ func (s *siteShard) blockFor(day int, copies bool) *block.Builder {
 	for s.blocks.get(s.nextID) != nil || s.nextID == 1<<16-1 {
 		s.nextID++
 	}
-	b := block.NewBuilder(s.nextID, day, copies)
+	b := block.NewBuilder(s.nextID, day, kind)
 	s.nextID++
 	s.blocks.put(b)
 	s.ids.Hold(b.ID)
@@ -196,8 +232,8 @@ func (s *siteShard) seal(b *block.Builder) {
 
 // shut takes a block out of those that rows go to.
 func (s *siteShard) shut(b *block.Builder) {
-	delete(s.open, openKey{b.Day, b.Copies})
-	s.recent = [2]*block.Builder{}
+	delete(s.open, openKey{b.Day, b.Kind})
+	s.recent = [block.NumKinds]*block.Builder{}
 }
 
 // sealAfter is how long after its day a block stays open for late rows.
@@ -216,6 +252,7 @@ func (s *siteShard) advance(now, window int64) {
 	}
 	if day := int(now / block.DayMillis); day != s.lastDay {
 		s.lastDay = day
+		s.burns.sweep = true
 		for key, b := range s.open {
 			if int64(key.day+1)*block.DayMillis+sealAfter <= now {
 				s.seal(b)
@@ -226,6 +263,7 @@ func (s *siteShard) advance(now, window int64) {
 		s.drop(0)
 	}
 	s.waiting.expire(now, func() { s.lost[lossOrphan]++ })
+	s.burns.expire(now)
 	s.trim(trimRows)
 }
 
@@ -309,6 +347,7 @@ func (s *siteShard) snapshot(whole bool) *ShardView {
 	}
 	v := &ShardView{
 		Columns:  make([]ColumnView, len(s.columns)),
+		Full:     s.full(),
 		Blocks:   make([]*block.Block, len(s.order)),
 		ByID:     make(map[uint16]*block.Block, len(s.order)),
 		Visits:   s.visits.Snapshot(),
@@ -330,7 +369,7 @@ func (s *siteShard) snapshot(whole bool) *ShardView {
 }
 
 func (s *siteShard) readersView() *ReadersView {
-	v := &ReadersView{table: s.subjects.Readers()}
+	v := &ReadersView{table: s.subjects.Readers(), burns: s.burns.table.View(), meters: s.burns.meters.View()}
 	if p := s.people; p != nil {
 		v.devices, v.accounts, v.visits = p.devices.View(), p.accounts.View(), p.visits.Snapshot()
 	}
@@ -339,8 +378,8 @@ func (s *siteShard) readersView() *ReadersView {
 
 // SiteBytes is the memory of one site in one shard, by part.
 type SiteBytes struct {
-	Rows, Subjects, Visits, Dictionaries, IDs, Waiting int64
-	subject.Bytes                                      // the parts of Subjects
+	Rows, Subjects, Visits, Dictionaries, IDs, Waiting, Burns int64
+	subject.Bytes                                             // the parts of Subjects
 }
 
 func (s *siteShard) bytes() SiteBytes {
@@ -358,6 +397,7 @@ func (s *siteShard) bytes() SiteBytes {
 	b.Visits = s.visits.Bytes()
 	b.IDs = s.ids.Bytes()
 	b.Waiting = s.waiting.bytes()
+	b.Burns = s.burns.table.Bytes() + s.burns.meters.Bytes()
 	if p := s.people; p != nil {
 		b.Subjects += p.devices.Bytes() + p.accounts.Bytes() + 24*int64(len(p.newest))
 		b.Visits += p.visits.Bytes()

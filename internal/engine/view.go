@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/burn"
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/engine/visit"
 	"github.com/readership/readership/internal/event"
@@ -33,7 +34,9 @@ type ShardView struct {
 	// Columns are the site's columns in this shard by number: the built-in
 	// ones under their event.Column, then properties in order of appearance.
 	Columns []ColumnView
-	// Blocks are in order of day; several a day, copies among them.
+	// Full says that no further property of rows becomes a column.
+	Full bool
+	// Blocks are in order of day; several a day, of each kind.
 	Blocks []*block.Block
 	// ByID finds the block of a row (block.RowID); nil where it has left.
 	ByID map[uint16]*block.Block
@@ -56,6 +59,8 @@ type ReadersView struct {
 	// accounts; nil where the site has no accounts.
 	devices, accounts *subject.PairsView
 	visits            []*visit.Chunk // of accounts
+	burns             *burn.View
+	meters            block.DictView
 }
 
 // ColumnView describes a column of a shard.

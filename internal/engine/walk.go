@@ -13,8 +13,8 @@ func (v *View) ReaderAt(shard int, ordinal uint32) (r Reader, ok bool) {
 		return Reader{}, false
 	}
 	r = v.about(ReaderName(own), own)
-	subj := s.Subjects.Subjects.At(int(ordinal))
-	r.view, r.ordinal, r.Known, r.FirstSeen = s, ordinal, true, subj.FirstSeen()
+	r.view, r.ordinal, r.found = s, ordinal, true
+	r.seen(s.Subjects.Subjects.At(int(ordinal)))
 	return r, true
 }
 

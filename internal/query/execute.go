@@ -100,7 +100,7 @@ func (x *execution) run() error {
 // newRun prepares a pass over a period. dims are grouped by.
 func (x *execution) newRun(p period, dims []Dimension) (*run, error) {
 	q := x.query
-	r := newRun(x.view, x.options.Cache, &x.frame, max(x.options.Threads, 1))
+	r := newRun(x.view, x.options.Cache, &x.frame, max(x.options.Threads, 1), q.names(event.ColType))
 	r.period, r.need, r.dims, r.filter = p, needsOf(q.Metrics), dims, q.Filter
 	r.needNew = r.need&needNew != 0
 	r.robots = q.names(event.ColBotClass)
@@ -358,7 +358,7 @@ func (x *execution) unkept() []string {
 			return
 		}
 		for _, s := range x.view.Shards {
-			if len(s.Columns) == engine.MaxColumns && s.ColumnByName(d.Property, true) < 0 {
+			if s.Full && s.ColumnByName(d.Property, true) < 0 {
 				names = append(names, d.Property)
 				return
 			}

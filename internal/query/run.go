@@ -129,12 +129,14 @@ type shard struct {
 	table dayTable
 }
 
-func newRun(v *engine.View, cache *Cache, f *frame, threads int) *run {
+// newRun prepares a run over a view. Rows that commits leave are looked at with
+// decisions only.
+func newRun(v *engine.View, cache *Cache, f *frame, threads int, decisions bool) *run {
 	r := &run{view: v, site: v.Site.ID, catalog: v.Items, cache: cache, frame: f, threads: threads, time: -1}
 	for i, sv := range v.Shards {
 		s := &shard{run: r, number: i, view: sv, rows: make([]uint16, 0, chunk+slack), gids: make([]uint32, chunk)}
 		for _, b := range sv.Blocks {
-			if !b.Copies && b.N > 0 {
+			if b.N > 0 && (b.Kind == block.Plain || decisions && b.Kind == block.Decisions) {
 				s.blocks = append(s.blocks, b)
 			}
 		}

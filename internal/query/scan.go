@@ -72,6 +72,11 @@ type blockScan struct {
 
 func (bs *blockScan) run() error {
 	s, b, r := bs.s, bs.b, bs.s.run
+	if b.Kind == block.Decisions {
+		if bs.need &^= needEvents; bs.need == 0 {
+			return nil
+		}
+	}
 	bs.times()
 	if r.filter == nil && len(r.dims) == btoi(r.time >= 0) {
 		bs.counted()

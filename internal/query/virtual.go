@@ -113,6 +113,9 @@ func (s *shard) loyalty() *loyaltyOf {
 	l.active = make([]uint64, subjects*l.words)
 	var table dayTable
 	for _, b := range s.blocks {
+		if b.Kind == block.Decisions {
+			continue // a day on which a reader only met a wall is none
+		}
 		l.days.day(b.Day, &table)
 		for row, t := range b.Time[:b.N] {
 			if t == block.Gone {

@@ -54,11 +54,22 @@ func (r RowID) Block() uint16 { return uint16(r >> 16) }
 // Row returns the row within its block.
 func (r RowID) Row() int { return int(r & 0xffff) }
 
+// Kind says what rows a block has.
+type Kind uint8
+
+// The kinds of blocks. Only plain rows are counted.
+const (
+	Plain     Kind = iota
+	Copies         // rows of accounts in their own partition
+	Decisions      // rows that commits leave
+	NumKinds
+)
+
 // Block is a reader's view of rows. It is immutable.
 type Block struct {
 	ID     uint16
-	Day    int  // UTC day of the rows' times, days since 1970-01-01
-	Copies bool // rows of accounts in their own partition; never counted
+	Day    int // UTC day of the rows' times, days since 1970-01-01
+	Kind   Kind
 	Sealed bool
 	N      int
 
@@ -89,7 +100,7 @@ type Block struct {
 	Values    []int64
 
 	// Views and Events count page views without robots and rows of all types
-	// by 5-minute bucket of the day.
+	// by 5-minute bucket of the day. Decisions are no events.
 	Views, Events *[Buckets]uint32
 }
 
@@ -156,7 +167,7 @@ const (
 type Builder struct {
 	ID     uint16
 	Day    int
-	Copies bool
+	Kind   Kind
 	Sealed bool
 	// Leaving is set by the owner once the block is out of every later view.
 	Leaving bool
@@ -187,8 +198,8 @@ type Builder struct {
 }
 
 // NewBuilder returns an empty block.
-func NewBuilder(id uint16, day int, copies bool) *Builder {
-	return &Builder{ID: id, Day: day, Copies: copies, views: new([Buckets]uint32), events: new([Buckets]uint32), Unsaved: true}
+func NewBuilder(id uint16, day int, kind Kind) *Builder {
+	return &Builder{ID: id, Day: day, Kind: kind, views: new([Buckets]uint32), events: new([Buckets]uint32), Unsaved: true}
 }
 
 // touch notes a change.
@@ -222,14 +233,16 @@ func (b *Builder) Append(r *Row) int {
 	}
 	b.time = append(b.time, r.Time)
 	b.subject = append(b.subject, r.Subject)
-	if b.Copies {
+	if b.Kind == Copies {
 		b.pairs = append(b.pairs, r.Pair)
 	}
 	if r.Marks != 0 {
 		b.marks.set(i, uint32(r.Marks))
 	}
 	bucket := r.Time / BucketMillis
-	b.events[bucket]++
+	if b.Kind != Decisions {
+		b.events[bucket]++
+	}
 	if r.PageView && !r.Robot {
 		b.views[bucket]++
 	}
@@ -426,7 +439,7 @@ func (b *Builder) Snapshot() *Block {
 		return b.snapshot
 	}
 	s := &Block{
-		ID: b.ID, Day: b.Day, Copies: b.Copies, Sealed: b.Sealed, N: len(b.time),
+		ID: b.ID, Day: b.Day, Kind: b.Kind, Sealed: b.Sealed, N: len(b.time),
 		MinTime: b.min, MaxTime: b.max, Robots: b.robots,
 		Time: slices.Clip(b.time), Subject: slices.Clip(b.subject), Pair: slices.Clip(b.pairs),
 		ValueRows: slices.Clip(b.vrows), Values: slices.Clip(b.values),

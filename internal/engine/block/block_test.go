@@ -12,7 +12,7 @@ import (
 )
 
 func drawBlock(t *rapid.T) *block.Builder {
-	b := block.NewBuilder(uint16(rapid.IntRange(0, 60000).Draw(t, "id")), rapid.IntRange(-10, 30000).Draw(t, "day"), rapid.Bool().Draw(t, "copies"))
+	b := block.NewBuilder(uint16(rapid.IntRange(0, 60000).Draw(t, "id")), rapid.IntRange(-10, 30000).Draw(t, "day"), block.Kind(rapid.IntRange(0, int(block.NumKinds)-1).Draw(t, "kind")))
 	for range rapid.IntRange(0, 200).Draw(t, "rows") {
 		row := block.Row{
 			Time: uint32(rapid.IntRange(0, block.DayMillis-1).Draw(t, "time")), Subject: rapid.Uint32().Draw(t, "subject"),
@@ -90,7 +90,7 @@ func TestSnapshotsDoNotChange(t *testing.T) {
 }
 
 func FuzzRestore(f *testing.F) {
-	b := block.NewBuilder(1, 20000, false)
+	b := block.NewBuilder(1, 20000, block.Plain)
 	for i := range 20 {
 		n := b.Append(&block.Row{Time: uint32(i), Subject: uint32(i), PageView: true, Engaged: 1500, HasValue: true, Value: 7})
 		b.Set(n, 0, uint32(i*40))

@@ -13,15 +13,25 @@ var ErrFormat = errors.New("block bytes are malformed")
 
 const formatVersion = 2
 
+// Flags of a block's bytes.
+const (
+	flagCopies = 1 << iota
+	flagSealed
+	flagDecisions
+)
+
 // AppendRows appends the rows of a block, all but their attention, in the
 // form of docs/format/checkpoint.md. All numbers are little-endian.
 func (b *Block) AppendRows(dst []byte) []byte {
 	flags := byte(0)
-	if b.Copies {
-		flags |= 1
+	switch b.Kind {
+	case Copies:
+		flags |= flagCopies
+	case Decisions:
+		flags |= flagDecisions
 	}
 	if b.Sealed {
-		flags |= 2
+		flags |= flagSealed
 	}
 	dst = append(dst, formatVersion, flags)
 	dst = binary.LittleEndian.AppendUint16(dst, b.ID)
@@ -40,7 +50,7 @@ func (b *Block) AppendRows(dst []byte) []byte {
 		dst = c.append(dst)
 	}
 	dst = b.Marks.append(dst)
-	if b.Copies {
+	if b.Kind == Copies {
 		dst = appendFixed(dst, b.Pair[:b.N])
 	}
 	return dst
@@ -118,7 +128,14 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	}
 	flags := r.byte()
 	id := r.uint16()
-	b := NewBuilder(id, int(r.varint()), flags&1 != 0)
+	kind := Plain
+	switch {
+	case flags&flagCopies != 0:
+		kind = Copies
+	case flags&flagDecisions != 0:
+		kind = Decisions
+	}
+	b := NewBuilder(id, int(r.varint()), kind)
 	n := r.count(MaxRows, 8)
 	b.robots = r.count(MaxRows, 0)
 	b.time = fixed[uint32](r, n)
@@ -130,7 +147,7 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	b.values = fixed[int64](r, values)
 	columns := r.count(1024, 1)
 	for range columns {
-		b.cols = append(b.cols, r.column(n, flags&2 != 0))
+		b.cols = append(b.cols, r.column(n, flags&flagSealed != 0))
 	}
 	if marks := r.column(n, false); marks != nil {
 		b.marks = *marks
@@ -138,7 +155,7 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	if b.marks.local != nil || b.marks.max > 1<<8-1 {
 		r.fail("marks are more than a byte")
 	}
-	if b.Copies {
+	if b.Kind == Copies {
 		b.pairs = fixed[uint32](r, n)
 	}
 	if r.err == nil && len(r.buf) != r.pos {
@@ -160,7 +177,7 @@ func Restore(rows, attention []byte) (*Builder, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	b.Sealed = flags&2 != 0
+	b.Sealed = flags&flagSealed != 0
 	if b.Sealed {
 		b.marks.seal(n)
 		for _, c := range b.cols {

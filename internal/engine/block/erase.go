@@ -18,7 +18,9 @@ func (b *Builder) Erase(rows []int, pageView func(row int) bool) {
 			continue
 		}
 		robot := b.CodeOf(row, int(event.ColBotClass)) != 0
-		events[t/BucketMillis]--
+		if b.Kind != Decisions {
+			events[t/BucketMillis]--
+		}
 		if robot {
 			b.robots--
 		} else if pageView(row) {

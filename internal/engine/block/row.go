@@ -48,8 +48,8 @@ func (b *Block) ValueOf(row int) (value int64, ok bool) {
 // PairOf returns the pair of a copy.
 func (b *Block) PairOf(row int) uint32 { return b.Pair[row] }
 
-// OfAccounts says whether the rows are copies.
-func (b *Block) OfAccounts() bool { return b.Copies }
+// KindOf returns what rows the block has.
+func (b *Block) KindOf() Kind { return b.Kind }
 
-// OfAccounts says whether the rows are copies.
-func (b *Builder) OfAccounts() bool { return b.Copies }
+// KindOf returns what rows the block has.
+func (b *Builder) KindOf() Kind { return b.Kind }

@@ -20,7 +20,12 @@ type Subject struct {
 	Late      uint32 // longest that a row came after a newer one, milliseconds
 }
 
-// FirstSeen returns the time of the subject's first row, Unix milliseconds.
+// Unseen is the first_seen of a subject that is known without a row: later than
+// any time.
+const Unseen = 1 << 55
+
+// FirstSeen returns the time of the subject's first row, Unix milliseconds;
+// Unseen if there was none.
 func (s *Subject) FirstSeen() int64 { return int64(s.firstSeen >> 8) }
 
 // Table holds the subjects of one site in one shard. It belongs to the writer.
