@@ -29,6 +29,7 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/simulate"
 	"github.com/readership/readership/internal/store"
 )
 
@@ -151,6 +152,8 @@ type API struct {
 
 	programWrites sync.Mutex // the same of programs
 
+	simulations *simulate.Queue[*simulated]
+
 	streams  chan struct{} // a slot for each open stream
 	draining chan struct{} // closed by Drain
 	drain    sync.Once
@@ -180,7 +183,7 @@ func New(d Deps) *API {
 		queries:  gate{slots: make(chan struct{}, d.Limits.Queries), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		exports:  gate{slots: make(chan struct{}, d.Limits.Exports), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		streams:  make(chan struct{}, d.Limits.Streams),
-		draining: make(chan struct{}),
+		draining: make(chan struct{}), simulations: simulate.NewQueue[*simulated](d.Now),
 	}
 	config := huma.DefaultConfig("Readership", d.Version)
 	config.CreateHooks = nil // no $schema members and links in answers
@@ -208,6 +211,7 @@ func New(d Deps) *API {
 	a.registerPrograms()
 	a.registerSchema()
 	a.registerSegments()
+	a.registerSimulations()
 	a.registerViews()
 	a.registerAccounts()
 	a.registerLogins()
@@ -240,5 +244,9 @@ func (r *routes) Handle(pattern string, handler http.Handler) {
 // Drain ends all event streams and refuses new ones, so that a server can shut
 // down: give it to http.Server.RegisterOnShutdown. It does not wait.
 func (a *API) Drain() { a.drain.Do(func() { close(a.draining) }) }
+
+// Close ends what goes on beside requests and returns when it has ended. The
+// engine is still open then.
+func (a *API) Close() { a.simulations.Close() }
 
 var _ http.Handler = (*API)(nil)

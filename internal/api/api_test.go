@@ -229,6 +229,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 		c(&d)
 	}
 	s.api = New(d)
+	t.Cleanup(s.api.Close)
 	return s
 }
 

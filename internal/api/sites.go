@@ -393,6 +393,7 @@ func (a *API) deleteSite(ctx context.Context, in *struct {
 	}
 	a.live.forget(in.Site)
 	a.Queries.Forget(in.Site)
+	a.simulations.Forget(in.Site)
 	if err := a.Keys.DeleteWriteKeysOf(ctx, in.Site); err != nil {
 		return nil, a.failed(ctx, err)
 	}

@@ -240,6 +240,7 @@ func (n *node) openAPI(context.Context) error {
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})
 	n.front.server.RegisterOnShutdown(n.api.Drain)
+	n.stops.add("simulations", func() error { n.api.Close(); return nil })
 	return nil
 }
 

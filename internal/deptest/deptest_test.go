@@ -44,6 +44,8 @@ var rules = []struct {
 		[]string{"internal/eventlog", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/segment", "it reads immutable views: it must not reach the writer's side or a listener",
 		[]string{"internal/eventlog", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
+	{"internal/simulate", "it reads immutable views: it must not reach the writer's side or a listener",
+		[]string{"internal/eventlog", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/rubric/source", "every phase speaks of places in a text, so it knows no phase",
 		[]string{"internal/rubric/token", "internal/rubric/lexer", "internal/rubric/ast", "internal/rubric/parse"}},
 	{"internal/rubric/value", "evaluators, plans and the checker share it, so it knows none of them",
