@@ -42,6 +42,7 @@ func (c *checker) call(en *env, e *ast.Call) result {
 
 // callName calls a function by its name; piped is what came through a pipe.
 func (c *checker) callName(en *env, n ast.Node, fun *ast.Ident, piped *result, args []*ast.Arg) result {
+	c.look.offer(fun, func() []Choice { return append(c.choices(en), c.functionChoices()...) })
 	d := c.names[fun.Name]
 	f, built := functions[fun.Name]
 	switch {

@@ -42,23 +42,25 @@ const (
 // of the diagnostics, which are sorted and capped, is an error, or if a tree has
 // gaps where the parser has found one. Trees and schema are not changed.
 func Program(trees []*ast.Program, s *schema.Schema) (*plan.Program, []source.Diagnostic) {
-	return run(trees, s, noTest)
+	return run(trees, s, noTest, nil)
 }
 
 // Test checks a program for the site of the n-th of its tests, counted from 0 in
 // the order of Program.Tests, and returns a plan of which that test, now with its
 // steps, is the only one. It is meant for programs that Program has accepted.
 func Test(trees []*ast.Program, s *schema.Schema, n int) (*plan.Program, []source.Diagnostic) {
-	return run(trees, s, n)
+	return run(trees, s, n, nil)
 }
 
 // noTest is in place of a test's number where a plan is made for the site.
 const noTest = -1
 
-func run(trees []*ast.Program, s *schema.Schema, test int) (*plan.Program, []source.Diagnostic) {
+func run(trees []*ast.Program, s *schema.Schema, test int, look *probe) (*plan.Program, []source.Diagnostic) {
 	variables := map[dataName]*variable{}
 	for pass := 1; ; pass++ {
+		look.reset()
 		c := newChecker(trees, s, test, variables)
+		c.look = look
 		c.frozen = pass == maxPasses
 		c.program()
 		if c.learned && !c.frozen && !c.spent {
@@ -79,6 +81,7 @@ type checker struct {
 	files  []*source.File
 	trees  []*ast.Program // that the program consists of, by the number of their file
 	b      *plan.Builder
+	look   *probe
 	plan   *plan.Program
 
 	names    map[string]*definition // of lets, segments, meters and access blocks

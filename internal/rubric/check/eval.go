@@ -13,12 +13,15 @@ import (
 )
 
 // eval says what an expression is.
-func (c *checker) eval(en *env, e ast.Expr) result {
+func (c *checker) eval(en *env, e ast.Expr) (r result) {
 	if !c.enter(en, e) {
 		return result{}
 	}
-	defer func() { c.depth-- }()
-	r := c.look(en, e)
+	defer func() {
+		c.depth--
+		c.look.found(e, r)
+	}()
+	r = c.what(en, e)
 	if r.at == (plan.Place{}) {
 		r.at = en.at(e)
 	}
@@ -57,9 +60,10 @@ func (c *checker) enter(en *env, e ast.Expr) bool {
 	return true
 }
 
-func (c *checker) look(en *env, e ast.Expr) result {
+func (c *checker) what(en *env, e ast.Expr) result {
 	switch e := e.(type) {
 	case *ast.Ident:
+		c.look.offer(e, func() []Choice { return append(c.choices(en), c.functionChoices()...) })
 		return c.name(en, e)
 	case *ast.Select:
 		return c.field(en, e)

@@ -88,6 +88,7 @@ func (c *checker) askedItem(en *env, n ast.Node, space string) result {
 // field says what `X.NAME` is.
 func (c *checker) field(en *env, s *ast.Select) result {
 	x := c.eval(en, s.X)
+	c.look.offer(s, func() []Choice { return c.fieldChoices(en, x) })
 	if s.Name.Text == "" {
 		c.gaps = true
 		return result{}

@@ -14,6 +14,7 @@ func (c *checker) options(en *env, of string, options []*ast.Option, takes map[s
 	for _, o := range options {
 		name := o.Name.Text
 		at := plan.Place{File: en.file, Span: o.Name.Span}
+		c.look.offer(o, func() []Choice { return words(Option, sorted(takes)) })
 		take := takes[name]
 		switch {
 		case name == "":
@@ -32,11 +33,12 @@ func (c *checker) options(en *env, of string, options []*ast.Option, takes map[s
 	return ok
 }
 
-// word returns the index of an option's value among words; -1 after an error.
-func (c *checker) word(en *env, o *ast.Option, words []string) int {
+// word returns the index of an option's value among options; -1 after an error.
+func (c *checker) word(en *env, o *ast.Option, options []string) int {
+	c.look.offer(o.Value, func() []Choice { return words(Option, options) })
 	id, isWord := o.Value.(*ast.Ident)
 	if isWord {
-		if i := slices.Index(words, id.Name); i >= 0 {
+		if i := slices.Index(options, id.Name); i >= 0 {
 			return i
 		}
 	}
@@ -46,12 +48,12 @@ func (c *checker) word(en *env, o *ast.Option, words []string) int {
 	}
 	hint := ""
 	if isWord {
-		hint = c.near(id.Name, these(words))
+		hint = c.near(id.Name, these(options))
 	}
-	if t, isText := o.Value.(*ast.Text); isText && slices.Contains(words, t.Value) {
+	if t, isText := o.Value.(*ast.Text); isText && slices.Contains(options, t.Value) {
 		hint = "write `" + t.Value + "` without quotes"
 	}
-	c.fail(en, o.Value, "option", hint, "expected %s as `%s`, found `%s`", either(words), o.Name.Text, c.files[en.file].Slice(o.Value.Range()))
+	c.fail(en, o.Value, "option", hint, "expected %s as `%s`, found `%s`", either(options), o.Name.Text, c.files[en.file].Slice(o.Value.Range()))
 	return -1
 }
 

@@ -159,6 +159,7 @@ func after(r *rows, w plan.Written) result {
 }
 
 func (c *checker) apply(en *env, x result, a *ast.Apply) result {
+	c.look.offer(a, c.functionChoices)
 	fun := &ast.Ident{Span: a.Fun.Span, Name: a.Fun.Text}
 	if a.Fun.Text == "" {
 		c.gaps = true
@@ -223,6 +224,7 @@ func (c *checker) by(en *env, r *rows, s *ast.By) result {
 	var rest []ast.Expr
 	place := -1
 	for i, k := range s.Keys {
+		c.look.offer(k, func() []Choice { return []Choice{{"segment", Word, value.List}} })
 		if id, ok := k.(*ast.Ident); ok && id.Name == "segment" {
 			place = i
 			continue

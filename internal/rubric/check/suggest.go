@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/source"
 )
 
@@ -51,32 +50,16 @@ func sorted[V any](m map[string]V) []string {
 }
 
 // known returns the names that have a meaning.
-func (c *checker) known(en *env) []string {
-	out := slices.Concat(sorted(en.locals), sorted(en.items))
-	if en.stage {
-		out = append(append(out, plan.ColumnNames()...), "item", "properties")
-	} else {
-		out = append(append(out, roots...), "now", "events")
-	}
-	if en.reader() {
-		out = append(out, c.declaredBy["segment"]...)
-		if en.place != inSegment {
-			out = append(out, c.declaredBy["meter"]...)
-		}
-	}
-	if en.place == inTest {
-		out = append(out, c.declaredBy["access"]...)
-	}
-	return append(out, c.declaredBy["let"]...)
-}
+func (c *checker) known(en *env) []string { return named(c.choices(en)) }
 
 // callable returns the names of functions.
-func (c *checker) callable() []string {
-	out := sorted(functions)
-	for _, name := range c.declaredBy["let"] {
-		if isFunction(c.names[name]) {
-			out = append(out, name)
-		}
+func (c *checker) callable() []string { return named(c.functionChoices()) }
+
+// named returns the names of choices.
+func named(choices []Choice) []string {
+	out := make([]string, len(choices))
+	for i, c := range choices {
+		out[i] = c.Name
 	}
 	return out
 }

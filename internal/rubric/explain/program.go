@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/value"
 )
 
 // Program says in plain English what a program means.
@@ -27,11 +28,7 @@ func Program(p *plan.Program) string {
 		b.WriteString("Metrics, over all readers\n")
 	}
 	for _, m := range p.Metrics {
-		by := ""
-		if len(m.Keys) > 0 {
-			by = ", for each " + s.keys(m.Keys)
-		}
-		fmt.Fprintf(&b, "  %s\n      is %s%s.\n", m.Name, s.noun(m.Expr), by)
+		fmt.Fprintf(&b, "  %s\n      is %s.\n", m.Name, s.metric(m))
 	}
 	for i, t := range p.Tests {
 		if i == 0 {
@@ -40,6 +37,43 @@ func Program(p *plan.Program) string {
 		fmt.Fprintf(&b, "  %s\n", t.Title)
 	}
 	return b.String()
+}
+
+// OfSegment says in plain English who is in a segment.
+func OfSegment(p *plan.Program, g *plan.Segment) string {
+	return "A reader is in it if " + speaker{p}.says(g.Expr, true) + "."
+}
+
+// OfMeter says in plain English what a meter counts.
+func OfMeter(p *plan.Program, m *plan.Meter) string {
+	var b strings.Builder
+	speaker{p}.writeMeter(&b, m)
+	return b.String()
+}
+
+// OfAccess says in plain English what an access block decides.
+func OfAccess(p *plan.Program, a *plan.Access) string {
+	var b strings.Builder
+	speaker{p}.writeAccess(&b, a)
+	return b.String()
+}
+
+// OfMetric says in plain English what a metric is.
+func OfMetric(p *plan.Program, m *plan.Metric) string { return "It is " + speaker{p}.metric(m) + "." }
+
+// OfValue says in plain English what a value is; of a condition, that it holds.
+func OfValue(p *plan.Program, e *plan.Expr) string {
+	if e.Type == value.Bool {
+		return speaker{p}.says(e, true)
+	}
+	return speaker{p}.noun(e)
+}
+
+func (s speaker) metric(m *plan.Metric) string {
+	if len(m.Keys) == 0 {
+		return s.noun(m.Expr)
+	}
+	return s.noun(m.Expr) + ", for each " + s.keys(m.Keys)
 }
 
 var mergeWords = [...]string{plan.MergeUnion: "the articles of the device and of the account count together", plan.MergeMax: "the larger of the device's and the account's articles counts",

@@ -102,3 +102,24 @@ func (f *File) Line(n int) string {
 	}
 	return strings.TrimSuffix(f.Text[f.lines[n-1]:end], "\r")
 }
+
+// Offset returns the byte that a position is of; those outside of the text are
+// moved to the ends of their line and of the text.
+func (f *File) Offset(p Position) int {
+	if p.Line < 1 {
+		return 0
+	}
+	if p.Line > len(f.lines) {
+		return len(f.Text)
+	}
+	at := f.lines[p.Line-1]
+	end := len(f.Text)
+	if p.Line < len(f.lines) {
+		end = f.lines[p.Line] - 1
+	}
+	for column := 1; column < p.Column && at < end; column++ {
+		for at++; at < end && !startsPoint(f.Text[at]); at++ {
+		}
+	}
+	return at
+}

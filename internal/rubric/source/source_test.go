@@ -136,3 +136,24 @@ func TestSortedCutsWarningsFirst(t *testing.T) {
 		t.Errorf("the error is not shown: %v", got[source.MaxDiagnostics-1:])
 	}
 }
+
+// The offset of a position is where it was found.
+func TestOffset(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom([]rune("ab\n\ré日😀")), 0, 300, -1).Draw(t, "text")
+		f := source.NewFile("p", text)
+		offset := rapid.IntRange(0, len(text)).Draw(t, "offset")
+		for offset > 0 && !utf8.ValidString(text[:offset]) {
+			offset--
+		}
+		if got := f.Offset(f.Position(offset)); got != offset {
+			t.Fatalf("%d of %q comes back as %d", offset, text, got)
+		}
+	})
+	f := source.NewFile("p", "ab\ncd")
+	for p, want := range map[source.Position]int{{0, 5}: 0, {1, 0}: 0, {1, 99}: 2, {2, 99}: 5, {3, 1}: 5} {
+		if got := f.Offset(p); got != want {
+			t.Errorf("%v is %d, want %d", p, got, want)
+		}
+	}
+}
