@@ -52,6 +52,13 @@ func (f *flags) parse(args []string) ([]string, error) {
 	}
 }
 
+// given tells whether a flag was set.
+func (f *flags) given(name string) bool {
+	found := false
+	f.Visit(func(fl *flag.Flag) { found = found || fl.Name == name })
+	return found
+}
+
 // help prints usage, paragraph and flags to standard output.
 func (f *flags) help() {
 	w := f.console.out

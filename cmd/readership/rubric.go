@@ -11,16 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
-	"time"
 
-	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/rubric"
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/explain"
 	"github.com/readership/readership/internal/rubric/format"
 	"github.com/readership/readership/internal/rubric/parse"
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/schema"
 	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/testblock"
 )
@@ -41,7 +38,7 @@ var rubricCommands = []struct {
 	name string
 	run  func(ctx context.Context, c console, args []string) error
 }{
-	{"check", rubricCheck}, {"test", rubricTest}, {"fmt", rubricFormat}, {"explain", rubricExplain},
+	{"check", rubricCheck}, {"test", rubricTest}, {"fmt", rubricFormat}, {"explain", rubricExplain}, {"lsp", rubricLanguageServer},
 }
 
 // rubricWord runs what stands behind `rubric`.
@@ -53,56 +50,37 @@ func rubricWord(ctx context.Context, c console, args []string) error {
 			}
 		}
 	}
-	f := newFlags(c, "rubric", "check|test|fmt|explain FILE…", rubricAbout)
+	f := newFlags(c, "rubric", "check|test|fmt|explain|lsp [FILE…]", rubricAbout)
 	rest, err := f.parse(args)
 	switch {
 	case err != nil:
 		return err
 	case len(rest) > 0:
-		return usagef("there is no rubric %q: there are check, test, fmt and explain", rest[0])
+		return usagef("there is no rubric %q: there are check, test, fmt, explain and lsp", rest[0])
 	default:
-		return usagef("say what to do: check, test, fmt or explain")
+		return usagef("say what to do: check, test, fmt, explain or lsp")
 	}
-}
-
-// siteFlags are the settings of the site that a program is checked for.
-type siteFlags struct{ timezone, weekStart, window string }
-
-func (s *siteFlags) add(f *flags) {
-	f.StringVar(&s.timezone, "timezone", "UTC", "`ZONE` of the site")
-	f.StringVar(&s.weekStart, "week-start", "monday", "`DAY` on which its weeks begin")
-	f.StringVar(&s.window, "window", "30d", "`SPAN` that it keeps events for")
-}
-
-func (s *siteFlags) schema() (*schema.Schema, error) {
-	out := schema.Default()
-	zone, err := time.LoadLocation(s.timezone)
-	if err != nil || s.timezone == "" || s.timezone == "Local" {
-		return nil, usagef("there is no time zone %q", s.timezone)
-	}
-	window, err := event.ParseDuration(s.window)
-	if err != nil || window <= 0 {
-		return nil, usagef("%q is no span: write 30d or 12h", s.window)
-	}
-	out.Calendar.Zone, out.Window = zone, window.Milliseconds()
-	for day := time.Sunday; day <= time.Saturday; day++ {
-		if strings.EqualFold(day.String(), s.weekStart) {
-			out.Calendar.WeekStart = day
-			return out, nil
-		}
-	}
-	return nil, usagef("there is no day %q", s.weekStart)
 }
 
 // program reads and checks the program of a command's arguments.
-func (s *siteFlags) program(c console, names []string) (*rubric.Program, error) {
+func (s *siteFlags) program(ctx context.Context, c console, names []string) (*rubric.Program, error) {
 	if len(names) == 0 {
 		return nil, usagef("name the file of a program")
 	}
-	site, err := s.schema()
+	site, _, err := s.schema(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	files, err := programFiles(c, names)
+	if err != nil {
+		return nil, err
+	}
+	return rubric.Check(files, site), nil
+}
+
+// programFiles reads the files of a program, those that it takes in from beside
+// the first included.
+func programFiles(c console, names []string) ([]*source.File, error) {
 	var files []*source.File
 	known := map[string]bool{}
 	for _, name := range names {
@@ -127,7 +105,7 @@ func (s *siteFlags) program(c console, names []string) (*rubric.Program, error) 
 			known[use] = true
 		}
 	}
-	return rubric.Check(files, site), nil
+	return files, nil
 }
 
 func bareName(name string) string { return strings.TrimSuffix(filepath.Base(name), ".rubric") }
@@ -187,17 +165,17 @@ func plural(n int, word string) string {
 	return fmt.Sprintf("%d %ss", n, word)
 }
 
-func rubricCheck(_ context.Context, c console, args []string) error {
+func rubricCheck(ctx context.Context, c console, args []string) error {
 	var site siteFlags
 	var asJSON bool
-	f := newFlags(c, "rubric check", "FILE… [--timezone ZONE] [--window SPAN]", "Says every error and warning of a program, and what each definition costs.")
+	f := newFlags(c, "rubric check", "FILE… [--server URL --site SITE | --timezone ZONE --window SPAN]", "Says every error and warning of a program, and what each definition costs.")
 	site.add(f)
 	f.BoolVar(&asJSON, "json", false, "print errors and warnings as JSON")
 	rest, err := f.parse(args)
 	if err != nil {
 		return err
 	}
-	p, err := site.program(c, rest)
+	p, err := site.program(ctx, c, rest)
 	if err != nil {
 		return err
 	}
@@ -250,7 +228,7 @@ func writeCosts(w io.Writer, p *plan.Program) error {
 
 // checkedProgram parses the arguments of a command and returns its program, which
 // has no errors.
-func checkedProgram(c console, command, about string, args []string) (*rubric.Program, error) {
+func checkedProgram(ctx context.Context, c console, command, about string, args []string) (*rubric.Program, error) {
 	var site siteFlags
 	f := newFlags(c, command, "FILE…", about)
 	site.add(f)
@@ -258,7 +236,7 @@ func checkedProgram(c console, command, about string, args []string) (*rubric.Pr
 	if err != nil {
 		return nil, err
 	}
-	p, err := site.program(c, rest)
+	p, err := site.program(ctx, c, rest)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +244,7 @@ func checkedProgram(c console, command, about string, args []string) (*rubric.Pr
 }
 
 func rubricTest(ctx context.Context, c console, args []string) error {
-	p, err := checkedProgram(c, "rubric test", "Runs the test blocks of a program and says what was found in place of what was expected, and why.", args)
+	p, err := checkedProgram(ctx, c, "rubric test", "Runs the test blocks of a program and says what was found in place of what was expected, and why.", args)
 	if err != nil {
 		return err
 	}
@@ -370,8 +348,8 @@ func replaceFile(name, text string) error {
 	return os.Rename(next.Name(), name)
 }
 
-func rubricExplain(_ context.Context, c console, args []string) error {
-	p, err := checkedProgram(c, "rubric explain", "Says in plain English what a program means.", args)
+func rubricExplain(ctx context.Context, c console, args []string) error {
+	p, err := checkedProgram(ctx, c, "rubric explain", "Says in plain English what a program means.", args)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/readership/readership/internal/rubric/ast"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/schema"
-	"github.com/readership/readership/internal/rubric/source"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -59,20 +58,10 @@ func Inspect(trees []*ast.Program, s *schema.Schema, node ast.Node) Inspection {
 	return p.seen
 }
 
-// Ask is Test for a test whose last line is `expect EXPRESSION`, an expression of
-// any type. Its inspection says what it is; the plan is nil unless it is a value
-// and there is no error.
-func Ask(trees []*ast.Program, s *schema.Schema, n int, expression ast.Expr) (*plan.Program, Inspection, []source.Diagnostic) {
-	p := &probe{node: expression, asked: true}
-	out, diagnostics := run(trees, s, n, p)
-	return out, p.seen, diagnostics
-}
-
 // probe looks at one node while a program is checked. A nil one looks at none.
 type probe struct {
-	node  ast.Node
-	asked bool // node is what a test expects, of whatever type
-	seen  Inspection
+	node ast.Node
+	seen Inspection
 }
 
 func (p *probe) reset() {
@@ -82,9 +71,6 @@ func (p *probe) reset() {
 }
 
 func (p *probe) at(n ast.Node) bool { return p != nil && p.node == n }
-
-// expects tells whether an expression need not be a condition.
-func (p *probe) expects(n ast.Node) bool { return p.at(n) && p.asked }
 
 // offer adds names that could stand in place of a node.
 func (p *probe) offer(n ast.Node, choices func() []Choice) {

@@ -33,10 +33,6 @@ func (c *checker) step(en, constants *env, s ast.Step, at int64) (plan.Step, boo
 	case *ast.ExpectStep:
 		out.Kind = plan.Expect
 		x := c.eval(en, s.Cond)
-		if c.look.expects(s.Cond) && x.kind == isValue {
-			out.Cond = x.expr
-			break
-		}
 		if !c.there(en, &x, value.Bool, "behind `expect`") {
 			return out, false
 		}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/readership/readership/internal/rubric/plan"
-	"github.com/readership/readership/internal/rubric/value"
 )
 
 // Program says in plain English what a program means.
@@ -60,14 +59,6 @@ func OfAccess(p *plan.Program, a *plan.Access) string {
 
 // OfMetric says in plain English what a metric is.
 func OfMetric(p *plan.Program, m *plan.Metric) string { return "It is " + speaker{p}.metric(m) + "." }
-
-// OfValue says in plain English what a value is; of a condition, that it holds.
-func OfValue(p *plan.Program, e *plan.Expr) string {
-	if e.Type == value.Bool {
-		return speaker{p}.says(e, true)
-	}
-	return speaker{p}.noun(e)
-}
 
 func (s speaker) metric(m *plan.Metric) string {
 	if len(m.Keys) == 0 {

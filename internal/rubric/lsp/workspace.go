@@ -1,6 +1,6 @@
 // Package lsp answers what an editor asks about programs: what is wrong, what
 // could be written at a place, what a name means, where it is defined. It is
-// pure: texts and positions in, answers out. Package lsp/serve speaks the
+// pure: texts and positions in, answers out. Package lsp/langserver speaks the
 // protocol over it.
 //
 // A Workspace holds the open documents. Those of one folder belong together: a
