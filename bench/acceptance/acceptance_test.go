@@ -55,6 +55,8 @@ type world struct {
 	output  string // of the last import
 	summary summary
 	own     bool // the server is this scenario's
+
+	simulated simulated
 }
 
 func newWorld(t *testing.T, shared *sharedServer) *world { return &world{t: t, shared: shared} }
@@ -68,6 +70,7 @@ func (w *world) register(sc *godog.ScenarioContext) {
 	sc.Then(`^the events by "([^"]*)" are$`, w.eventsBy)
 	sc.Then(`^the site holds (\d+) events$`, w.holds)
 	w.registerClicks(sc)
+	w.registerMeters(sc)
 	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
 		if w.own && w.server != nil {
 			err = errors.Join(err, w.server.Stop())

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -123,10 +124,34 @@ type Reference struct {
 		Series  []int    `json:"per_5min"`
 	} `json:"hour before 2017-10-03T12:00Z"`
 	Visits int `json:"-"`
+	// Meters are what meters of distinct articles come to, by MeterName.
+	Meters map[string]Metered `json:"-"`
+	// Segments are sizes at 2017-10-09T00:00Z, over the last 7 days.
+	Segments struct {
+		Engaged int `json:">=10 distinct articles"`
+		Regular int `json:"views on >=4 UTC days"`
+	} `json:"-"`
 }
 
-// visitsKey has a comma, which a struct tag cannot hold.
-const visitsKey = "visits, 30 min of inactivity"
+// Metered is what a meter would have decided about all clicks.
+type Metered struct {
+	Allowed       int `json:"allowed"`
+	Again         int `json:"rereads"` // of those allowed
+	Denied        int `json:"denied"`
+	ReadersDenied int `json:"readers_denied"`
+}
+
+// MeterName is how the reference names a meter of so many articles per day or
+// month of a time zone.
+func MeterName(limit int, period, zone string) string {
+	return fmt.Sprintf("meter %d distinct articles per %s %s", limit, period, zone)
+}
+
+// These keys have commas, which a struct tag cannot hold.
+const (
+	visitsKey   = "visits, 30 min of inactivity"
+	segmentsKey = "segments at 2017-10-09T00:00Z, last 7 days (window open at its start, closed at its end)"
+)
 
 // LoadReference reads the answers beside the real click log.
 func LoadReference() (*Reference, error) {
@@ -144,6 +169,20 @@ func LoadReference() (*Reference, error) {
 	}
 	if err := json.Unmarshal(rest[visitsKey], &r.Visits); err != nil {
 		return nil, fmt.Errorf("read %s: visits: %w", path, err)
+	}
+	if err := json.Unmarshal(rest[segmentsKey], &r.Segments); err != nil {
+		return nil, fmt.Errorf("read %s: segments: %w", path, err)
+	}
+	r.Meters = map[string]Metered{}
+	for name, raw := range rest {
+		if !strings.HasPrefix(name, "meter ") {
+			continue
+		}
+		var m Metered
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return nil, fmt.Errorf("read %s: %s: %w", path, name, err)
+		}
+		r.Meters[name] = m
 	}
 	return r, nil
 }
