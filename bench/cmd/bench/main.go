@@ -22,6 +22,7 @@ var scenarios = []struct {
 	{"generate", "write a data set as NDJSON to standard output", scenario.Generate},
 	{"replay", "log into an empty engine, one thread", scenario.Replay},
 	{"import", "durable import of NDJSON, client included", scenario.Import},
+	{"simulate", "what access blocks would have decided about 1.5 M page views, over HTTP", scenario.Simulate},
 	{"edge", "single events on the fast listener against nginx and Lua", scenario.Edge},
 	{"memory", "bytes per page view by kind, and RSS", scenario.Memory},
 	{"restart", "start from a checkpoint, after SIGTERM and after kill -9", scenario.Restart},
