@@ -41,6 +41,7 @@ type message struct {
 	// exchange is where the shards meet in the middle of the message; nil: it
 	// has nothing that crosses between them.
 	exchange *exchange
+	watched  []watchedSite // those with facts in it, for watchers
 }
 
 // siteContext is a site as of a message, which the dispatcher takes note of: it
@@ -302,10 +303,10 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, place, r i
 	flags := event.Flags(rows.Flags[r])
 	robot := flags&event.FlagRobot != 0
 	ordinal, added := s.subjects.Get(name, hash, time)
-	subj := s.subjects.Mut(ordinal)
 	if !added {
-		subj.Seen(time)
+		s.see(ordinal, time)
 	}
+	subj := s.subjects.Mut(ordinal)
 	if time < s.from { // the window was cut, or was shorter once
 		s.lost[lossPassed]++
 	}
@@ -351,6 +352,8 @@ func (a *applier) row(b *event.Batch, s *siteShard, rows *event.Rows, place, r i
 	if late > int64(subj.Late) {
 		subj.Late = uint32(min(late, 1<<32-1))
 	}
+	s.note(TouchRow, ordinal, id)
+	s.noteVisits(ordinal, late)
 	if class == classPageView {
 		a.known(s, rows, r, id)
 	}
@@ -421,8 +424,11 @@ func (s *siteShard) engage(id block.RowID, e engagement) bool {
 		return false
 	}
 	total := blk.Engage(id.Row(), e.millis, e.scroll)
-	subj := s.subjects.Mut(blk.SubjectOf(id.Row()))
-	subj.Visit, _ = s.visits.Add(subj.Visit, &visit.Point{Time: e.time, Row: visit.NoRow}, s.rowTime)
+	reader, late := blk.SubjectOf(id.Row()), int64(0)
+	subj := s.subjects.Mut(reader)
+	subj.Visit, late = s.visits.Add(subj.Visit, &visit.Point{Time: e.time, Row: visit.NoRow}, s.rowTime)
+	s.note(TouchAttention, reader, id)
+	s.noteVisits(reader, late)
 	if total >= engaged10 {
 		s.visits.Mark(subj.Visit, blk.Unix(id.Row()), visit.Engaged10)
 	}

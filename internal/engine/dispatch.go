@@ -94,6 +94,7 @@ func (e *Engine) take(it item) (ok bool) {
 		}
 	}
 	e.prepare(m)
+	e.watchSites(m)
 	m.left = int32(len(e.shards))
 	for _, s := range e.shards {
 		if !s.send(work{message: m}) {
@@ -221,6 +222,7 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 		delete(e.accounts, site)
 		e.ledger.forget(site)
 		return each(func(s *shard) {
+			s.unwatch(s.applier.sites[site])
 			delete(s.applier.sites, site)
 			s.ledger.forget(site)
 			s.gone = append(s.gone, site)

@@ -79,6 +79,7 @@ type Engine struct {
 	minute   int64           // dispatcher: log minute of the last tick
 	erasures atomic.Int64    // whose values are still in memory and in the checkpoint
 	accounts map[string]bool // dispatcher: sites that know accounts
+	watching bool            // dispatcher: there are watchers
 
 	failure atomic.Pointer[Failure]
 	failed  chan struct{}
@@ -253,9 +254,15 @@ func (e *Engine) Close() error {
 
 // all runs fn in every shard, in its turn of the queue, and waits.
 func (e *Engine) all(ctx context.Context, fn func(*shard)) error {
+	return e.everyShard(ctx, nil, fn)
+}
+
+// everyShard runs first in the dispatcher's turn of the queue and then fn in
+// every shard, and waits.
+func (e *Engine) everyShard(ctx context.Context, first func(), fn func(*shard)) error {
 	var wg sync.WaitGroup
 	wg.Add(len(e.shards))
-	err := e.enqueue(item{command: func(s *shard) { defer wg.Done(); fn(s) }})
+	err := e.enqueue(item{dispatch: first, command: func(s *shard) { defer wg.Done(); fn(s) }})
 	if err != nil {
 		return err
 	}

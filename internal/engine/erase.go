@@ -72,6 +72,7 @@ func (a *applier) erase(site, reader string) {
 	if known {
 		s.visits.Repair(s.subjects.Ptr(self).Visit, nil)
 		s.subjects.Erase(self)
+		s.note(TouchErased, self, 0)
 	}
 	s.changed, s.view = true, nil
 }
@@ -124,6 +125,7 @@ func (e *eraser) drop() {
 	for o := range touched {
 		s.subjects.Trim(o, func(id block.RowID) bool { return e.gone[id] })
 		e.repair(o)
+		s.note(TouchAll, o, 0)
 	}
 }
 
@@ -198,7 +200,10 @@ func (e *eraser) pairs(name, account string, ofAccount bool, self uint32, known 
 			delete(p.newest, self)
 		}
 	}
-	other.Named(name, func(n uint32) { named = append(named, n) })
+	other.Named(name, func(n uint32) {
+		named = append(named, n)
+		e.s.note(TouchAll, other.Ptr(n).Owner, 0)
+	})
 	if !ofAccount {
 		for _, n := range named {
 			e.burns(other.Ptr(n).Owner, func(b *burn.Burn) bool { return b.Device == n+1 })

@@ -311,12 +311,17 @@ func (f *facts) anew(site *event.Site, c *Catalog) *Catalog {
 }
 
 func (f *facts) addressesOf(site *event.Site, item *event.Item) []string {
+	return addressesOf(f.address, site, item)
+}
+
+// addressesOf returns the addresses that an entry claims, normalised.
+func addressesOf(address func(*event.Site, string) string, site *event.Site, item *event.Item) []string {
 	var out []string
 	for _, a := range append([]string{item.URL}, item.Aliases...) {
 		if a == "" {
 			continue
 		}
-		if a = f.address(site, a); a != "" {
+		if a = address(site, a); a != "" {
 			out = append(out, a)
 		}
 	}

@@ -1,47 +1,66 @@
 package engine
 
 import (
+	"math"
+
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/subject"
 )
 
-// Away says whether a device's newest row, of those up to an instant, is an
-// account's: whoever used it then counts as that account. An account is never
-// away.
+// newestRow looks for the newest row of a device that lies in a window.
+type newestRow struct {
+	from, at, late int64
+
+	time   int64 // of the row; math.MinInt64 if there is none
+	proven bool  // it is an account's
+	next   int64 // time of the first row after at; math.MaxInt64 if there is none
+}
+
+func newestOf(from, at, late int64) newestRow {
+	return newestRow{from: from, at: at, late: late, time: math.MinInt64, next: math.MaxInt64}
+}
+
+// look takes a row, newest arrival first; it says whether no further one is
+// needed.
+func (n *newestRow) look(b rowSource, id block.RowID) (enough bool) {
+	t := b.Unix(id.Row())
+	switch {
+	case t > n.at:
+		n.next = min(n.next, t)
+	case t > n.time && t >= n.from:
+		n.time, n.proven = t, b.MarksOf(id.Row())&block.MarkProven != 0
+	}
+	return t+n.late <= max(n.time, n.from-1)
+}
+
+// Away says whether a device's newest row in the window, of those up to an
+// instant, is an account's: whoever used it then counts as that account. An
+// account is never away.
 func (r *Reader) Away(at int64) bool {
 	if r.Account != "" || !r.Known {
 		return false
 	}
-	newest, away := int64(-1<<63), false
-	look := func(b rowSource, id block.RowID, late int64) (enough bool) {
-		t := b.Unix(id.Row())
-		if t > newest && t <= at {
-			newest, away = t, b.MarksOf(id.Row())&block.MarkProven != 0
-		}
-		return t+late <= newest
-	}
 	if r.site != nil {
-		late := int64(r.site.subjects.Ptr(r.ordinal).Late)
-		r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
-			b := r.site.blocks.get(id.Block())
-			return b != nil && !b.Leaving && (b.Kind == block.Decisions || !look(b, id, late))
-		})
-		return away
+		n := newestOf(r.From, at, int64(r.site.subjects.Ptr(r.ordinal).Late))
+		r.site.eachRow(r.ordinal, func(b *block.Builder, id block.RowID) bool { return !n.look(b, id) })
+		return n.proven
 	}
-	late := int64(r.view.Readers.table.Subjects.At(int(r.ordinal)).Late)
+	n := newestOf(r.From, at, int64(r.view.Readers.table.Subjects.At(int(r.ordinal)).Late))
 	r.view.Readers.table.AppendRows(nil, r.ordinal, func(id block.RowID) bool {
 		b := r.view.ByID[id.Block()]
-		return b == nil || b.Kind != block.Decisions && look(b, id, late) // without a block its day has left, and those before
+		return b == nil || b.Kind != block.Decisions && n.look(b, id) // without a block its day has left, and those before
 	})
-	return away
+	return n.proven
 }
 
 // FirstDevice returns the device, device:ID, on which an account was first
-// proven. It looks at the pairs of the shard, oldest first. The reader is a
-// view's.
+// proven. It looks at the pairs of the shard, oldest first.
 func (r *Reader) FirstDevice() (device string, ok bool) {
-	if r.Account == "" || !r.Known || r.view == nil {
+	if r.Account == "" || !r.Known {
 		return "", false
+	}
+	if r.site != nil {
+		return r.site.firstDevice(r.ordinal)
 	}
 	pairs := r.view.Readers.accounts
 	for n := range pairs.Len() {
@@ -50,6 +69,18 @@ func (r *Reader) FirstDevice() (device string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// firstDevice is Reader.FirstDevice from the writer's state.
+func (s *siteShard) firstDevice(account uint32) (device string, ok bool) {
+	if s.people == nil {
+		return "", false
+	}
+	s.people.accounts.Of(account, func(n uint32) bool { // the newest first
+		device, ok = ReaderName(s.people.accounts.Name(n)), true
+		return true
+	})
+	return device, ok
 }
 
 // Property returns the number of a property's column for Rows; -1 if no row of

@@ -326,7 +326,7 @@ func (a *applier) copyRow(b *event.Batch, s *siteShard, rows *event.Rows, r *acc
 	e := a.account(b, r.account)
 	ordinal, added := s.subjects.Get(e.subject, e.hash, time)
 	if !added {
-		s.subjects.Mut(ordinal).Seen(time)
+		s.see(ordinal, time)
 	}
 	if int64(day+1)*block.DayMillis <= s.from {
 		return // its day is gone
@@ -371,7 +371,7 @@ func (s *siteShard) take(c *carry) {
 	if !ok {
 		ordinal, _ = s.subjects.Get(name, hash, min(first, subject.Unseen))
 	}
-	s.subjects.Mut(ordinal).Seen(first)
+	s.see(ordinal, first)
 	s.changed, s.view = true, nil
 	pair, _ := s.folk().accounts.Get(ordinal, c.device, subject.Hash(c.device))
 	for i := range c.burns {
@@ -438,8 +438,10 @@ func (s *siteShard) copied(pair uint32, id block.RowID, time int64, class typeCl
 	p.Position = uint64(max(int64(p.Position), time))
 	s.subjects.AddRow(account, id)
 	s.copies++
-	point := visit.Point{Time: time, Row: id, PageView: class == classPageView, Flags: pointFlags(class, robot)}
-	p.Visit, _ = s.people.visits.Add(p.Visit, &point, s.rowTime)
+	late, point := int64(0), visit.Point{Time: time, Row: id, PageView: class == classPageView, Flags: pointFlags(class, robot)}
+	p.Visit, late = s.people.visits.Add(p.Visit, &point, s.rowTime)
+	s.note(TouchRow, p.Owner, id)
+	s.noteVisits(p.Owner, late)
 	if class != classPageView || key == 0 {
 		return
 	}
@@ -465,7 +467,10 @@ func (s *siteShard) engageCopy(f *forward) {
 	}
 	total := blk.Engage(id.Row(), f.millis, f.scroll)
 	p := s.people.accounts.Mut(blk.PairOf(id.Row()))
-	p.Visit, _ = s.people.visits.Add(p.Visit, &visit.Point{Time: f.time, Row: visit.NoRow}, s.rowTime)
+	late := int64(0)
+	p.Visit, late = s.people.visits.Add(p.Visit, &visit.Point{Time: f.time, Row: visit.NoRow}, s.rowTime)
+	s.note(TouchAttention, p.Owner, id)
+	s.noteVisits(p.Owner, late)
 	if total >= engaged10 {
 		s.people.visits.Mark(p.Visit, blk.Unix(id.Row()), visit.Engaged10)
 	}
@@ -562,6 +567,7 @@ func (s *shard) pairs(f *event.Fact) {
 		if hash := subject.Hash(name); s.applier.owns(hash) {
 			if o, ok := site.subjects.Find(name, hash); ok {
 				site.folk().accounts.Get(o, device, subject.Hash(device))
+				site.note(TouchFacts, o, 0)
 			}
 		}
 	})

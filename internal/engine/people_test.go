@@ -252,7 +252,13 @@ func (m *peopleModel) stream(reader string, now int64) []streamRow {
 	account := strings.TrimPrefix(reader, "account:")
 	out := []streamRow{}
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b modelCopy) int { return cmp.Compare(a.time, b.time) })
+	own := func(c modelCopy) int { // what no device did comes last
+		if c.device == reader {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b modelCopy) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(own(a), own(b))) })
 	visits := map[string]int{}
 	for _, c := range list {
 		if c.time < m.from || c.time > now {

@@ -173,6 +173,7 @@ func (b *SiteBytes) add(o *SiteBytes) {
 	b.IDs += o.IDs
 	b.Waiting += o.Waiting
 	b.Burns += o.Burns
+	b.Watched += o.Watched
 	b.Bytes.Subjects += o.Bytes.Subjects
 	b.Names += o.Names
 	b.Index += o.Index

@@ -200,8 +200,8 @@ func (r *Reader) Others(fn func(name string)) {
 }
 
 // Rows are the rows of one reader in order of time, ties in order of arrival: a
-// row that a login brought arrived with it. A Rows can be loaded again and again;
-// then it allocates nothing. It is valid as long as what it was loaded from.
+// row that a login brought arrived with it. An account's own rows come after those
+// of its devices. A Rows can be loaded again and again; then it allocates nothing. It is valid as long as what it was loaded from.
 type Rows struct {
 	list []rowRef
 	ids  []block.RowID
@@ -210,7 +210,7 @@ type Rows struct {
 	site   *siteShard // or the writer's state
 	reader uint32
 	visits []span32
-	loaded bool // visits
+	pairs  []uint32 // whose visits are among them
 }
 
 // rowRef is a row at its place.
@@ -276,28 +276,21 @@ func (r *Reader) load(from, to int64, into *Rows, own bool) {
 		}
 		return last.Kind != block.Decisions && into.offer(last, id, from, to, late, own)
 	})
-	into.order(late)
+	into.order(late, r.Account == "")
 }
 
 // live is load from the writer's state.
 func (r *Reader) live(from, to int64, into *Rows, own bool) {
 	late := int64(r.site.subjects.Ptr(r.ordinal).Late)
-	var last *block.Builder
-	r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
-		if last == nil || last.ID != id.Block() {
-			if last = r.site.blocks.get(id.Block()); last == nil || last.Leaving {
-				last = nil
-				return true
-			}
-		}
-		return last.Kind == block.Decisions || !into.offer(last, id, from, to, late, own)
+	r.site.eachRow(r.ordinal, func(b *block.Builder, id block.RowID) bool {
+		return !into.offer(b, id, from, to, late, own)
 	})
-	into.order(late)
+	into.order(late, r.Account == "")
 }
 
 func (r *Rows) reset() {
 	clear(r.list)
-	r.list, r.ids, r.visits, r.loaded = r.list[:0], r.ids[:0], r.visits[:0], false
+	r.list, r.ids, r.visits, r.pairs = r.list[:0], r.ids[:0], r.visits[:0], r.pairs[:0]
 	r.view, r.site = nil, nil
 }
 
@@ -315,12 +308,25 @@ func (r *Rows) offer(source rowSource, id block.RowID, from, to, late int64, own
 }
 
 // order puts the rows, which came newest arrival first, in order.
-func (r *Rows) order(late int64) {
+func (r *Rows) order(late int64, device bool) {
 	slices.Reverse(r.list)
-	if late == 0 {
+	if late == 0 && device {
 		return
 	}
-	slices.SortStableFunc(r.list, func(a, b rowRef) int { return cmp.Compare(a.time, b.time) })
+	slices.SortStableFunc(r.list, func(a, b rowRef) int {
+		if a.time != b.time {
+			return cmp.Compare(a.time, b.time)
+		}
+		return cmp.Compare(ownLast(a.source), ownLast(b.source))
+	})
+}
+
+// ownLast is greater for an account's own rows than for those of its devices.
+func ownLast(s rowSource) int {
+	if s.KindOf() == block.Copies {
+		return 0
+	}
+	return 1
 }
 
 // Len returns the number of rows.
@@ -445,11 +451,11 @@ func (r *Rows) pair(ref *rowRef) uint32 {
 // starts it. A device's visits are cut on all it does, an account's on what it
 // does on each device.
 func (r *Rows) Visit(i int) (visit uint32, starts bool) {
-	if !r.loaded {
-		r.loadVisits()
-	}
 	ref := &r.list[i]
 	pair := r.pair(ref)
+	if !slices.Contains(r.pairs, pair) {
+		r.loadVisits(pair)
+	}
 	n, _ := slices.BinarySearchFunc(r.visits, pair, func(v span32, pair uint32) int { return cmp.Compare(v.pair, pair) })
 	for ; n < len(r.visits) && r.visits[n].pair == pair; n++ {
 		if v := &r.visits[n]; ref.time >= v.start && ref.time <= v.end {
@@ -459,24 +465,18 @@ func (r *Rows) Visit(i int) (visit uint32, starts bool) {
 	return 0, false
 }
 
-// loadVisits notes the visits of the rows, by pair and time.
-func (r *Rows) loadVisits() {
-	r.loaded = true
-	for i := range r.list {
-		pair := r.pair(&r.list[i])
-		if slices.ContainsFunc(r.visits, func(v span32) bool { return v.pair == pair }) {
-			continue
+// loadVisits notes the visits of the reader, or of an account on a device.
+func (r *Rows) loadVisits(pair uint32) {
+	r.pairs = append(r.pairs, pair)
+	for id := r.headOf(pair); id != 0; {
+		v, start, ok := r.visitAt(pair, id)
+		if !ok {
+			break
 		}
-		for id := r.headOf(pair); id != 0; {
-			v, start, ok := r.visitAt(pair, id)
-			if !ok {
-				break
-			}
-			if v.Counted() {
-				r.visits = append(r.visits, span32{pair, start, start + int64(v.Duration), v.Row, id})
-			}
-			id = v.Prev
+		if v.Counted() {
+			r.visits = append(r.visits, span32{pair, start, start + int64(v.Duration), v.Row, id})
 		}
+		id = v.Prev
 	}
 	slices.SortFunc(r.visits, func(a, b span32) int { return cmp.Or(cmp.Compare(a.pair, b.pair), cmp.Compare(a.start, b.start)) })
 }

@@ -199,6 +199,8 @@ func (c *checkpointer) loadBlocks(shard int, st *siteShard, h *siteHead) error {
 		st.blocks.put(b)
 		st.ids.Hold(b.ID)
 		st.order = append(st.order, b)
+		st.age++
+		b.Age = st.age
 		if !b.Sealed {
 			st.open[openKey{b.Day, b.Kind}] = b
 		}

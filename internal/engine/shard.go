@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
+	"sync/atomic"
 
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/event"
@@ -17,6 +19,13 @@ type shard struct {
 	ledger  *ledger  // what this shard lost
 	since   int      // rows since memory was measured
 	gone    []string // sites deleted since the last checkpoint
+
+	newWatcher func(shard int, site string) Watcher // nil: nobody watches
+	watchers   []*watched
+	logTime    int64        // greatest stamp, once there are watchers
+	more       bool         // watchers have work left
+	due        atomic.Int64 // when something happens without a message
+	facts      []event.Fact // scratch
 }
 
 // work is one step of a shard, in order.
@@ -32,6 +41,7 @@ func newShard(e *Engine, number int) *shard {
 	if e.cfg.Decide != nil {
 		s.applier.decider = e.cfg.Decide(number)
 	}
+	s.due.Store(math.MaxInt64)
 	return s
 }
 
@@ -47,17 +57,34 @@ func (s *shard) send(w work) bool {
 	}
 }
 
-// run applies work until the dispatcher closes the queue.
+// run applies work until the dispatcher closes the queue. While there is none,
+// watchers do theirs.
 func (s *shard) run() {
-	for w := range s.in {
-		if s.engine.Failure() != nil {
+	for {
+		if s.more && s.engine.Failure() == nil {
+			select {
+			case w, ok := <-s.in:
+				if !ok {
+					return
+				}
+				s.step(w)
+			default:
+				s.step(work{command: (*shard).watchersWork})
+			}
 			continue
+		}
+		w, ok := <-s.in
+		if !ok {
+			return
 		}
 		s.step(w)
 	}
 }
 
 func (s *shard) step(w work) {
+	if s.engine.Failure() != nil {
+		return
+	}
 	position := event.Position(0)
 	switch {
 	case w.message != nil:
@@ -81,6 +108,7 @@ func (s *shard) step(w work) {
 	if !s.applier.apply(s, w.message) {
 		return
 	}
+	s.applied(w.message)
 	s.losses(w.message.Stamp)
 	for i := range w.message.Sites {
 		s.since += w.message.Sites[i].N
@@ -143,6 +171,9 @@ func (s *siteShard) cutOldest() {
 	}
 	s.lost[lossLeft] += uint64(lost)
 	s.from, s.cut = from, "memory"
+	if s.notes != nil {
+		s.notes.cut = true
+	}
 	s.drop(0)
 	s.ids.Sweep(sweepTables)
 }
@@ -157,7 +188,7 @@ func (s *shard) need() int64 {
 	var n int64
 	for _, site := range s.applier.sites {
 		b := site.bytes()
-		n += b.Rows + b.Subjects + b.Visits + b.Dictionaries + b.IDs + b.Waiting + b.Burns
+		n += b.Rows + b.Subjects + b.Visits + b.Dictionaries + b.IDs + b.Waiting + b.Burns + b.Watched
 		if s.applier.journal {
 			n += b.Bytes.Subjects + b.Chains
 		}
@@ -181,7 +212,7 @@ func (s *shard) seen(f *event.Fact) {
 			continue
 		}
 		if ordinal, added := site.subjects.Get(name, hash, time); !added {
-			site.subjects.Mut(ordinal).Seen(time)
+			site.see(ordinal, time)
 		}
 	}
 	site.changed = true

@@ -40,6 +40,7 @@ type siteShard struct {
 	open    map[openKey]*block.Builder
 	recent  [block.NumKinds]*block.Builder // the one of open that took the last row of the kind
 	nextID  uint16
+	age     uint32           // of the block made last
 	leaving []*block.Builder // out of every view; their rows still in chains
 	trimmed int              // rows of leaving[0] whose subjects are trimmed
 	clean   []uint64         // bits of the subjects trimmed for the first covered of leaving
@@ -60,6 +61,9 @@ type siteShard struct {
 	changed bool
 	rows    uint64
 	copies  uint64
+
+	watched *watched // nil: nobody watches the site
+	notes   *notes   // of watched, while it follows the site; nil: none are taken
 }
 
 // blockTable finds the blocks of a site by their ID: a pointer for each ID up
@@ -209,6 +213,8 @@ func (s *siteShard) blockFor(day int, kind block.Kind) *block.Builder {
 	}
 	b := block.NewBuilder(s.nextID, day, kind)
 	s.nextID++
+	s.age++
+	b.Age = s.age
 	s.blocks.put(b)
 	s.ids.Hold(b.ID)
 	if s.people != nil {
@@ -277,6 +283,9 @@ func (s *siteShard) drop(i int) {
 	s.dropped = append(s.dropped, b.ID)
 	first := int(s.from / block.DayMillis)
 	if len(s.order) == 0 || s.order[0].Day > b.Day {
+		if s.notes != nil {
+			s.notes.visitsLeft = true
+		}
 		s.visits.DropBefore(min(first, b.Day+1))
 		if s.people != nil {
 			s.people.visits.DropBefore(min(first, b.Day+1))
@@ -379,7 +388,8 @@ func (s *siteShard) readersView() *ReadersView {
 // SiteBytes is the memory of one site in one shard, by part.
 type SiteBytes struct {
 	Rows, Subjects, Visits, Dictionaries, IDs, Waiting, Burns int64
-	subject.Bytes                                             // the parts of Subjects
+	Watched                                                   int64 // states of readers: segments
+	subject.Bytes                                                   // the parts of Subjects
 }
 
 func (s *siteShard) bytes() SiteBytes {
@@ -402,6 +412,9 @@ func (s *siteShard) bytes() SiteBytes {
 		b.Subjects += p.devices.Bytes() + p.accounts.Bytes() + 24*int64(len(p.newest))
 		b.Visits += p.visits.Bytes()
 		b.IDs += p.views.Bytes()
+	}
+	if s.watched != nil {
+		b.Watched = s.watched.Bytes()
 	}
 	return b
 }

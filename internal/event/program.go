@@ -4,7 +4,14 @@ package event
 const (
 	FactProgram = "program" // Key = version, decimal from 1; Value = Program
 	FactActive  = "active"  // Key = "", Value = Active
+	FactPrepare = "prepare" // Key = "", Value = Prepare
 )
+
+// Prepare says which version of a site's program is made ready beside the active
+// one. FactActive ends it, with that version, or its removal, without.
+type Prepare struct {
+	Version int `json:"version"`
+}
 
 // Program is one version of a site's Rubric program. Versions are counted from
 // 1 and never change.

@@ -117,14 +117,19 @@ func (p *Programs) of(site *event.Site) *plans {
 	if of != nil && of.site == site {
 		return of
 	}
-	s := Schema(site)
-	settings := fmt.Sprint(site.Timezone, s.Calendar.WeekStart, s.Window)
+	settings := Settings(site)
 	if of == nil || of.settings != settings {
 		of = &plans{settings: settings}
 		p.plans[site.ID] = of
 	}
 	of.site = site
 	return of
+}
+
+// Settings tells apart what of a site's settings a program's meaning depends on.
+func Settings(site *event.Site) string {
+	s := Schema(site)
+	return fmt.Sprint(site.Timezone, s.Calendar.WeekStart, s.Window)
 }
 
 func (p *Programs) at(of *plans, site *event.Site, version int) (*Compiled, error) {

@@ -1,6 +1,3 @@
-// Package segment answers who is in the segments of a site's program, from the
-// engine's views. View puts the engine's rows, catalogue and proof behind the
-// evaluator of internal/rubric/fold, which decides.
 package segment
 
 import (
@@ -33,9 +30,9 @@ func (r *Reader) Load(of engine.Reader) { r.Reader, r.columns = of, nil }
 // At moves to an instant of the site's clock inside the window.
 func (r *Reader) At(now int64) { r.now, r.account = now, r.Profile(now) }
 
-// Of returns the segments that a reader, device:ID or account:ID, is in at an
-// instant of the site's clock that lies in the view's window, by name in the
-// order of the program. A reader that nothing is known of is in those that ask
+// Of works out by the plain evaluator the segments that a reader, device:ID or
+// account:ID, is in at an instant of the site's clock that lies in the view's
+// window, by name in the order of the program. A reader that nothing is known of is in those that ask
 // for nothing. ok is false for a name that is none.
 func Of(p *plan.Program, view *engine.View, name string, at int64) (names []string, ok bool) {
 	r, ok := view.Reader(name)

@@ -149,13 +149,16 @@ func (b *Block) MarksOf(i int) uint8 {
 
 func unix(day int, t uint32) int64 {
 	if t == Gone {
-		return 1 << 62
+		return GoneTime
 	}
 	return int64(day)*DayMillis + int64(t)
 }
 
-// Gone is the time of a row that was erased.
-const Gone = 1<<32 - 1
+// Gone is the time of a row that was erased, GoneTime in Unix milliseconds.
+const (
+	Gone     = 1<<32 - 1
+	GoneTime = 1 << 62
+)
 
 // Marks of a row.
 const (
@@ -171,6 +174,9 @@ type Builder struct {
 	Sealed bool
 	// Leaving is set by the owner once the block is out of every later view.
 	Leaving bool
+	// Age is set by the owner: of two blocks of one day, the rows of the one with
+	// the smaller came first, but for copies beside others.
+	Age uint32
 
 	time    []uint32
 	subject []uint32

@@ -57,6 +57,19 @@ func (a *Array[T]) Mut(i int) *T {
 	return &a.pages[p][i&a.mask]
 }
 
+// Span returns the n values from i on for reading. They must lie in one page:
+// n is a power of two that pages hold, and i a multiple of it.
+func (a *Array[T]) Span(i, n int) []T { return a.pages[i>>a.shift][i&a.mask:][:n:n] }
+
+// MutSpan returns the n values from i on for changing, as Span does.
+func (a *Array[T]) MutSpan(i, n int) []T {
+	p := i >> a.shift
+	if a.own[p] != a.epoch {
+		a.copyPage(p)
+	}
+	return a.pages[p][i&a.mask:][:n:n]
+}
+
 func (a *Array[T]) copyPage(p int) {
 	if a.shared {
 		a.pages = append(make([][]T, 0, len(a.pages)+len(a.pages)/4+1), a.pages...)
@@ -155,6 +168,9 @@ func (s Snapshot[T]) Len() int { return s.n }
 
 // At returns the value at i.
 func (s Snapshot[T]) At(i int) T { return s.pages[i>>s.shift][i&s.mask] }
+
+// Span returns the n values from i on, as Array.Span does.
+func (s Snapshot[T]) Span(i, n int) []T { return s.pages[i>>s.shift][i&s.mask:][:n:n] }
 
 // Pages calls fn with each page in order and the index of its first value,
 // until fn returns false. fn must not change the page.

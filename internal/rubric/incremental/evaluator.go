@@ -137,6 +137,10 @@ func New(p *plan.Program, t Table) *Evaluator {
 // Bind sets the table, which depends on Inputs.
 func (e *Evaluator) Bind(t Table) { e.table = t }
 
+// HeavyFrom sets from how many rows in the window on a reader is heavy, instead
+// of MaxRows.
+func (e *Evaluator) HeavyFrom(rows int) { e.maxRows = rows }
+
 // Program returns the program.
 func (e *Evaluator) Program() *plan.Program { return e.program }
 
@@ -363,3 +367,7 @@ func (v View) Fold(id int) value.Value { return v.e.fold(id).value }
 
 // Value returns the value of an expression of a segment.
 func (v View) Value(x *plan.Expr) value.Value { return v.e.value(x) }
+
+// Visits returns the segments that depend on how visits are cut. The set must not
+// be changed.
+func (e *Evaluator) Visits() Set { return e.index.visits }

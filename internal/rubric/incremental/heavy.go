@@ -249,6 +249,37 @@ func onItem(_, item, _ bool) bool { return item }
 
 func onAsked(_, _, asked bool) bool { return asked }
 
+// Bytes estimates the memory of what is kept of a heavy reader's rows.
+func (s *State) Bytes() int64 {
+	b := s.kept
+	if b == nil {
+		return 0
+	}
+	n := 24 * int64(cap(b.rows))
+	for i := range b.inputs {
+		n += 4 * int64(cap(b.inputs[i].of))
+	}
+	for i := range b.conditions {
+		n += 8 * int64(cap(b.conditions[i].bits))
+	}
+	for i := range b.predicates {
+		n += 8 * int64(cap(b.predicates[i].bits))
+	}
+	for i := range b.keys {
+		n += 4*int64(cap(b.keys[i].of)) + 24*int64(len(b.keys[i].codes)) + 64*int64(len(b.keys[i].texts))
+	}
+	for i := range b.values {
+		n += 48 * int64(cap(b.values[i].of))
+	}
+	for i := range b.lasts {
+		n += 8*int64(cap(b.lasts[i].bits)) + 4*int64(cap(b.lasts[i].row))
+	}
+	return n
+}
+
+// Drop lets go of what is kept of a heavy reader's rows, after rows have gone.
+func (s *State) Drop() { s.kept = nil }
+
 // layLasts finds the streams whose keys are counted by their last rows.
 func (e *Evaluator) layLasts() {
 	for _, stages := range e.layout.stages {

@@ -1,0 +1,229 @@
+package segment
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rubric/incremental"
+)
+
+// watcher keeps the segments of one site's readers in one shard: by the program
+// that is active, and beside it by the one that is prepared. It belongs to the
+// shard's goroutine.
+//
+//	(none) ─ plan compiled ─► filling ─► complete ─ FactActive ─► running
+type watcher struct {
+	service *Service
+	stream  *stream
+	site    string
+	shard   int
+
+	settings         string
+	active, prepared int         // versions, as of the message told last; prepared 0: none
+	running, next    *population // nil: not begun
+	reported         *population // the next that the service knows to be complete
+
+	position event.Position // of the message told last
+	told     bool           // since its changes were published
+	out      batch          // changes that were not published yet
+	shown    bool           // the stream knows that running is complete
+	asked    bool           // somebody waits until all is settled
+}
+
+var _ engine.Watcher = (*watcher)(nil)
+
+// Follows implements engine.Watcher.
+func (w *watcher) Follows() bool {
+	return w.stream.on.Load() || w.running != nil && w.running.e != nil || w.next != nil && w.next.e != nil
+}
+
+// Applied implements engine.Watcher.
+func (w *watcher) Applied(l *engine.Live, c *engine.Changes) {
+	w.position, w.told = c.Position, true
+	w.facts(l, c.Facts)
+	for _, p := range []*population{w.running, w.next} {
+		if p != nil && p.e != nil {
+			p.applied(l, c)
+		}
+	}
+	for i := range c.Touched {
+		if c.Touched[i].Kind == engine.TouchErased {
+			w.out.erased = true
+		}
+	}
+}
+
+// facts takes over what a message says of the site's program.
+func (w *watcher) facts(l *engine.Live, facts []event.Fact) {
+	if settings := program.Settings(l.Site); settings != w.settings { // another meaning
+		w.settings, w.running, w.next = settings, nil, nil
+	}
+	for i := range facts {
+		switch f := &facts[i]; f.Kind {
+		case event.FactActive:
+			var a event.Active
+			if json.Unmarshal(f.Value, &a) == nil {
+				w.active = a.Version
+			}
+		case event.FactPrepare:
+			var p event.Prepare
+			if len(f.Value) == 0 || json.Unmarshal(f.Value, &p) != nil {
+				p.Version = 0
+			}
+			w.prepared = p.Version
+		}
+	}
+	if w.running != nil && w.running.version != w.active {
+		w.activate(l)
+	}
+	if w.next != nil && w.next.version != w.prepared {
+		w.next = nil
+	}
+}
+
+// activate puts the active program in place of the one that runs.
+func (w *watcher) activate(l *engine.Live) {
+	before := w.running
+	w.running, w.shown = nil, false
+	if w.next == nil || w.next.version != w.active {
+		return
+	}
+	w.running, w.next, w.prepared = w.next, nil, 0
+	if before.ready(l) && w.running.ready(l) {
+		w.out.before = before.sizes()
+	}
+	w.listen()
+}
+
+// listen has the running population tell what changes.
+func (w *watcher) listen() {
+	p := w.running
+	p.tell = nil
+	if p.e == nil || !w.stream.on.Load() {
+		return
+	}
+	p.tell = func(_ *engine.Live, _ uint32, changes []incremental.Change) {
+		name := p.subject.Name
+		for i := range changes {
+			c := &changes[i]
+			w.out.changes = append(w.out.changes, Change{Reader: name, Segment: p.plan.Segments[c.Segment].Name, Entered: c.Entered, At: c.At, Because: c.Because.String()})
+		}
+	}
+}
+
+// begin makes the populations whose programs are compiled.
+func (w *watcher) begin(l *engine.Live) {
+	if w.running == nil {
+		if w.running = w.populate(l, w.active); w.running != nil {
+			w.listen()
+		}
+	}
+	if w.next == nil && w.prepared != 0 {
+		w.next = w.populate(l, w.prepared)
+	}
+}
+
+func (w *watcher) populate(l *engine.Live, version int) *population {
+	c := w.service.plan(l.Site, w.settings, version)
+	switch {
+	case c == nil:
+		return nil
+	case len(c.Plan.Segments) == 0:
+		return &population{version: version, plan: c.Plan, fresh: true}
+	}
+	return newPopulation(l, version, c.Plan, w.service.cfg.HeavyRows)
+}
+
+// Work implements engine.Watcher.
+func (w *watcher) Work(l *engine.Live) (more bool) {
+	if w.running == nil || w.next == nil && w.prepared != 0 {
+		w.begin(l)
+	}
+	for _, p := range []*population{w.running, w.next} {
+		if p != nil && p.e != nil && p.work(l) {
+			more = true
+		}
+	}
+	if w.next.ready(l) && w.reported != w.next {
+		w.reported, w.next.fresh = w.next, false
+		w.service.ready(w.site, w.shard, w.next.version)
+	}
+	w.publish(l)
+	if w.asked && !more {
+		w.asked = false
+		w.stream.rest()
+	}
+	return more
+}
+
+// publish hands what changed to the stream of the site. What changed after a
+// message belongs to the next one, so that each message's changes are told at
+// once.
+func (w *watcher) publish(l *engine.Live) {
+	if !w.stream.on.Load() {
+		w.out, w.told, w.shown = batch{}, false, false
+		if w.running.ready(l) {
+			w.running.fresh = false
+		}
+		return
+	}
+	if w.running != nil && w.running.e != nil && w.running.tell == nil {
+		w.listen()
+	}
+	if !w.told {
+		return
+	}
+	w.told = false
+	w.out.position, w.out.at = w.position, l.Now
+	if w.running != nil {
+		w.out.version, w.out.complete = w.running.version, w.running.ready(l) && !w.running.fresh
+		w.running.fresh = false
+	}
+	if w.out.before != nil {
+		w.out.after = w.running.sizes()
+	}
+	w.shown = w.out.complete
+	w.stream.publish(w.shard, w.out)
+	w.out = batch{}
+}
+
+// Due implements engine.Watcher.
+func (w *watcher) Due() int64 {
+	due := int64(math.MaxInt64)
+	if w.stream.on.Load() && (len(w.out.changes) > 0 || !w.shown && w.running != nil && (w.running.e == nil || !w.running.jobs.filling)) {
+		due = 0 // a message is needed for the changes to belong to
+	}
+	for _, p := range []*population{w.running, w.next} {
+		if p != nil && p.e != nil {
+			due = min(due, p.states.next())
+		}
+	}
+	return due
+}
+
+// Bytes implements engine.Watcher.
+func (w *watcher) Bytes() (n int64) {
+	for _, p := range []*population{w.running, w.next} {
+		if p != nil && p.e != nil {
+			n += p.bytes()
+		}
+	}
+	return n
+}
+
+// ready tells whether every reader has a state.
+func (p *population) ready(l *engine.Live) bool {
+	return p != nil && (p.e == nil || p.complete(l))
+}
+
+// sizes returns how many members each segment has.
+func (p *population) sizes() map[string]int64 {
+	out := map[string]int64{}
+	for i, s := range p.plan.Segments {
+		out[s.Name] = p.states.counts[i]
+	}
+	return out
+}
