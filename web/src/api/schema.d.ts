@@ -971,6 +971,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate an access block over the window
+         * @description One decision with commit for each page view with an item, in order of time, now being its time: meters are empty at from. A site has two at a time, further ones wait. What came of it is kept for an hour.
+         *
+         *     Needs the scope `program:read`.
+         */
+        post: operations["create-simulation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/simulations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how far a simulation is and what came of it
+         * @description Needs the scope `program:read`.
+         */
+        get: operations["get-simulation"];
+        put?: never;
+        post?: never;
+        /**
+         * Stop a simulation
+         * @description One that has ended stays as it is.
+         *
+         *     Needs the scope `program:read`.
+         */
+        delete: operations["stop-simulation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/snippet": {
         parameters: {
             query?: never;
@@ -2022,6 +2070,137 @@ export interface components {
             device: string;
             /** @description Sent as X-Readership-Device with what the app sends */
             token: string;
+        };
+        Simulation: {
+            /** Format: int64 */
+            allowed: number;
+            /** @description Clauses that decided */
+            by_clause: {
+                [key: string]: number;
+            };
+            /** @description Days with a decision */
+            by_day: components["schemas"]["SimulationDay"][];
+            /**
+             * Format: int64
+             * @description Page views with an item, robots and copies left out
+             */
+            decisions: number;
+            /**
+             * Format: int64
+             * @description Charges among them: who pays is told apart by the clause
+             */
+            denied: number;
+            /** @description Why it has failed */
+            error?: string;
+            /**
+             * Format: date-time
+             * @description Of what was looked at
+             */
+            from?: string;
+            id: string;
+            /**
+             * Format: int64
+             * @description With against: readers who are denied something, and were denied nothing
+             */
+            newly_denied?: number;
+            /**
+             * Format: int64
+             * @description With against: the other way round
+             */
+            no_longer_denied?: number;
+            /** @description What the answer includes */
+            position?: string;
+            /** Format: double */
+            progress: number;
+            /**
+             * Format: int64
+             * @description Readers with a denial
+             */
+            readers_denied: number;
+            /** @enum {string} */
+            state: "queued" | "running" | "done" | "failed" | "stopped";
+            /**
+             * Format: date-time
+             * @description Its end, excluded
+             */
+            to?: string;
+            warnings: string[];
+        };
+        SimulationBody: {
+            /**
+             * @description Access block; may be absent where the program has one only
+             * @example story
+             */
+            access?: string;
+            /**
+             * @description What to compare with; null or absent: nothing
+             * @example {
+             *       "version": 3
+             *     }
+             */
+            against?: string | {
+                files: {
+                    [key: string]: string;
+                };
+            } | {
+                version: number;
+            };
+            /**
+             * @description Start, included; null or absent: of the window
+             * @example 2026-03-01T07:30:00Z
+             */
+            from?: string | number;
+            /**
+             * @description A text, {"files":{…}}, {"version":n} or "active"
+             * @example {
+             *       "version": 3
+             *     }
+             */
+            program: string | {
+                files: {
+                    [key: string]: string;
+                };
+            } | {
+                version: number;
+            };
+            /**
+             * @description For calendars, instead of the site's
+             * @example America/Sao_Paulo
+             */
+            timezone?: string;
+            /**
+             * @description End, excluded; null or absent: the site's now, included
+             * @example 2026-03-01T07:30:00Z
+             */
+            to?: string | number;
+        };
+        SimulationDay: {
+            /** Format: int64 */
+            allowed: number;
+            /** @description Clauses that decided */
+            by_clause: {
+                [key: string]: number;
+            };
+            /**
+             * Format: date-time
+             * @description Its start in the time zone
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Page views with an item, robots and copies left out
+             */
+            decisions: number;
+            /**
+             * Format: int64
+             * @description Charges among them: who pays is told apart by the clause
+             */
+            denied: number;
+            /**
+             * Format: int64
+             * @description Readers with a denial
+             */
+            readers_denied: number;
         };
         Site: {
             aliases: string[];
@@ -7789,6 +7968,298 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "create-simulation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulationBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-simulation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stop-simulation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
                 };
             };
             /** @description Bad Request */
