@@ -66,13 +66,14 @@ func (c *cells) mulAdd(dst []uint32, mul uint32, first int, rows []uint16) {
 		return
 	}
 	whole := max(min(c.n-first, len(dst)), 0)
+	from := min(first, c.n) // a column that is seldom set can end before the first row
 	switch c.width {
 	case 1:
-		mulAdd(dst[:whole], mul, c.c8[first:], c.table)
+		mulAdd(dst[:whole], mul, c.c8[from:], c.table)
 	case 2:
-		mulAdd(dst[:whole], mul, c.c16[first:], c.table)
+		mulAdd(dst[:whole], mul, c.c16[from:], c.table)
 	case 4:
-		mulAdd(dst[:whole], mul, c.c32[first:], c.table)
+		mulAdd(dst[:whole], mul, c.c32[from:], c.table)
 	default:
 		mulAddConst(dst[:whole], mul, c.number(0))
 	}

@@ -62,6 +62,11 @@ const audience = createRoute({
   path: 'audience',
   component: lazyRouteComponent(() => import('./pages/audience/AudiencePage'), 'AudiencePage'),
 })
+const program = createRoute({
+  getParentRoute: () => site,
+  path: 'program',
+  component: lazyRouteComponent(() => import('./pages/program/ProgramPage'), 'ProgramPage'),
+})
 const health = createRoute({ getParentRoute: () => site, path: 'health', component: lazyRouteComponent(() => import('./pages/health/HealthPage'), 'HealthPage') })
 const settings = createRoute({
   getParentRoute: () => site,
@@ -74,7 +79,7 @@ const install = createRoute({
   component: lazyRouteComponent(() => import('./pages/setup/InstallPage'), 'InstallPage'),
 })
 
-const tree = root.addChildren([index, signIn, setup, newSite, site.addChildren([siteIndex, live, audience, health, settings, install])])
+const tree = root.addChildren([index, signIn, setup, newSite, site.addChildren([siteIndex, live, audience, program, health, settings, install])])
 
 export const makeRouter = (client: QueryClient) =>
   createRouter({

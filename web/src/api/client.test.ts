@@ -12,12 +12,17 @@ afterEach(() => vi.unstubAllGlobals())
 describe('request', () => {
   it('gives data', async () => {
     const fetch = answer(200, '{"a":1}', { 'Content-Type': 'application/json' })
-    expect(await request('/v1/x', { query: { a: '1', b: ['2', '3'], c: undefined } })).toEqual({ ok: true, data: { a: 1 } })
+    expect(await request('/v1/x', { query: { a: '1', b: ['2', '3'], c: undefined } })).toEqual({ ok: true, data: { a: 1 }, etag: null })
     expect(fetch).toHaveBeenCalledWith('/v1/x?a=1&b=2&b=3', expect.objectContaining({ method: 'GET' }))
   })
   it('gives an empty text where there is no body', async () => {
     answer(204, '')
-    expect(await request('/v1/x', { method: 'DELETE' })).toEqual({ ok: true, data: '' })
+    expect(await request('/v1/x', { method: 'DELETE' })).toEqual({ ok: true, data: '', etag: null })
+  })
+  it('writes over what it has read only', async () => {
+    const fetch = answer(200, '{}', { 'Content-Type': 'application/json', ETag: '"2"' })
+    expect(await request('/v1/x', { method: 'PUT', body: {}, ifMatch: '"1"' })).toMatchObject({ etag: '"2"' })
+    expect(fetch).toHaveBeenCalledWith('/v1/x', expect.objectContaining({ headers: expect.objectContaining({ 'If-Match': '"1"' }) as unknown }))
   })
   it('gives problems with their faults', async () => {
     answer(422, '{"title":"T","detail":"D","code":"c","errors":[{"location":"body.id","message":"m"}]}', {

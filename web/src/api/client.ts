@@ -9,7 +9,8 @@ export type Failure =
   | { kind: 'network' } // no answer, or none that can be read
   | { kind: 'aborted' }
 
-export type Result<T> = { ok: true; data: T } | { ok: false; failure: Failure }
+/** etag is the version of what was read or written, where it has one. */
+export type Result<T> = { ok: true; data: T; etag: string | null } | { ok: false; failure: Failure }
 
 interface RequestOptions {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -17,11 +18,13 @@ interface RequestOptions {
   body?: unknown
   signal?: AbortSignal | undefined
   accept?: string
+  /** The ETag that what is written over must still have. */
+  ifMatch?: string | undefined
 }
 
 /** Asks the server. Answers of 204, and of other types than JSON, come as their text. */
 export async function request<T>(path: string, options: RequestOptions = {}): Promise<Result<T>> {
-  const { method = 'GET', query = {}, body, signal, accept = 'application/json' } = options
+  const { method = 'GET', query = {}, body, signal, accept = 'application/json', ifMatch } = options
   const params = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) {
     for (const v of [value ?? []].flat()) params.append(name, v)
@@ -30,6 +33,7 @@ export async function request<T>(path: string, options: RequestOptions = {}): Pr
   if (body !== undefined) {
     headers['Content-Type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
   }
+  if (ifMatch !== undefined) headers['If-Match'] = ifMatch
   try {
     const response = await fetch(params.size > 0 ? `${path}?${params.toString()}` : path, {
       method,
@@ -40,7 +44,7 @@ export async function request<T>(path: string, options: RequestOptions = {}): Pr
     })
     const text = await response.text()
     const json = (response.headers.get('Content-Type') ?? '').includes('json') && text !== ''
-    if (response.ok) return { ok: true, data: (json && accept === 'application/json' ? JSON.parse(text) : text) as T }
+    if (response.ok) return { ok: true, data: (json && accept === 'application/json' ? JSON.parse(text) : text) as T, etag: response.headers.get('ETag') }
     return { ok: false, failure: problem(response, json ? JSON.parse(text) : {}) }
   } catch (error) {
     const aborted = error instanceof DOMException && error.name === 'AbortError'

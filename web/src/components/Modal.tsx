@@ -8,17 +8,19 @@ interface ModalProps {
   onClose: () => void
   title: string
   about?: ReactNode
+  /** With room for texts of programs. */
+  wide?: boolean
   children: ReactNode
 }
 
 /** A window over the page; Escape closes it, focus stays in it. */
-export function Modal({ open, onClose, title, about, children }: ModalProps) {
+export function Modal({ open, onClose, title, about, wide = false, children }: ModalProps) {
   const t = useText()
   return (
     <Dialog.Root open={open} onOpenChange={(o) => !o && onClose()}>
       <Dialog.Portal>
         <Dialog.Overlay className="veil" />
-        <Dialog.Content className="dialog" {...(about ? {} : { 'aria-describedby': undefined })}>
+        <Dialog.Content className={`dialog${wide ? ' dialog-wide' : ''}`} {...(about ? {} : { 'aria-describedby': undefined })}>
           <div className="bar">
             <Dialog.Title className="dialog-title" style={{ flex: 1 }}>
               {title}

@@ -15,6 +15,8 @@ export interface RankingColumn {
 export interface RankingRow {
   id: string
   name: string
+  /** A word about it, behind its name. */
+  note?: string
   /** Where a second click goes. */
   address?: string | undefined
   /** How long the bar is, 0 to 1. */
@@ -31,10 +33,12 @@ interface RankingProps {
   onOrder?: (by: string) => void
   picked?: (id: string) => boolean
   onPick?: (id: string) => void
+  /** What a click does where it does not filter. */
+  pickTitle?: string
 }
 
 /** A table that ranks: a bar behind each row, a click filters, a second opens. */
-export function Ranking({ label, nameOf, columns, rows, order, onOrder, picked, onPick }: RankingProps) {
+export function Ranking({ label, nameOf, columns, rows, order, onOrder, picked, onPick, pickTitle }: RankingProps) {
   const t = useText()
   return (
     <table className="ranking">
@@ -70,14 +74,15 @@ export function Ranking({ label, nameOf, columns, rows, order, onOrder, picked, 
                   <button
                     type="button"
                     className="rank-name"
-                    aria-pressed={isPicked}
-                    title={opens ? t('ranking.open') : t('ranking.filter')}
+                    aria-pressed={picked ? isPicked : undefined}
+                    title={opens ? t('ranking.open') : (pickTitle ?? t('ranking.filter'))}
                     onClick={() => {
                       if (opens) window.open(row.address, '_blank', 'noopener')
                       else onPick(row.id)
                     }}
                   >
                     <Clip text={row.name} />
+                    {row.note && <span className="small muted">{row.note}</span>}
                     {opens && <Icon name="open" size={14} />}
                   </button>
                 ) : (

@@ -14,6 +14,7 @@ import { Shortcuts } from './Shortcuts'
 const pages = [
   { to: '/sites/$site/live', icon: 'live', name: 'nav.live' },
   { to: '/sites/$site/audience', icon: 'audience', name: 'nav.audience' },
+  { to: '/sites/$site/program', icon: 'program', name: 'nav.program' },
   { to: '/sites/$site/health', icon: 'health', name: 'nav.health' },
   { to: '/sites/$site/settings', icon: 'settings', name: 'nav.settings' },
 ] as const

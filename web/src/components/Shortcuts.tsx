@@ -6,6 +6,7 @@ const list: [string[], Key][] = [
   [['/'], 'keys.search'],
   [['g', 'l'], 'keys.live'],
   [['g', 'a'], 'keys.audience'],
+  [['g', 'p'], 'keys.program'],
   [['g', 'h'], 'keys.health'],
   [['g', 's'], 'keys.settings'],
   [['↑', '↓'], 'keys.rows'],

@@ -1,6 +1,6 @@
-export type Shortcut = 'search' | 'help' | 'live' | 'audience' | 'health' | 'settings'
+export type Shortcut = 'search' | 'help' | 'live' | 'audience' | 'program' | 'health' | 'settings'
 
-const after: Record<string, Shortcut> = { l: 'live', a: 'audience', h: 'health', s: 'settings' }
+const after: Record<string, Shortcut> = { l: 'live', a: 'audience', p: 'program', h: 'health', s: 'settings' }
 
 /**
  * Reads keys one by one: `/`, `?`, and `g` with a letter within a second.
