@@ -73,6 +73,10 @@ var operations = []struct {
 	{"get-schema", "GET", "/v1/sites/news/schema", "", "program:read", true},
 	{"put-program", "PUT", "/v1/sites/news/program", `{"files":{"main":"segment all = events |> any"}}`, "program:write", true},
 	{"check-program", "POST", "/v1/sites/news/program/check", `{"files":{"main":"segment all = events |> any"}}`, "program:read", true},
+	{"get-program-version", "GET", "/v1/sites/news/program/versions/1", "", "program:read", true},
+	{"create-simulation", "POST", "/v1/sites/news/simulations", `{}`, "program:read", true},
+	{"get-simulation", "GET", "/v1/sites/news/simulations/none", "", "program:read", true},
+	{"stop-simulation", "DELETE", "/v1/sites/news/simulations/none", "", "program:read", true},
 	{"list-program-versions", "GET", "/v1/sites/news/program/versions", "", "program:read", true},
 	{"activate-program", "POST", "/v1/sites/news/program/versions/1/activate", "", "program:write", true},
 	{"list-segments", "GET", "/v1/sites/news/segments", "", "segments:read", true},
@@ -111,7 +115,7 @@ var operations = []struct {
 
 // elsewhere says where operations are tried that do not fit the table.
 var elsewhere = map[string]string{
-	"query-stream": "TestQueryStream", "delete-site": "TestSitesLifeCycle",
+	"query-stream": "TestQueryStream", "follow-segments": "TestSegmentChanges", "delete-site": "TestSitesLifeCycle",
 	"collect": "the collector has its own tests", "pixel": "the collector has its own tests",
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/simulate"
 	"github.com/readership/readership/internal/store"
 )
@@ -71,6 +72,7 @@ type Deps struct {
 	Hasher    *auth.Hasher
 	Queries   Queries
 	Programs  *program.Programs
+	Segments  *segment.Service
 	Devices   *identity.Devices // signed for apps
 	Links     *identity.Links
 	// Quarantine is asked by operators.
@@ -209,6 +211,7 @@ func New(d Deps) *API {
 	a.registerEvents()
 	a.registerItems()
 	a.registerPrograms()
+	a.registerSegmentChanges()
 	a.registerSchema()
 	a.registerSegments()
 	a.registerSimulations()

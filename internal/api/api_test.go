@@ -24,6 +24,7 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 )
@@ -218,9 +219,13 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 			return fixed{q.At, `{"results":[],"meta":{}}`}, nil
 		},
 	}
+	programs := program.New(s.engine)
+	segments := segment.New(segment.Config{Engine: s.engine, Programs: programs})
+	t.Cleanup(func() { must(segments.Close()) })
+	must(segments.Start(context.Background()))
 	d := Deps{
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
-		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: program.New(s.engine), Devices: identity.NewDevices(testSecret), Links: identity.NewLinks(testSecret), Quarantine: quarantined{},
+		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: programs, Segments: segments, Devices: identity.NewDevices(testSecret), Links: identity.NewLinks(testSecret), Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -243,12 +244,22 @@ func (a *API) storeProgram(ctx context.Context, files map[string]string, conditi
 	if err := conditions.hold(programTag(state)); err != nil {
 		return nil, err
 	}
-	version, facts, err := program.Stored(c.site.ID, state, event.Program{Files: files, At: a.Now().UnixMilli(), By: c.principal.Name}, activate)
+	// Segments are made ready beside the ones that run.
+	prepare := activate && len(p.Segments) > 0
+	version, facts, err := program.Stored(c.site.ID, state, event.Program{Files: files, At: a.Now().UnixMilli(), By: c.principal.Name}, activate && !prepare)
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}
+	if prepare {
+		facts = append(facts, program.Prepare(c.site.ID, version))
+	}
 	if err := a.commit(ctx, facts...); err != nil {
 		return nil, a.failed(ctx, err)
+	}
+	if prepare {
+		if err := a.switchProgram(ctx, c.site.ID, version); err != nil {
+			return nil, a.failed(ctx, err)
+		}
 	}
 	out := &programOutput{Body: checked(p, warnings)}
 	out.Body.Version, out.Body.Active = version, activate
@@ -257,6 +268,24 @@ func (a *API) storeProgram(ctx context.Context, files map[string]string, conditi
 	}
 	out.ETag = programTag(state)
 	return out, nil
+}
+
+// switchProgram activates a version that is being prepared once it is ready. If
+// the caller does not wait for that it is abandoned, and stays stored.
+func (a *API) switchProgram(ctx context.Context, site string, version int) error {
+	if err := a.Segments.Prepared(ctx, site, version); err != nil {
+		_, abandoned := a.Committer.CommitFacts(context.WithoutCancel(ctx), program.Abandon(site))
+		return errors.Join(err, abandoned)
+	}
+	state, err := a.Programs.State(site)
+	if err != nil {
+		return err
+	}
+	facts, err := program.Activated(site, state, version)
+	if err != nil {
+		return err
+	}
+	return a.commit(ctx, facts...)
 }
 
 func (a *API) version(ctx context.Context, version int, texts bool) (out ProgramVersion, err error) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -97,20 +98,23 @@ func (a *API) readerSegments(ctx context.Context, in *struct {
 	ReaderPath
 	AtQuery
 }) (*struct{ Body ReaderSegments }, error) {
-	begun := a.Now()
-	active, view, at, err := a.asked(ctx, in.At)
-	if err != nil {
-		return nil, err
+	begun, c := a.Now(), callOf(ctx)
+	at := a.Engine.SiteNow(c.site.ID, begun.UnixMilli())
+	if in.At != "" {
+		var err error
+		if _, _, at, err = a.asked(ctx, in.At); err != nil {
+			return nil, err
+		}
 	}
-	names, ok := segment.Of(active.Plan, view, in.Reader, at)
-	if !ok {
+	out, err := a.Segments.Of(ctx, c.site, in.Reader, at)
+	if errors.Is(err, engine.ErrUnknownReader) {
 		return nil, unprocessable(problem.Fault{Location: "path.reader", Code: "bad_value", Message: "expected device:ID or account:ID", Value: echo(in.Reader)})
 	}
-	if names == nil {
-		names = []string{}
+	if err != nil {
+		return nil, a.failed(ctx, err)
 	}
-	return &struct{ Body ReaderSegments }{ReaderSegments{Reader: in.Reader, At: time.UnixMilli(at).UTC(), Segments: names,
-		ProgramVersion: active.Version, TookMicros: a.Now().Sub(begun).Microseconds(), Position: view.Position.String()}}, nil
+	return &struct{ Body ReaderSegments }{ReaderSegments{Reader: in.Reader, At: time.UnixMilli(at).UTC(), Segments: out.Segments,
+		ProgramVersion: out.Version, TookMicros: a.Now().Sub(begun).Microseconds(), Position: c.at.String()}}, nil
 }
 
 // AtQuery is the instant that a read about readers is about.
@@ -162,26 +166,45 @@ func (a *API) segmentSize(ctx context.Context, in *struct {
 	SegmentPath
 	AtQuery
 }) (*struct{ Body SegmentSize }, error) {
-	active, view, at, err := a.asked(ctx, in.At)
-	if err != nil {
-		return nil, err
-	}
-	s, err := segmentOf(active, in.Name)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.QueryTime)
 	defer cancel()
 	if err := a.queries.enter(ctx); err != nil {
 		return nil, a.failed(ctx, err)
 	}
 	defer a.queries.leave()
-	size, readers, err := segment.Size(ctx, active.Plan, s, view, at)
-	if err != nil {
-		return nil, a.failed(ctx, err)
+	site := callOf(ctx).site
+	at := a.Engine.SiteNow(site.ID, a.Now().UnixMilli())
+	var count segment.Count
+	var err error
+	if in.At == "" {
+		count, err = a.Segments.Size(ctx, site, in.Name, at)
+	} else {
+		var view *engine.View
+		if _, view, at, err = a.asked(ctx, in.At); err != nil {
+			return nil, err
+		}
+		count, err = a.Segments.SizeAt(ctx, view, in.Name, at)
 	}
-	return &struct{ Body SegmentSize }{SegmentSize{Name: s.Name, Size: size, Readers: readers, AsOf: time.UnixMilli(at).UTC(),
-		ProgramVersion: active.Version, Position: view.Position.String()}}, nil
+	if err != nil {
+		return nil, a.segmentFailed(ctx, in.Name, err)
+	}
+	return &struct{ Body SegmentSize }{SegmentSize{Name: in.Name, Size: count.Size, Readers: count.Readers, AsOf: time.UnixMilli(at).UTC(),
+		ProgramVersion: count.Version, Position: count.Position.String()}}, nil
+}
+
+// segmentFailed is failed for a question about a segment.
+func (a *API) segmentFailed(ctx context.Context, name string, err error) error {
+	if !errors.Is(err, segment.ErrUnknownSegment) {
+		return a.failed(ctx, err)
+	}
+	active, err := a.Programs.Active(callOf(ctx).site)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	if _, err := segmentOf(active, name); err != nil {
+		return err
+	}
+	return notFound("segment", name, nil) // another program is active since
 }
 
 func (a *API) segmentMembers(ctx context.Context, in *struct {
@@ -193,16 +216,21 @@ func (a *API) segmentMembers(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	s, err := segmentOf(active, in.Name)
-	if err != nil {
+	if _, err := segmentOf(active, in.Name); err != nil {
 		return nil, err
 	}
 	if err := a.exports.enter(ctx); err != nil {
 		return nil, a.failed(ctx, err)
 	}
+	members := func(emit func(reader string) error) error {
+		if in.At == "" {
+			return a.Segments.Members(ctx, view.Site, in.Name, at, emit)
+		}
+		return a.Segments.MembersAt(ctx, view, in.Name, at, emit)
+	}
 	return a.streamLines(ctx, func(emit func(line []byte) error) error {
 		var line []byte
-		return segment.Members(ctx, active.Plan, s, view, at, func(reader string) error {
+		return members(func(reader string) error {
 			line = append(appendText(append(line[:0], `{"reader":`...), reader), '}')
 			return emit(line)
 		})

@@ -27,6 +27,9 @@ type snapshot struct {
 	data []byte // one JSON value
 	same string // equal for states that need not be told again
 	last bool   // the stream ends with it
+	// goesOn says that more of the same position follows: the id comes with the
+	// last of it.
+	goesOn bool
 }
 
 // stream answers with server-sent events: the state at once, and again when it
@@ -130,7 +133,10 @@ func (s *sender) send(e snapshot) error {
 		name = "result"
 	}
 	s.out.Reset()
-	s.out.WriteString("id: " + e.id.String() + "\nevent: " + name + "\n")
+	if !e.goesOn {
+		s.out.WriteString("id: " + e.id.String() + "\n")
+	}
+	s.out.WriteString("event: " + name + "\n")
 	for line := range bytes.Lines(e.data) {
 		s.out.WriteString("data: ")
 		s.out.Write(bytes.TrimRight(line, "\r\n"))

@@ -94,6 +94,7 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 		kinds["dictionaries"] += s.Bytes.Dictionaries
 		kinds["ids"] += s.Bytes.IDs
 		kinds["waiting"] += s.Bytes.Waiting
+		kinds["segments"] += s.Bytes.Watched
 		kinds["burns"] += s.Bytes.Burns
 	}
 	gauge(knownViews, float64(views))

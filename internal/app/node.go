@@ -24,6 +24,7 @@ import (
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 	"github.com/readership/readership/web"
@@ -51,6 +52,8 @@ type node struct {
 	tokens    *identity.Tokens
 	secret    []byte // signs devices and links
 	collector *collect.Collector
+	programs  *program.Programs
+	segments  *segment.Service
 	api       *api.API
 }
 
@@ -72,6 +75,7 @@ func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error
 		{"engine", n.openEngine},
 		{"replay", n.replay},
 		{"skipped messages", n.agree},
+		{"segments", n.startSegments},
 		{"database", n.openStore},
 		{"collection", n.openCollector},
 		{"interface", n.openAPI},
@@ -235,7 +239,7 @@ func (n *node) openAPI(context.Context) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
-		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: program.New(n.engine), Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
 		NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})

@@ -174,6 +174,9 @@ func (e *Engine) enqueue(it item) error {
 // Position returns the position that every shard has applied.
 func (e *Engine) Position() event.Position { return event.Position(e.position.Load()) }
 
+// Shards returns the number of shards.
+func (e *Engine) Shards() int { return len(e.shards) }
+
 // LogTime returns the greatest stamp taken, Unix milliseconds.
 func (e *Engine) LogTime() int64 { return e.logTime.Load() }
 

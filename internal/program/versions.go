@@ -204,3 +204,27 @@ func Stored(site string, state event.Active, program event.Program, activate boo
 	}
 	return version, facts, nil
 }
+
+// Prepare returns the fact that has a stored version made ready beside the active
+// one.
+func Prepare(site string, version int) event.Fact {
+	return event.Fact{Kind: event.FactPrepare, Site: site, Value: fmt.Appendf(nil, `{"version":%d}`, version)}
+}
+
+// Abandon returns the fact that ends what Prepare began.
+func Abandon(site string) event.Fact { return event.Fact{Kind: event.FactPrepare, Site: site} }
+
+// Activated returns the facts that have a stored version hold from there on.
+func Activated(site string, state event.Active, version int) ([]event.Fact, error) {
+	before := state.Version
+	state.Version = version
+	active, err := json.Marshal(state)
+	if err != nil {
+		return nil, fmt.Errorf("encode the state of the program of site %s: %w", site, err)
+	}
+	facts := []event.Fact{{Kind: event.FactActive, Site: site, Value: active}, Abandon(site)}
+	if before > 0 && before <= state.Stored-MaxVersions { // it was kept for being active
+		facts = append(facts, event.Fact{Kind: event.FactProgram, Site: site, Key: strconv.Itoa(before)})
+	}
+	return facts, nil
+}

@@ -219,7 +219,7 @@ func (s *Service) look(ctx context.Context, site *event.Site, segment string, at
 	stream := s.streamOf(site.ID)
 	for range unsettled {
 		rest := stream.resting()
-		parts := make([]part, s.cfg.Shards)
+		parts := make([]part, s.cfg.Engine.Shards())
 		position, err := s.cfg.Engine.EachWatcher(ctx, site.ID, func(shard int, watch engine.Watcher, l *engine.Live) {
 			if w, ok := watch.(*watcher); ok && w.running != nil {
 				parts[shard] = w.running.look(l, segment, at, list)

@@ -33,8 +33,6 @@ var ErrUnknownSegment = errors.New("unknown segment")
 type Config struct {
 	Engine   *engine.Engine
 	Programs *program.Programs
-	// Shards is the engine's number of shards.
-	Shards int
 	// HeavyRows is from how many rows on a reader's are kept laid out; 0:
 	// incremental.MaxRows.
 	HeavyRows int
@@ -103,7 +101,7 @@ func (s *Service) streamOf(site string) *stream {
 	defer s.mu.Unlock()
 	st := s.streams[site]
 	if st == nil {
-		st = newStream(s.cfg.Shards)
+		st = newStream(s.cfg.Engine.Shards())
 		s.streams[site] = st
 	}
 	return st
@@ -192,7 +190,7 @@ func (s *Service) Prepared(ctx context.Context, site string, version int) error 
 			}
 		}
 		s.mu.Unlock()
-		if n == s.cfg.Shards {
+		if n == s.cfg.Engine.Shards() {
 			return nil
 		}
 		select {

@@ -76,7 +76,7 @@ func (w *watcher) facts(l *engine.Live, facts []event.Fact) {
 			w.prepared = p.Version
 		}
 	}
-	if w.running != nil && w.running.version != w.active {
+	if w.running == nil || w.running.version != w.active {
 		w.activate(l)
 	}
 	if w.next != nil && w.next.version != w.prepared {

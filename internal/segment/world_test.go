@@ -67,7 +67,7 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.e = e
-	w.service = New(Config{Engine: e, Programs: program.New(e), Shards: w.cfg.Shards, HeavyRows: oneOf(w, 0, 0, 2, 5)})
+	w.service = New(Config{Engine: e, Programs: program.New(e), HeavyRows: oneOf(w, 0, 0, 2, 5)})
 	if err := w.service.Start(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
