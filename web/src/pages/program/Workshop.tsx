@@ -16,6 +16,7 @@ import { FileTabs } from './FileTabs'
 import { Meanwhile } from './Meanwhile'
 import { Problems } from './Problems'
 import { SegmentsPanel } from './SegmentsPanel'
+import { SimulationPanel } from './SimulationPanel'
 import { Sure } from './Sure'
 import { VersionDialog, VersionsPanel } from './VersionsPanel'
 import { declaredIn } from './complete'
@@ -49,7 +50,7 @@ export function Workshop({ site, active }: { site: Site; active: Active }) {
   const [busy, setBusy] = useState(false)
   const [failure, setFailure] = useState<Failure | null>(null)
   const [said, setSaid] = useState('')
-  const [prediction] = useState<(Prediction & { files: Files; against: number }) | null>(null)
+  const [prediction, setPrediction] = useState<(Prediction & { files: Files; against: number }) | null>(null)
 
   const edited = !sameFiles(draft.files, draft.base.files)
   const errors = errorsIn(check.faults)
@@ -205,6 +206,19 @@ export function Workshop({ site, active }: { site: Site; active: Active }) {
         </section>
         <Definitions checked={check.checked} old={!current || errors.length > 0} onPick={goToDefinition} />
       </div>
+      <SimulationPanel
+        site={site}
+        files={draft.files}
+        blocks={declared.filter((d) => d.kind === 'access').map((d) => d.name)}
+        activeVersion={active.version}
+        onPrediction={setPrediction}
+        onRefused={(failure) => {
+          const first = faultsOf(failure)?.[0]
+          if (!first) return
+          tell(draft.files, failure)
+          goTo({ ...first })
+        }}
+      />
       <div className="columns">
         <SegmentsPanel site={site} />
         <VersionsPanel site={site} onOpen={open} />
