@@ -10,7 +10,8 @@ import (
 	"github.com/readership/readership/internal/edge"
 )
 
-// fast is the fast listener: collection only.
+// fast is the fast listener: collection, decisions, memberships and
+// recommendations.
 type fast struct {
 	server   *edge.Server
 	listener net.Listener
@@ -28,7 +29,9 @@ func (n *node) listenFast(context.Context) error {
 		return fmt.Errorf("--collect-listen %s: %w", n.cfg.CollectListen, err)
 	}
 	n.cfg.CollectListen = listener.Addr().String() // the same port if we start again
-	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(n.edgeConfig())}
+	cfg := n.edgeConfig()
+	cfg.Sites = n.api
+	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(cfg)}
 	n.fast = f
 	go func() {
 		defer close(f.done)

@@ -1,7 +1,8 @@
 // Package edge is the program's public side: the fast listener, which serves
-// collection and nothing else, and the same as an http.Handler for the main
-// listener. What a request means is decided in internal/collect; here bytes
-// come in and go out, within limits.
+// collection, decisions, memberships and recommendations, and collection as an
+// http.Handler for the main listener. What a request means is decided in
+// internal/collect and behind Config.Sites; here bytes come in and go out,
+// within limits.
 package edge
 
 import (
@@ -11,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -31,6 +33,10 @@ type Config struct {
 	// Start is Collect without the wait; see collect.Collector. The fast
 	// listener needs it.
 	Start func(q *collect.Request, out *collect.Response, committed func()) (collect.Pending, collect.Stage)
+	// Sites answers what the fast listener serves of sites beside collection, as
+	// the main listener does: decisions, memberships, recommendations. nil: they
+	// are not there.
+	Sites http.Handler
 	// Acked is the position that answers carry which Collect did not make.
 	Acked func() event.Position
 	// Version is answered at /healthz.

@@ -165,6 +165,9 @@ func (g *general) handle(ctx *fasthttp.RequestCtx) {
 	}()
 	path := text(ctx.Path())
 	switch {
+	case g.server.cfg.Sites != nil && served(text(ctx.URI().PathOriginal())):
+		g.site(ctx)
+		return
 	case path == collect.PathEvents || path == collect.PathPixel:
 		c.read(path)
 		g.server.cfg.Collect(context.Background(), &c.q, &c.out)
@@ -176,7 +179,7 @@ func (g *general) handle(ctx *fasthttp.RequestCtx) {
 	case path == "/healthz":
 		g.server.problem(&c.out, problem.New(http.StatusMethodNotAllowed, "the method must be one of GET, HEAD").WithHeader("Allow", "GET, HEAD"))
 	default:
-		g.server.problem(&c.out, problem.New(http.StatusNotFound, "there is nothing at this address on the collecting listener"))
+		g.server.problem(&c.out, problem.New(http.StatusNotFound, "there is nothing at this address on the fast listener"))
 	}
 	c.write()
 }
