@@ -1,0 +1,182 @@
+package segment
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/program"
+)
+
+const benchStart = int64(1_790_000_000_000)
+
+// benched is an engine with the segments of a program.
+type benched struct {
+	e       *engine.Engine
+	service *Service
+	enc     event.Encoder
+	seq     uint64
+	site    *event.Site
+}
+
+func newBenched(b *testing.B, text string) *benched {
+	b.Helper()
+	e, err := engine.Open(engine.Config{Shards: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := &benched{e: e, service: New(Config{Engine: e, Programs: program.New(e)})}
+	b.Cleanup(func() { _ = f.service.Close(); _ = e.Close() })
+	f.enc.Reset(benchStart)
+	f.enc.AddFact(event.Fact{Kind: event.FactSite, Key: "news", Value: []byte(`{"id":"news","timezone":"UTC","window":"30d","clock":"wall"}`)})
+	for i := range 100 {
+		f.enc.AddFact(event.Fact{Kind: event.FactItem, Site: "news", Key: fmt.Sprint("a", i), Value: fmt.Appendf(nil, `{"section":"s%d"}`, i)})
+	}
+	f.enc.AddFact(event.Fact{Kind: event.FactProgram, Site: "news", Key: "1", Value: fmt.Appendf(nil, `{"files":{"main":%q}}`, text+program.Initial)})
+	f.enc.AddFact(event.Fact{Kind: event.FactActive, Site: "news", Value: []byte(`{"version":1,"stored":1}`)})
+	f.send(b, benchStart)
+	f.wait(b)
+	f.site, _ = e.Site("news")
+	return f
+}
+
+func (f *benched) send(b *testing.B, stamp int64) {
+	f.seq++
+	f.enc.SetStamp(stamp)
+	if err := f.e.Apply(event.MakePosition(20000, 0, f.seq), f.enc.AppendTo(nil)); err != nil {
+		b.Fatal(err)
+	}
+	f.enc.Reset(stamp)
+}
+
+func (f *benched) wait(b *testing.B) {
+	if err := f.e.Wait(context.Background(), event.MakePosition(20000, 0, f.seq)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (f *benched) view(at int64, device, item int) {
+	ev := event.Event{Time: at, Device: fmt.Sprint("d", device)}
+	ev.Columns[event.ColType] = event.TypePageView
+	ev.Columns[event.ColItem] = fmt.Sprint("a", item)
+	f.enc.Add("news", &ev, f.seq<<20|uint64(f.enc.Rows()+1), 0)
+}
+
+// fill gives readers rows over 14 days, and waits for their states.
+func (f *benched) fill(b *testing.B, readers, each int) (now int64) {
+	for i := range each {
+		now = benchStart + int64(i)*14*24*3600_000/int64(each)
+		for d := range readers {
+			f.view(now+int64(d), d, (i*7+d)%100)
+			if f.enc.Rows() == 1000 {
+				f.send(b, now+int64(d))
+			}
+		}
+		f.send(b, now+int64(readers))
+	}
+	if err := f.service.Start(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	return now + int64(readers)
+}
+
+// settle waits until all states hold.
+func (f *benched) settle(b *testing.B, segment string, now int64) {
+	for {
+		kept := false
+		if _, err := f.e.EachWatcher(context.Background(), "news", func(_ int, w engine.Watcher, _ *engine.Live) {
+			kept = w.(*watcher).running != nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+		if kept || segment == "" {
+			break
+		}
+	}
+	if segment != "" {
+		if _, err := f.service.Size(context.Background(), f.site, segment, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// segments are n segments: each of one section, or all of every page view.
+func segments(n int, all bool) string {
+	var out strings.Builder
+	for i := range n {
+		where := fmt.Sprintf(` and item.section == "s%d"`, i%100)
+		if all {
+			where = ""
+		}
+		fmt.Fprintf(&out, "segment s%d = events |> where type == \"page_view\"%s |> last %dd |> count >= %d\n", i, where, 1+i%14, 3+i/14)
+	}
+	return out.String()
+}
+
+// BenchmarkEvent is an event of one of 2,000 readers with 50 rows, in messages of
+// 100; without segments it is what the engine takes.
+func BenchmarkEvent(b *testing.B) {
+	const readers, batch = 2000, 100
+	for _, c := range []struct {
+		name string
+		text string
+	}{{"none", ""}, {"100", segments(100, false)}, {"1000", segments(1000, false)}, {"1000all", segments(1000, true)}} {
+		b.Run(c.name, func(b *testing.B) {
+			f := newBenched(b, c.text)
+			now := f.fill(b, readers, 50)
+			segment := ""
+			if c.text != "" {
+				segment = "s0"
+			}
+			f.settle(b, segment, now)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				now++
+				f.view(now, i*7919%readers, i%100)
+				if i++; i%batch == 0 {
+					f.send(b, now)
+					f.wait(b)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkOf asks for the segments of a reader with 200 rows: as they are kept,
+// and worked out at another instant.
+func BenchmarkOf(b *testing.B) {
+	f := newBenched(b, segments(100, false))
+	now := f.fill(b, 2000, 200)
+	f.settle(b, "s0", now)
+	for name, at := range map[string]int64{"kept": now, "cold": now - 1} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, err := f.service.Of(context.Background(), f.site, fmt.Sprint("device:d", i*7%2000), at); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkItem is a changed entry of the catalogue until the 20,000 readers who
+// have a row of it are settled.
+func BenchmarkItem(b *testing.B) {
+	f := newBenched(b, segments(100, false))
+	now := f.fill(b, 20_000, 10)
+	f.settle(b, "s0", now)
+	i := 0
+	for b.Loop() {
+		i++
+		f.enc.AddFact(event.Fact{Kind: event.FactItem, Site: "news", Key: "a1", Value: fmt.Appendf(nil, `{"section":"s%d"}`, 50+i%2)})
+		f.send(b, now)
+		f.settle(b, "s0", now)
+	}
+}
