@@ -1,6 +1,6 @@
 import { expect, test } from './server'
 
-const pages = ['live', 'audience', 'health', 'settings', 'install']
+const pages = ['live', 'audience', 'program', 'health', 'settings', 'install']
 
 test('Live follows the readers', async ({ signedIn: page, demo }) => {
   await page.goto(`${demo.url}/sites/demo/live`)
