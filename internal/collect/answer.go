@@ -14,7 +14,7 @@ func (x *exchange) answer() {
 	if x.request.failed != nil {
 		x.c.logger.Error("make a device", "error", x.request.failed)
 	} else if x.request.cookie != "" && !x.request.debug && t.accepted > 0 {
-		x.out.Set("Set-Cookie", setCookie(x.request.cookie, x.secure()))
+		x.out.Set("Set-Cookie", setCookie(x.request.cookie, x.request.secure))
 	}
 	if t.total > 0 && t.total == t.seen {
 		x.rejectAll()

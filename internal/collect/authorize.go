@@ -23,6 +23,7 @@ type request struct {
 	advance   bool
 	debug     bool
 	gpc, dnt  bool
+	secure    bool // the browser speaks TLS, to us or to a trusted proxy
 	received  int64 // Unix milliseconds
 	shift     int64 // received − sent_at
 	earliest  int64 // with a write key
@@ -129,7 +130,7 @@ func (x *exchange) person(ctx context.Context) (*auth.Principal, error) {
 	if x.c.sessions == nil || !sameOrigin(x.q) {
 		return nil, errUnknownKey
 	}
-	token := cookieValue(x.q.Header.Get("Cookie"), x.c.sessionCookie)
+	token := CookieValue(x.q.Header.Get("Cookie"), x.c.sessionCookie)
 	if token == "" {
 		return nil, errUnknownKey
 	}
@@ -223,39 +224,13 @@ func (x *exchange) earliest() int64 {
 
 // readConnection reads what the connection says of the reader.
 func (x *exchange) readConnection(q *Request, r *request) {
-	r.gpc = strings.TrimSpace(q.Header.Get("Sec-GPC")) == "1"
-	r.dnt = strings.TrimSpace(q.Header.Get("DNT")) == "1"
-	r.agent = q.Header.Get("User-Agent")
-	r.language = x.arena.primaryLanguage(q.Header.Get("Accept-Language"))
-	forwarded := ""
-	if len(r.site.proxies) > 0 {
-		forwarded = q.Header.Get("X-Forwarded-For")
+	v := x.c.visitor(r.site, q)
+	r.gpc, r.dnt, r.agent, r.secure = v.GPC, v.DNT, v.agent, v.Secure
+	r.language = x.arena.primaryLanguage(v.languages)
+	if v.Address.IsValid() {
+		r.address = x.arena.take(v.Address.AppendTo(x.arena.room(64)))
 	}
-	if address := clientAddress(q.Remote, forwarded, r.site.proxies); address.IsValid() {
-		r.address = x.arena.take(address.AppendTo(x.arena.room(64)))
-	}
-	if cookies := q.Header.Get("Cookie"); cookies != "" {
-		if value := cookieValue(cookies, CookieName); value != "" {
-			if device, ok := x.c.devices.Open(value); ok {
-				r.cookieDevice = device
-			}
-		}
-	}
-	if r.cookieDevice == "" {
-		if value := q.Header.Get(DeviceHeader); value != "" {
-			if device, ok := x.c.devices.Open(value); ok {
-				r.cookieDevice = device
-			}
-		}
-	}
-	if x.c.tokens != nil {
-		r.token = x.c.tokens.Verify(r.site.Site, q.Header)
-	}
-}
-
-// secure says whether the browser speaks TLS, to us or to a trusted proxy.
-func (x *exchange) secure() bool {
-	return x.q.TLS || contains(x.request.site.proxies, x.q.Remote.Unmap()) && x.q.Header.Get("X-Forwarded-Proto") == "https"
+	r.cookieDevice, r.token = v.Device, v.Token
 }
 
 // parseQueryTime is parseTime or parseMillis, for a query: a blank is a plus.

@@ -25,8 +25,8 @@ func setCookie(value string, secure bool) string {
 	return fmt.Sprintf("%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax", CookieName, value, cookieMaxAge)
 }
 
-// cookieValue finds a cookie in a Cookie header.
-func cookieValue(header, name string) string {
+// CookieValue finds a cookie in a Cookie header, "" if it has none of the name.
+func CookieValue(header, name string) string {
 	for header != "" {
 		var pair string
 		pair, header, _ = strings.Cut(header, ";")

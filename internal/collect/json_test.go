@@ -194,7 +194,7 @@ func FuzzCookie(f *testing.F) {
 	f.Add("rsid=" + value)
 	f.Add("a=b; rsid=\"" + value + "\";;=")
 	f.Fuzz(func(t *testing.T, header string) {
-		if device, ok := w.c.devices.Open(cookieValue(header, CookieName)); ok && !strings.Contains(header, device) {
+		if device, ok := w.c.devices.Open(CookieValue(header, CookieName)); ok && !strings.Contains(header, device) {
 			t.Fatalf("%q proves %q", header, device)
 		}
 	})

@@ -391,15 +391,27 @@ func (p *part) setConnection(ev *event.Event) {
 	}
 }
 
-// cookielessMark begins the devices that are hashes.
-const cookielessMark = "~"
+// cookielessMark begins the devices that are hashes, of hashBytes in all.
+const (
+	cookielessMark = "~"
+	hashBytes      = len(cookielessMark) + 22
+)
+
+// appendHash appends the cookieless identity of an address and a user agent, with
+// a zero between them, on the day of a time in Unix milliseconds.
+func (s *siteInfo) appendHash(dst, in []byte, at int64) []byte {
+	key := s.saltOf(at / dayMillis)
+	h0, h1 := siphash.Hash128(key.k0, key.k1, in)
+	var raw [16]byte
+	binary.LittleEndian.PutUint64(raw[:], h0)
+	binary.LittleEndian.PutUint64(raw[8:], h1)
+	return base64.RawURLEncoding.AppendEncode(append(dst, cookielessMark...), raw[:])
+}
 
 // setHash makes the cookieless identity: a keyed hash of address and user
 // agent, under the site's salt of the event's day.
 func (p *part) setHash(ev *event.Event) {
 	f, r := &p.fields, p.request
-	day := ev.Time / dayMillis
-	key := r.site.saltOf(day)
 	address, agent := r.address, r.agent
 	if r.api {
 		address, agent = f.text[fieldIP], f.text[fieldUserAgent]
@@ -408,12 +420,7 @@ func (p *part) setHash(ev *event.Event) {
 		}
 	}
 	in := append(append(append(p.arena.room(len(address)+1+len(agent)), address...), 0), agent...)
-	h0, h1 := siphash.Hash128(key.k0, key.k1, in)
-	var raw [16]byte
-	binary.LittleEndian.PutUint64(raw[:], h0)
-	binary.LittleEndian.PutUint64(raw[8:], h1)
-	out := append(p.arena.room(len(cookielessMark)+22), cookielessMark...)
-	ev.Device = p.arena.take(base64.RawURLEncoding.AppendEncode(out, raw[:]))
+	ev.Device = p.arena.take(r.site.appendHash(p.arena.room(hashBytes), in, ev.Time))
 	ev.Flags |= event.FlagCookieless
 	if f.text[fieldType] == event.TypeEngagement {
 		ev.Flags |= event.FlagNoDevice // the address may have changed: the view decides

@@ -19,14 +19,26 @@ import (
 //
 // docs/format/decisions.md describes it. Safe for concurrent use.
 type Decisions struct {
-	seal  cipher.AEAD
+	sealer
 	names macs
 }
+
+// Sessions seals what readers who are not to be stored keep in a cookie, in the
+// form of Decisions. Safe for concurrent use.
+type Sessions struct{ sealer }
+
+// NewSessions derives the key of sessions from the server's secret.
+func NewSessions(secret []byte) *Sessions { return &Sessions{newSealer(secret, "session")} }
+
+// sealer seals under one key.
+type sealer struct{ cipher.AEAD }
 
 const (
 	// NonceBytes is the length of a Nonce.
 	NonceBytes = 12
 	tagBytes   = 16
+	// maxSealedText bounds what is opened: a cookie has 4 KB.
+	maxSealedText = 4096
 	// MaxDecisionID is the longest id of a decision, in bytes.
 	MaxDecisionID = 1024
 	// MaxSealed is the most bytes that an id can hold.
@@ -38,8 +50,13 @@ type Nonce [NonceBytes]byte
 
 // NewDecisions derives the keys of ids from the server's secret.
 func NewDecisions(secret []byte) *Decisions {
+	return &Decisions{newSealer(secret, "decision"), newMACs(secret, "commit")}
+}
+
+// newSealer derives the key of a purpose from the server's secret.
+func newSealer(secret []byte, purpose string) sealer {
 	derive := hmac.New(sha256.New, secret)
-	derive.Write([]byte("decision"))
+	derive.Write([]byte(purpose))
 	block, err := aes.NewCipher(derive.Sum(nil))
 	if err != nil {
 		panic(err) // of the length of the key only
@@ -48,28 +65,28 @@ func NewDecisions(secret []byte) *Decisions {
 	if err != nil {
 		panic(err) // of the cipher only
 	}
-	return &Decisions{seal, newMACs(secret, "commit")}
+	return sealer{seal}
 }
 
 // NewNonce makes a nonce.
-func (d *Decisions) NewNonce(random io.Reader) (n Nonce, err error) {
+func (s sealer) NewNonce(random io.Reader) (n Nonce, err error) {
 	if _, err := io.ReadFull(random, n[:]); err != nil {
-		return n, fmt.Errorf("make the id of a decision: %w", err)
+		return n, fmt.Errorf("make a nonce: %w", err)
 	}
 	return n, nil
 }
 
-// Seal returns the id for what is known of a decision of a site, MaxSealed bytes
-// at most: the same for the same.
-func (d *Decisions) Seal(nonce Nonce, site string, known []byte) string {
+// Seal returns the text for what is known on a site: the same for the same. A
+// decision may have MaxSealed bytes.
+func (s sealer) Seal(nonce Nonce, site string, known []byte) string {
 	raw := make([]byte, NonceBytes, NonceBytes+len(known)+tagBytes)
 	copy(raw, nonce[:])
-	return base64.RawURLEncoding.EncodeToString(d.seal.Seal(raw, nonce[:], known, []byte(site)))
+	return base64.RawURLEncoding.EncodeToString(s.AEAD.Seal(raw, nonce[:], known, []byte(site)))
 }
 
-// Open returns what an id of a site seals; ok is false if it is not one of ours.
-func (d *Decisions) Open(site, id string) (nonce Nonce, known []byte, ok bool) {
-	if len(id) > MaxDecisionID {
+// Open returns what a text of a site seals; ok is false if it is not one of ours.
+func (s sealer) Open(site, id string) (nonce Nonce, known []byte, ok bool) {
+	if len(id) > maxSealedText {
 		return nonce, nil, false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
@@ -77,7 +94,7 @@ func (d *Decisions) Open(site, id string) (nonce Nonce, known []byte, ok bool) {
 		return nonce, nil, false
 	}
 	copy(nonce[:], raw)
-	known, err = d.seal.Open(nil, nonce[:], raw[NonceBytes:], []byte(site))
+	known, err = s.AEAD.Open(nil, nonce[:], raw[NonceBytes:], []byte(site))
 	return nonce, known, err == nil
 }
 

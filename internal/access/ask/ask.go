@@ -1,0 +1,153 @@
+// Package ask turns requests for decisions into questions of package access,
+// whatever listener they come through: it reads the body, and settles who asks and
+// what the request proves.
+package ask
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/readership/readership/internal/access"
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/problem"
+)
+
+// Visitors says who makes a request and what its page is. *collect.Collector is
+// one.
+type Visitors interface {
+	Visitor(site *event.Site, q *collect.Request) collect.Visitor
+	Account(site *event.Site, v *collect.Visitor) string
+	NewDevice(site *event.Site, v *collect.Visitor) (device, cookie string, err error)
+	Hash(site *event.Site, v *collect.Visitor, at int64) string
+	Describe(site *event.Site, page *collect.Page, columns *[event.NumColumns]string) *problem.Fault
+}
+
+// Front answers requests for decisions. Safe for concurrent use.
+type Front struct {
+	Service  *access.Service
+	Visitors Visitors
+	Links    *identity.Links
+	Sessions *identity.Sessions
+	// Profiles are what is proven of a site's readers.
+	Profiles func(site string) *engine.Profiles
+
+	readers sync.Pool // of *reader
+}
+
+// Call is a request of a site, whose key was checked.
+type Call struct {
+	Site *event.Site
+	// Any says that it may speak for any reader: an API key with the scope
+	// decisions, or a person. Else it came with the site's write key.
+	Any bool
+	// Request has the headers and the connection; its body is not read.
+	Request *collect.Request
+	// Position is what answers include at least.
+	Position event.Position
+}
+
+// Answer is what a call is answered with.
+type Answer struct {
+	Verdicts []*access.Verdict
+	Many     bool // the body was an array
+	Cookies  []string
+}
+
+// Decide answers the questions of a body. Errors: *problem.Problem for what is
+// wrong with the request, else what Problem does not know.
+func (f *Front) Decide(ctx context.Context, c *Call, body []byte) (*Answer, error) {
+	r, _ := f.readers.Get().(*reader)
+	if r == nil {
+		r = new(reader)
+	}
+	questions, many, err := r.questions(body)
+	f.readers.Put(r)
+	if err != nil {
+		return nil, err
+	}
+	asker, err := f.asker(c)
+	if err != nil {
+		return nil, err
+	}
+	asks := make([]access.Ask, len(questions))
+	var faults []problem.Fault
+	for i := range questions {
+		at := "body"
+		if many {
+			at = place(i)
+		}
+		if err := asker.ask(&questions[i], at, &asks[i], &faults); err != nil {
+			return nil, err
+		}
+	}
+	if len(faults) > 0 {
+		return nil, faulty(faults)
+	}
+	out := &Answer{Many: many}
+	for i := range asks {
+		asker.session.carry(&asks[i].Given)
+		v, err := f.Service.Decide(ctx, &asks[i])
+		if err != nil {
+			return nil, Problem(err)
+		}
+		asker.session.burned(v)
+		out.Verdicts = append(out.Verdicts, v)
+	}
+	out.Cookies, err = asker.cookies()
+	return out, err
+}
+
+// Commit commits a bare decision.
+func (f *Front) Commit(ctx context.Context, c *Call, id string) (*Answer, error) {
+	asker, err := f.asker(c)
+	if err != nil {
+		return nil, err
+	}
+	own := access.Own{Any: c.Any, Account: asker.account, Device: asker.own.Device, User: asker.session.user, Burns: asker.session.burns}
+	v, err := f.Service.Commit(ctx, c.Site, id, own)
+	if err != nil {
+		return nil, Problem(err)
+	}
+	asker.session.burned(v)
+	out := &Answer{Verdicts: []*access.Verdict{v}}
+	out.Cookies, err = asker.cookies()
+	return out, err
+}
+
+// Problem is the answer to an error of package access; other errors stay as they
+// are.
+func Problem(err error) error {
+	var unknown *access.UnknownAccess
+	var rejected *access.Rejected
+	invalid := func(location, code string) error {
+		return faulty([]problem.Fault{{Location: location, Code: code, Message: err.Error()}})
+	}
+	switch {
+	case errors.As(err, &unknown):
+		return problem.New(http.StatusNotFound, err.Error())
+	case errors.As(err, &rejected):
+		return invalid("body.time", rejected.Code)
+	case errors.Is(err, access.ErrTooLong):
+		return invalid("body", "too_long")
+	case errors.Is(err, access.ErrFuture):
+		return invalid("body.at", "time_in_future")
+	case errors.Is(err, access.ErrPast):
+		return invalid("body.time", "time_too_old")
+	case errors.Is(err, access.ErrOutside):
+		return invalid("body.at", "outside_window")
+	case errors.Is(err, access.ErrNotDecision):
+		return problem.New(http.StatusNotFound, err.Error())
+	case errors.Is(err, access.ErrNotYours):
+		return errNotYours()
+	case errors.Is(err, access.ErrNotKept):
+		return problem.New(http.StatusNotFound, err.Error()).WithCode("decision_not_kept")
+	case errors.Is(err, access.ErrTooLate):
+		return problem.New(http.StatusGone, err.Error()).WithCode("too_late")
+	}
+	return err
+}

@@ -1,0 +1,166 @@
+package ask
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/readership/readership/internal/access"
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/problem"
+)
+
+// asker asks the questions of one call.
+type asker struct {
+	front   *Front
+	call    *Call
+	own     collect.Visitor // with a write key
+	account string          // proven of own
+	cookie  string          // of a device that was made for own
+	session session
+}
+
+// asker settles who makes a call.
+func (f *Front) asker(c *Call) (*asker, error) {
+	a := &asker{front: f, call: c}
+	if c.Any {
+		return a, nil
+	}
+	a.own = f.Visitors.Visitor(c.Site, c.Request)
+	a.account = f.Visitors.Account(c.Site, &a.own)
+	if a.own.Device != "" || a.account != "" {
+		return a, nil
+	}
+	device, cookie, err := f.Visitors.NewDevice(c.Site, &a.own)
+	if err != nil {
+		return nil, err
+	}
+	if a.own.Device, a.cookie = device, cookie; device == "" {
+		a.session = f.session(c, &a.own)
+	}
+	return a, nil
+}
+
+// errNotYours is the answer to a write key that asks about somebody else.
+func errNotYours() *problem.Problem {
+	return problem.New(http.StatusForbidden, "a write key decides for the reader who sends the request").WithCode("not_your_reader")
+}
+
+// ask lays a question out; at is its place in the body.
+func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.Fault) error {
+	fail := func(field, code, message string) {
+		*faults = append(*faults, problem.Fault{Location: at + field, Code: code, Message: message})
+	}
+	*out = access.Ask{Site: a.call.Site, Access: q.access, Commit: q.commit, At: max(q.at, q.time), Segments: a.call.Any, Position: a.call.Position}
+	if q.time != 0 && a.call.Site.Clock != event.ClockEvent {
+		fail(".time", "bad_value", "is for sites with clock event; here the time is now")
+	}
+	page := collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: q.page.columns}
+	address, domain := netip.Addr{}, ""
+	switch {
+	case a.call.Any:
+		a.any(q, out, fail)
+		if q.page.ip != "" {
+			var err error
+			if address, err = netip.ParseAddr(q.page.ip); err != nil {
+				fail(".request.ip", "bad_value", "is not an IP address")
+			}
+		}
+	default:
+		for _, named := range q.page.named {
+			fail(strings.TrimPrefix(named, at), "forbidden", "is taken from the connection; only an API key may name it")
+		}
+		if err := a.self(q, out); err != nil {
+			return err
+		}
+		page.Visitor, address = &a.own, a.own.Address
+		if t := a.own.Token; t != nil {
+			out.Token, out.Given.Entitlements, domain = t.Status, t.Entitlements, t.Domain
+		}
+	}
+	if fault := a.front.Visitors.Describe(a.call.Site, &page, &out.Given.Columns); fault != nil {
+		fail(".request."+fault.Location, fault.Code, fault.Message)
+	}
+	out.Item = out.Given.Columns[event.ColItem]
+	out.Given.Lists = a.front.Profiles(a.call.Site.ID).Matches(address.Unmap().WithZone(""), domain)
+	out.Given.Link = a.link(&q.page)
+	return nil
+}
+
+// any names the reader of an API key's question.
+func (a *asker) any(q *question, out *access.Ask, fail func(field, code, message string)) {
+	account := q.account
+	if account == "" && q.device != "" {
+		account = a.front.Visitors.Account(a.call.Site, &collect.Visitor{Device: q.device})
+	}
+	out.Device = q.device
+	switch {
+	case account != "":
+		out.Reader = engine.AccountSubject(account)
+	case q.device != "":
+		out.Reader = engine.ReaderName(q.device)
+	default:
+		fail(".reader", "missing_field", "names a device, an account or both")
+	}
+}
+
+// self names the reader of a write key's question: who sends it. A device that
+// only the body names is a claim: decisions see its events, and nothing else.
+func (a *asker) self(q *question, out *access.Ask) error {
+	if q.account != "" && q.account != a.account || q.device != "" && a.own.Device != "" && q.device != a.own.Device {
+		return errNotYours()
+	}
+	out.Device = a.own.Device
+	switch {
+	case a.account != "":
+		out.Reader = engine.AccountSubject(a.account)
+	case a.own.Device != "":
+		out.Reader = engine.ReaderName(a.own.Device)
+	default:
+		out.Given.Session = &access.Session{User: a.session.user, Burns: a.session.burns}
+		if out.Reader = a.session.user; q.device != "" {
+			out.Reader = engine.ReaderName(q.device)
+		}
+	}
+	return nil
+}
+
+// linkParam is the parameter of an address in which a signed link stands.
+const linkParam = "rs"
+
+// link returns the signed link of the site that came with a request; nil: none.
+func (a *asker) link(p *page) *identity.Link {
+	token := p.link
+	if token == "" {
+		_, query, _ := strings.Cut(p.url, "?")
+		if !strings.Contains(query, linkParam+"=") {
+			return nil
+		}
+		query, _, _ = strings.Cut(query, "#")
+		values, _ := url.ParseQuery(query) // what can be read of it
+		token = values.Get(linkParam)
+	}
+	if link, ok := a.front.Links.Open(token); ok && link.Site == a.call.Site.ID {
+		return &link
+	}
+	return nil
+}
+
+// cookies returns what the answer sets.
+func (a *asker) cookies() (out []string, err error) {
+	if a.cookie != "" {
+		out = append(out, a.cookie)
+	}
+	if a.session.changed {
+		cookie, err := a.session.cookie()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, cookie)
+	}
+	return out, nil
+}

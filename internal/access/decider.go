@@ -1,0 +1,219 @@
+package access
+
+import (
+	"encoding/base64"
+	"strconv"
+	"sync"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rubric/plan"
+)
+
+// Programs finds the programs of sites. *program.Programs is one.
+type Programs interface {
+	Active(site *event.Site) (*program.Compiled, error)
+	At(site *event.Site, version int) (*program.Compiled, error)
+}
+
+// Decider decides commits where the engine applies them: it is the
+// engine.Decider of every shard. What it decides is a function of the log; it
+// also tells whoever waits for a commit in this process.
+type Decider struct {
+	programs Programs
+	waiting  waiting
+}
+
+// NewDecider makes a decider.
+func NewDecider(programs Programs) *Decider {
+	return &Decider{programs: programs, waiting: waiting{calls: map[string]*call{}}}
+}
+
+// recordRoom is how many bytes a row keeps of what was looked up, about, and
+// recordCut of a text among it.
+const (
+	recordRoom = 640
+	recordCut  = 128
+)
+
+// Commit implements engine.Decider.
+func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
+	code, _, _ := c.Property(propCode)
+	call := d.waiting.call(code)
+	asked, _, _ := c.Property(propAsked)
+	t, err := askedTicket(asked, c.Reader.Name, c.Text(event.ColItem), c.Time)
+	if err != nil {
+		call.failed(err)
+		return engine.Outcome{}
+	}
+	program, block, err := d.find(c.Reader.Site, t)
+	if err != nil {
+		call.failed(err)
+		return engine.Outcome{}
+	}
+	for column := range event.NumColumns {
+		t.Given.Columns[column] = c.Text(column)
+	}
+	if t.Given.Session != nil {
+		burns, _, _ := c.Property(propSession)
+		if raw, err := base64.RawURLEncoding.DecodeString(burns); err == nil {
+			t.Given.Session.Burns = ReadBurns(raw)
+		}
+	}
+	q := question{plan: program.Plan, access: block, reader: c.Reader, item: t.Item, at: t.At, given: &t.Given, commit: true}
+	made := decide(&q)
+	now := made // what is decided; what was shown stays
+	if t.Shown.stopped() && t.Clause < len(block.Clauses) {
+		if now = t.shownBy(program.Plan, block, made); now == nil {
+			now = made
+		}
+		now.commit = commitDenied
+	} else {
+		now.commit = made.outcome(t.Shown)
+	}
+	out := engine.Outcome{Properties: now.properties(program.Version, asked, code)}
+	var burned *engine.Burn // for a session to keep
+	switch {
+	case now.commit != commitBurned:
+	case t.Given.Session != nil:
+		burned = now.burn()
+	default:
+		out.Burn = now.burn()
+	}
+	if call != nil {
+		call.decided(now, program.Version, made, burned)
+	}
+	return out
+}
+
+// find returns the program that a commit names, or the active one where that is
+// not kept any more, and the access block.
+func (d *Decider) find(site *event.Site, t *ticket) (*program.Compiled, *plan.Access, error) {
+	p, err := d.programs.At(site, t.Version)
+	if err != nil {
+		if p, err = d.programs.Active(site); err != nil {
+			return nil, nil, err
+		}
+	}
+	a := p.Plan.Access(t.Access)
+	if a == nil {
+		return nil, nil, errNoBlock
+	}
+	return p, a, nil
+}
+
+// shownBy returns the wall that was shown, as it was recorded or, where its
+// record did not fit, as it is on what made was made on.
+func (t *ticket) shownBy(p *plan.Program, a *plan.Access, made *decision) *decision {
+	if len(t.Record) > 0 {
+		if r, err := readRecord(t.Record, p, a, t.At); err == nil {
+			return recorded(p, a, r, made.item, t.At, "")
+		}
+	}
+	d := *made
+	d.Decision, d.meter = made.view.DecidedBy(a, t.Clause), nil
+	if d.Meter >= 0 {
+		d.meter = made.view.Meter(d.Meter)
+	}
+	d.record.clause = t.Clause
+	return &d
+}
+
+// properties are what the row of a commit keeps of its decision.
+func (d *decision) properties(version int, asked, code string) []event.Property {
+	out := make([]event.Property, 0, 10)
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, event.Property{Name: name, Value: value})
+		}
+	}
+	add(propDecision, d.Clause.Outcome.String())
+	add(propAccess, d.Access.Name)
+	add(propClause, d.Clause.Name)
+	add(propOffer, d.Clause.Offers)
+	if d.meter != nil {
+		add(propMeter, d.meter.Name)
+	}
+	add(propCommit, d.commit)
+	out = append(out, event.Property{Name: propVersion, Value: strconv.Itoa(version), Kind: event.KindNumber})
+	add(propAsked, asked)
+	add(propCode, code)
+	add(propRecord, base64.RawURLEncoding.EncodeToString(d.record.append(nil, d.view.Now, recordRoom, recordCut)))
+	return out
+}
+
+// call is somebody who waits for a commit.
+type call struct {
+	reader, id string
+	segments   bool // are asked for
+	done       chan answer
+}
+
+// answer is what came of a commit.
+type answer struct {
+	verdict *Verdict
+	err     error
+}
+
+// decided tells the verdict.
+func (c *call) decided(d *decision, version int, made *decision, burned *engine.Burn) {
+	v := d.verdict(version, c.id, c.reader)
+	v.Burned = burned
+	if c.segments {
+		v.Segments = segmentsOf(made)
+	}
+	c.done <- answer{verdict: v}
+}
+
+// failed tells that there is none.
+func (c *call) failed(err error) {
+	if c != nil {
+		c.done <- answer{err: err}
+	}
+}
+
+// segmentsOf returns the segments of a decision's reader; it is never nil.
+func segmentsOf(d *decision) []string {
+	if names := d.view.Segments(); names != nil {
+		return names
+	}
+	return []string{}
+}
+
+// waiting are the calls for which commits are on their way, by the code of the
+// decision. Each is a request that is being answered, so their number is bounded
+// by maxWaiting.
+type waiting struct {
+	mu    sync.Mutex
+	calls map[string]*call
+}
+
+const maxWaiting = 1 << 16
+
+// add notes a call; false: there are too many, or one for the same decision.
+func (w *waiting) add(code string, c *call) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, known := w.calls[code]; known || len(w.calls) >= maxWaiting {
+		return false
+	}
+	w.calls[code] = c
+	return true
+}
+
+// remove forgets a call.
+func (w *waiting) remove(code string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.calls, code)
+}
+
+// call returns a call and forgets it, nil if nobody waits.
+func (w *waiting) call(code string) *call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.calls[code]
+	delete(w.calls, code)
+	return c
+}

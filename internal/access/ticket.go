@@ -1,0 +1,199 @@
+package access
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/rubric/plan"
+)
+
+// ticket is what is known of a decision: it is sealed in the decision's id, and
+// all but what the row says anyway stands in the event of its commit.
+//
+//	texts     reader, item
+//	varint    at, Unix milliseconds
+//	1 byte    version, 1
+//	uvarint   version of the program
+//	text      access block
+//	1 byte    what was shown: 0 nothing yet, else the outcome + 1
+//	uvarint   the clause that was shown, from 0
+//	given     what the request proved
+//	the rest  record of what was looked up; may be empty
+//
+// docs/format/decisions.md describes it.
+type ticket struct {
+	Nonce   identity.Nonce
+	Reader  string // device:ID or account:ID
+	Item    string
+	At      int64 // when it was decided, Unix milliseconds
+	Version int   // of the program
+	Access  string
+	Shown   shown
+	Clause  int // that was shown, its place in the block
+	Given   Given
+	Record  []byte
+
+	rest []byte // as it is written, from the version on
+}
+
+// shown is what was shown before a commit: 0 nothing, else an outcome + 1.
+type shown byte
+
+func showing(o plan.Outcome) shown { return shown(o) + 1 }
+
+// stopped says whether a wall was shown.
+func (s shown) stopped() bool { return s > showing(plan.Allow) }
+
+const ticketVersion = 1
+
+var (
+	errTooLong = errors.New("the names of reader, item and access block are too long for the id of a decision")
+	errTicket  = errors.New("it is not the id of a decision")
+)
+
+// Room in an id. What is cut is never what a decision of names of usual lengths
+// rests on.
+const (
+	maxNames  = 640 // bytes of reader, item and access block
+	cutColumn = 48  // bytes of a text of the request, where all do not fit
+	cutLooked = 24  // of a text that was looked up, likewise
+)
+
+// pack lays the ticket out for its id; columns says that it carries those of the
+// request. record writes what was looked up into so many bytes, cutting texts; nil
+// for nothing.
+func (t *ticket) pack(columns bool, record func(dst []byte, limit, cut int) []byte) error {
+	head := len(t.head(nil))
+	if head+len(t.Access) > maxNames {
+		return errTooLong
+	}
+	room := identity.MaxSealed - head
+	for _, cut := range [...]int{0, cutColumn} {
+		t.rest = append(t.rest[:0], ticketVersion)
+		t.rest = binary.AppendUvarint(t.rest, uint64(t.Version))
+		t.rest = append(appendText(t.rest, t.Access), byte(t.Shown))
+		t.rest = binary.AppendUvarint(t.rest, uint64(t.Clause))
+		t.rest = t.Given.append(t.rest, columns, cut)
+		if len(t.rest) > room {
+			continue
+		}
+		if record == nil {
+			return nil
+		}
+		before := len(t.rest)
+		for _, cut := range [...]int{0, cutLooked} {
+			if t.rest = record(t.rest[:before], room-before, cut); len(t.rest) <= room {
+				return nil
+			}
+		}
+		t.rest = t.rest[:before] // it is decided as well; its explanation says less
+		return nil
+	}
+	return errTooLong
+}
+
+func (t *ticket) head(dst []byte) []byte {
+	return binary.AppendVarint(appendText(appendText(dst, t.Reader), t.Item), t.At)
+}
+
+// seal returns the id.
+func (t *ticket) seal(ids *identity.Decisions, site string) string {
+	return ids.Seal(t.Nonce, site, append(t.head(make([]byte, 0, identity.MaxSealed)), t.rest...))
+}
+
+// openTicket reads an id.
+func openTicket(ids *identity.Decisions, site, id string) (*ticket, error) {
+	nonce, known, ok := ids.Open(site, id)
+	if !ok {
+		return nil, errTicket
+	}
+	in := bytesReader{raw: known}
+	t := &ticket{Nonce: nonce, Reader: in.text(), Item: in.text(), At: in.signed()}
+	return t, t.read(in)
+}
+
+// read reads the rest.
+func (t *ticket) read(in bytesReader) error {
+	t.rest = in.raw
+	if in.byte() != ticketVersion {
+		return errTicket
+	}
+	t.Version = int(in.number(1 << 31))
+	t.Access = in.text()
+	if t.Shown = shown(in.byte()); t.Shown > showing(plan.Charge) {
+		return errTicket
+	}
+	t.Clause = int(in.number(1 << 31))
+	t.Given = in.given()
+	if in.bad {
+		return errTicket
+	}
+	t.Record = in.raw
+	return nil
+}
+
+// Properties of a commit: what it carries, and what comes of it. The row keeps
+// those of them that it is explained by.
+const (
+	propAsked   = event.PropertyDecision + "asked"   // base64url of nonce and the rest of the ticket
+	propCode    = event.PropertyDecision + "code"    // the end of the id
+	propSession = event.PropertyDecision + "session" // base64url of the burns of a session
+	propRecord  = event.PropertyDecision + "record"  // base64url of what was looked up where it was applied
+
+	propDecision = "decision"
+	propAccess   = "access"
+	propClause   = "clause"
+	propOffer    = "offer"
+	propMeter    = "meter"
+	propCommit   = "commit"
+	propVersion  = "program_version"
+)
+
+// asked returns the ticket as an event carries it.
+func (t *ticket) asked() string {
+	return base64.RawURLEncoding.EncodeToString(append(t.Nonce[:], t.rest...))
+}
+
+// askedTicket reads the ticket of a commit from its row.
+func askedTicket(asked, reader, item string, at int64) (*ticket, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(asked)
+	if err != nil || len(raw) < identity.NonceBytes {
+		return nil, errTicket
+	}
+	t := &ticket{Reader: reader, Item: item, At: at}
+	copy(t.Nonce[:], raw)
+	return t, t.read(bytesReader{raw: raw[identity.NonceBytes:]})
+}
+
+// codeLetters is how many letters of an id name it; shownLetters how many a wall
+// shows.
+const (
+	codeLetters  = 16
+	shownLetters = 8
+)
+
+// codeOf returns the end of an id, by which it is found.
+func codeOf(id string) string { return id[len(id)-codeLetters:] }
+
+// event lays the commit of a decision out as an event. id is the decision's,
+// columns are the request's.
+func (t *ticket) event(ids *identity.Decisions, id string, columns *[event.NumColumns]string) event.Event {
+	subject, _ := engine.SubjectName(t.Reader)
+	ev := event.Event{ID: "decision:" + ids.Name(id), Time: t.At, Device: subject, Flags: event.FlagCommit, Columns: *columns}
+	ev.Columns[event.ColType] = event.TypeDecision
+	ev.Columns[event.ColItem] = t.Item
+	ev.Columns[event.ColAccount] = ""
+	if ev.Columns[event.ColBotClass] != "" {
+		ev.Flags |= event.FlagRobot
+	}
+	ev.Properties = []event.Property{{Name: propAsked, Value: t.asked()}, {Name: propCode, Value: codeOf(id)}}
+	if session := t.Given.Session; session != nil && len(session.Burns) > 0 {
+		raw := AppendBurns(nil, session.Burns, t.At)
+		ev.Properties = append(ev.Properties, event.Property{Name: propSession, Value: base64.RawURLEncoding.EncodeToString(raw)})
+	}
+	return ev
+}
