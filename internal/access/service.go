@@ -80,7 +80,7 @@ type Ask struct {
 
 // Errors of decisions, beside those of the engine and of the committer.
 var (
-	errNoBlock = errors.New("there is no such access block")
+	errNoBlock = errors.New("the program has no such access block any more")
 	// ErrNotDecision says that an id is none of a decision of the site.
 	ErrNotDecision = errors.New("this is not the id of a decision")
 	// ErrTooLate says that a decision cannot be committed any more.
@@ -361,5 +361,76 @@ func (a *attempt) fallback(ctx context.Context, err error) (*Verdict, error) {
 		}
 		v.DecisionID = t.seal(a.IDs, a.ask.Site.ID)
 	}
+	return v, nil
+}
+
+// Own is who commits a decision or asks about it.
+type Own struct {
+	// Any says that it may speak for any reader. Else it is the proven Account, the
+	// proven Device, or the User of a session with its burns.
+	Any             bool
+	Account, Device string
+	User            string
+	Burns           []engine.Burn
+}
+
+// ErrNotYours says that a decision is another reader's.
+var ErrNotYours = errors.New("the decision is another reader's")
+
+// owns says whether a decision is one of o's.
+func (o *Own) owns(t *ticket) bool {
+	switch {
+	case o.Any:
+		return true
+	case t.Given.Session != nil:
+		return o.User != "" && t.Given.Session.User == o.User
+	case o.Account != "" && t.Reader == engine.AccountSubject(o.Account):
+		return true
+	}
+	return o.Device != "" && t.Reader == engine.ReaderName(o.Device)
+}
+
+// commitTime is how long a commit of its own may take.
+const commitTime = 5 * time.Second
+
+// Commit commits a bare decision, by the version of the program that it was made
+// by. A second commit answers as the first did. Errors: ErrNotDecision,
+// ErrNotYours, ErrTooLate, *UnknownAccess, the committer's, ctx's.
+func (s *Service) Commit(ctx context.Context, site *event.Site, id string, own Own) (*Verdict, error) {
+	begun := s.Now()
+	t, err := openTicket(s.IDs, site.ID, id)
+	if err != nil {
+		return nil, ErrNotDecision
+	}
+	if !own.owns(t) {
+		return nil, ErrNotYours
+	}
+	now := s.Engine.SiteNow(site.ID, begun.UnixMilli())
+	if now-t.At > BareTime.Milliseconds() {
+		return nil, ErrTooLate
+	}
+	if t.Given.Session != nil {
+		t.Given.Session.Burns = own.Burns
+	}
+	p, block, err := s.Decider.find(site, t)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTime)
+	defer cancel()
+	a := attempt{Service: s, ask: &Ask{Site: site, Segments: own.Any}, program: p, block: block, ticket: t, id: id}
+	if !t.Shown.stopped() {
+		if err := a.write(ctx); err != nil {
+			return nil, err
+		}
+	}
+	v, err := a.commit(ctx, &t.Given.Columns)
+	if errors.Is(err, errRepeated) {
+		v, err = s.again(ctx, site, t, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.TookMicros = s.Now().Sub(begun).Microseconds()
 	return v, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/readership/readership/internal/access/ask"
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/engine"
@@ -75,6 +76,7 @@ type Deps struct {
 	Segments  *segment.Service
 	Devices   *identity.Devices // signed for apps
 	Links     *identity.Links
+	Decisions *ask.Front
 	// Quarantine is asked by operators.
 	Quarantine Quarantine
 
@@ -222,6 +224,7 @@ func New(d Deps) *API {
 	a.registerReaders()
 	a.registerLists()
 	a.registerLinks()
+	a.registerDecisions()
 	a.registerQuarantine()
 	a.registerDocs()
 	return a

@@ -35,6 +35,7 @@ type call struct {
 	scope     auth.Scope // that the operation needs
 	cookie    bool       // secret is a session's
 	route     string
+	http      *http.Request
 	unknown   []problem.Fault // query parameters that the operation does not have
 }
 
@@ -88,7 +89,7 @@ func (w *answer) Flush() {
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := a.Now()
-	c := &call{id: requestID(r, a.Random), at: a.Committer.Acked()}
+	c := &call{id: requestID(r, a.Random), at: a.Committer.Acked(), http: r}
 	out := &answer{ResponseWriter: w, api: a, call: c, reads: r.Method == http.MethodGet || r.Method == http.MethodHead}
 	out.Header().Set(headerRequestID, c.id)
 	out.Header().Set("X-Content-Type-Options", "nosniff")

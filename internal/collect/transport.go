@@ -2,6 +2,7 @@ package collect
 
 import (
 	"io"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -70,4 +71,34 @@ func (r *Response) Get(name string) string {
 		}
 	}
 	return ""
+}
+
+// HTTPHeader reads the headers of net/http.
+type HTTPHeader http.Header
+
+// Get implements Header.
+func (h HTTPHeader) Get(name string) string {
+	values := http.Header(h).Values(name)
+	switch len(values) {
+	case 0:
+		return ""
+	case 1:
+		return values[0]
+	}
+	if name == "X-Forwarded-For" {
+		return strings.Join(values, ",")
+	}
+	if name == "Cookie" {
+		return strings.Join(values, "; ")
+	}
+	return values[0]
+}
+
+// Headed returns a request of net/http without its body.
+func Headed(r *http.Request) *Request {
+	q := &Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Header: HTTPHeader(r.Header), Host: r.Host, TLS: r.TLS != nil}
+	if address, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		q.Remote = address.Addr().Unmap()
+	}
+	return q
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,22 +36,7 @@ type httpCall struct {
 }
 
 // Get implements collect.Header.
-func (c *httpCall) Get(name string) string {
-	values := c.r.Header.Values(name)
-	switch len(values) {
-	case 0:
-		return ""
-	case 1:
-		return values[0]
-	}
-	if name == "X-Forwarded-For" {
-		return strings.Join(values, ",")
-	}
-	if name == "Cookie" {
-		return strings.Join(values, "; ")
-	}
-	return values[0]
-}
+func (c *httpCall) Get(name string) string { return collect.HTTPHeader(c.r.Header).Get(name) }
 
 // Read implements io.Reader for the request's body.
 func (c *httpCall) Read(p []byte) (int, error) {

@@ -45,6 +45,8 @@ type Call struct {
 	// Any says that it may speak for any reader: an API key with the scope
 	// decisions, or a person. Else it came with the site's write key.
 	Any bool
+	// Commits says that it may commit.
+	Commits bool
 	// Request has the headers and the connection; its body is not read.
 	Request *collect.Request
 	// Position is what answers include at least.
@@ -77,6 +79,9 @@ func (f *Front) Decide(ctx context.Context, c *Call, body []byte) (*Answer, erro
 	asks := make([]access.Ask, len(questions))
 	var faults []problem.Fault
 	for i := range questions {
+		if questions[i].commit && !c.Commits {
+			return nil, problem.New(http.StatusForbidden, "a commit needs the scope decisions:write").WithCode("missing_scope")
+		}
 		at := "body"
 		if many {
 			at = place(i)
