@@ -217,18 +217,18 @@ func (s *Service) ByCode(ctx context.Context, site *event.Site, view *engine.Vie
 
 // Listed is a committed decision as a list shows it.
 type Listed struct {
-	DecisionID     string    `json:"decision_id"`
-	At             time.Time `json:"at"`
-	Reader         string    `json:"reader"`
-	Item           string    `json:"item"`
-	Access         string    `json:"access"`
-	Decision       string    `json:"decision,omitempty" doc:"Absent, as what follows from it, where the version of the program is not kept any more"`
-	Clause         string    `json:"clause,omitempty"`
-	Offer          string    `json:"offer,omitempty"`
-	Meter          *Meter    `json:"meter,omitempty"`
-	Commit         string    `json:"commit"`
-	ProgramVersion int       `json:"program_version"`
-	Sentence       string    `json:"sentence,omitempty" doc:"Why, in English"`
+	DecisionID     string      `json:"decision_id"`
+	At             time.Time   `json:"at"`
+	Reader         string      `json:"reader"`
+	Item           string      `json:"item"`
+	Access         string      `json:"access"`
+	Decision       string      `json:"decision,omitempty" doc:"Absent, as what follows from it, where the version of the program is not kept any more"`
+	Clause         string      `json:"clause,omitempty"`
+	Offer          string      `json:"offer,omitempty"`
+	Meter          *MeterState `json:"meter,omitempty"`
+	Commit         string      `json:"commit"`
+	ProgramVersion int         `json:"program_version"`
+	Sentence       string      `json:"sentence,omitempty" doc:"Why, in English"`
 }
 
 // listed lays decisions out for a list.

@@ -13,28 +13,28 @@ import (
 // Verdict is the answer to a question. Its JSON is the contract's; what is absent
 // there is not known or does not apply.
 type Verdict struct {
-	Decision       string   `json:"decision" enum:"allow,deny,charge"`
-	Clause         string   `json:"clause,omitempty" doc:"That decided; absent in a fallback" example:"register"`
-	Offer          string   `json:"offer,omitempty" doc:"Page to show" example:"registration_wall"`
-	Price          string   `json:"price,omitempty" doc:"With charge" example:"0.002 EUR"`
-	Access         string   `json:"access" doc:"Access block" example:"story"`
-	ProgramVersion int      `json:"program_version"`
-	DecisionID     string   `json:"decision_id" doc:"Explains and commits the decision. Its last 8 characters find it"`
-	Reader         string   `json:"reader" example:"device:59"`
-	Meter          *Meter   `json:"meter,omitempty" doc:"That the clause burns or asks; of a denial else the last above it that a clause would have burned"`
-	Commit         *string  `json:"commit" nullable:"true" enum:"burned,again,none,denied,refused" doc:"null: it was not committed, or what came of it is not known in time"`
-	TTL            int      `json:"ttl_s" doc:"How long a cache may give this answer to this reader for this item, in seconds"`
-	Segments       []string `json:"segments,omitzero" doc:"With an API key: those that the reader is in"`
-	Fallback       bool     `json:"fallback" doc:"The access block's policy answered in place of the engine"`
-	TookMicros     int64    `json:"took_us"`
-	Token          string   `json:"token,omitempty" enum:"expired,invalid" doc:"What was wrong with the reader's token"`
+	Decision       string      `json:"decision" enum:"allow,deny,charge"`
+	Clause         string      `json:"clause,omitempty" doc:"That decided; absent in a fallback" example:"register"`
+	Offer          string      `json:"offer,omitempty" doc:"Page to show" example:"registration_wall"`
+	Price          string      `json:"price,omitempty" doc:"With charge" example:"0.002 EUR"`
+	Access         string      `json:"access" doc:"Access block" example:"story"`
+	ProgramVersion int         `json:"program_version"`
+	DecisionID     string      `json:"decision_id" doc:"Explains and commits the decision. Its last 8 characters find it"`
+	Reader         string      `json:"reader" example:"device:59"`
+	Meter          *MeterState `json:"meter,omitempty" doc:"That the clause burns or asks; of a denial else the last above it that a clause would have burned"`
+	Commit         *string     `json:"commit" nullable:"true" enum:"burned,again,none,denied,refused" doc:"null: it was not committed, or what came of it is not known in time"`
+	TTL            int         `json:"ttl_s" doc:"How long a cache may give this answer to this reader for this item, in seconds"`
+	Segments       []string    `json:"segments,omitzero" doc:"With an API key: those that the reader is in"`
+	Fallback       bool        `json:"fallback" doc:"The access block's policy answered in place of the engine"`
+	TookMicros     int64       `json:"took_us"`
+	Token          string      `json:"token,omitempty" enum:"expired,invalid" doc:"What was wrong with the reader's token"`
 
 	// Burned is what the reader's session has to keep of the commit; nil: nothing.
 	Burned *engine.Burn `json:"-"`
 }
 
-// Meter is the state of a meter after the decision.
-type Meter struct {
+// MeterState is the state of a meter after the decision.
+type MeterState struct {
 	Name     string     `json:"name" example:"monthly"`
 	Used     int64      `json:"used"`
 	Limit    int64      `json:"limit"`
@@ -60,7 +60,7 @@ func (d *decision) verdict(version int, id, reader string) *Verdict {
 		v.Commit = &d.commit
 	}
 	if d.meter != nil {
-		m := Meter{Name: d.meter.Name}
+		m := MeterState{Name: d.meter.Name}
 		var resets value.Value
 		if m.Used, m.Limit, m.Left, resets = d.state(); resets.Type == value.Time {
 			at := d.plan.At(resets.N)

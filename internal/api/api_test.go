@@ -18,10 +18,14 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/readership/readership/internal/access"
+	"github.com/readership/readership/internal/access/ask"
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
+	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/segment"
@@ -72,6 +76,30 @@ func (l *memoryLog) commit(fill func(*event.Encoder)) (event.Position, error) {
 	}
 	return l.acked, l.engine.Apply(l.acked, message)
 }
+
+// Submit implements access.Committer and, as the methods that follow,
+// collect.Committer: every event is new.
+func (l *memoryLog) Submit(s *eventlog.Submission, done func(error)) error {
+	err := l.Commit(context.Background(), s)
+	done(err)
+	return nil
+}
+
+func (l *memoryLog) Commit(_ context.Context, s *eventlog.Submission) (err error) {
+	s.Position, err = l.commit(func(e *event.Encoder) {
+		for i := range s.Events {
+			e.Add(s.Site.ID, &s.Events[i], uint64(i), 0)
+		}
+	})
+	s.Verdicts = make([]eventlog.Verdict, len(s.Events))
+	for i := range s.Verdicts {
+		s.Verdicts[i].Outcome = eventlog.Stored
+	}
+	return err
+}
+
+func (l *memoryLog) Ready() error                   { return nil }
+func (l *memoryLog) Count(_, _, _ string, _ uint64) {}
 
 func (l *memoryLog) Acked() event.Position {
 	l.mu.Lock()
@@ -187,6 +215,11 @@ func (s *server) sleep(d time.Duration) {
 	s.now = s.now.Add(d)
 }
 
+// facts are those of a server's engine, once it is open.
+type facts struct{ *server }
+
+func (f facts) Fact(kind, site, key string) ([]byte, bool) { return f.engine.Fact(kind, site, key) }
+
 func newServer(t testing.TB, change ...func(*Deps)) *server {
 	t.Helper()
 	return newServerAt(t, time.Date(2026, 3, 1, 7, 30, 0, 0, time.UTC), change...)
@@ -202,7 +235,9 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 		}
 	}
 	var err error
-	s.engine, err = engine.Open(engine.Config{Shards: 2})
+	programs := program.New(facts{s})
+	decider := access.NewDecider(programs)
+	s.engine, err = engine.Open(engine.Config{Shards: 2, Decide: func(int) engine.Decider { return decider }})
 	must(err)
 	t.Cleanup(func() { must(s.engine.Close()) })
 	s.log = &memoryLog{engine: s.engine, now: s.clock}
@@ -219,11 +254,15 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 			return fixed{q.At, `{"results":[],"meta":{}}`}, nil
 		},
 	}
-	programs := program.New(s.engine)
 	segments := segment.New(segment.Config{Engine: s.engine, Programs: programs})
 	t.Cleanup(func() { must(segments.Close()) })
 	must(segments.Start(context.Background()))
+	collector, err := collect.New(collect.Config{Sites: s.engine, Items: s.engine, Committer: s.log, Keys: s.keys, Logins: s.engine, Secret: testSecret, Now: s.clock})
+	must(err)
 	d := Deps{
+		Decisions: &ask.Front{Service: access.New(access.Config{Engine: s.engine, Committer: s.log, Programs: programs, Decider: decider,
+			IDs: identity.NewDecisions(testSecret), Now: s.clock, Random: rand.Reader}), Visitors: collector, Links: identity.NewLinks(testSecret),
+			Sessions: identity.NewSessions(testSecret), Profiles: s.engine.Profiles},
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
 		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: programs, Segments: segments, Devices: identity.NewDevices(testSecret), Links: identity.NewLinks(testSecret), Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),

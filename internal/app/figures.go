@@ -32,6 +32,7 @@ var (
 	waiting       = describe("submissions_waiting", "Submissions that wait for a commit.")
 	knownIDs      = describe("known_ids", "Ids that are remembered to recognise duplicates.")
 	knownViews    = describe("known_views", "Page views that engagement can refer to.")
+	fallbacks     = describe("decision_fallbacks_total", "Decisions that the policy of their access block has answered in place of the engine.")
 	keySetKeys    = describe("key_set_keys", "Keys that readers' tokens are verified with, by the address of their set.", "url")
 	keySetFailed  = describe("key_set_failures", "Failures to fetch a key set since it was fetched last.", "url")
 	keySetFetched = describe("key_set_fetched_seconds", "When a key set was fetched last, Unix seconds.", "url")
@@ -40,7 +41,7 @@ var (
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{memoryBytes, siteRows, siteReaders, siteVisits, siteWaiting, siteFrom, logBytes, logTime,
-		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews,
+		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews, fallbacks,
 		keySetKeys, keySetFailed, keySetFetched} {
 		ch <- d
 	}
@@ -65,6 +66,7 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	gauge(knownIDs, float64(c.IDs))
 	gauge(logBytes, float64(n.log.Size()))
 	gauge(logTime, float64(n.engine.LogTime())/1000)
+	counter(fallbacks, float64(n.decisions.Service.Fallbacks()))
 	for _, k := range n.tokens.KeySets() {
 		gauge(keySetKeys, float64(k.Keys), k.URL)
 		gauge(keySetFailed, float64(k.Failures), k.URL)

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/readership/readership/internal/access"
+	"github.com/readership/readership/internal/access/ask"
 	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
@@ -51,6 +53,9 @@ type node struct {
 	hasher    *auth.Hasher
 	tokens    *identity.Tokens
 	secret    []byte // signs devices and links
+	programs  *program.Programs
+	decider   *access.Decider // of every shard of the engine
+	decisions *ask.Front
 	collector *collect.Collector
 	programs  *program.Programs
 	segments  *segment.Service
@@ -78,6 +83,7 @@ func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error
 		{"segments", n.startSegments},
 		{"database", n.openStore},
 		{"collection", n.openCollector},
+		{"decisions", n.openDecisions},
 		{"interface", n.openAPI},
 		{"fast listener", n.listenFast},
 		{"upkeep", n.startUpkeep},
@@ -137,6 +143,8 @@ func (n *node) openLog(context.Context) error {
 }
 
 func (n *node) openEngine(context.Context) error {
+	n.programs = program.New(n)
+	n.decider = access.NewDecider(n.programs)
 	dir := n.path("checkpoint")
 	if err := n.dropStale(dir); err != nil {
 		return err
@@ -145,6 +153,7 @@ func (n *node) openEngine(context.Context) error {
 		return err
 	}
 	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
+		Decide:  func(int) engine.Decider { return n.decider },
 		Address: collect.ItemAddress, Skip: n.poison.positions(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
@@ -240,7 +249,7 @@ func (n *node) openAPI(context.Context) error {
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
 		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
-		NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
+		Decisions: n.decisions, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})
 	n.front.server.RegisterOnShutdown(n.api.Drain)

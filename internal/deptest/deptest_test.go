@@ -46,6 +46,8 @@ var rules = []struct {
 		[]string{"internal/eventlog", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/simulate", "it reads immutable views: it must not reach the writer's side or a listener",
 		[]string{"internal/eventlog", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
+	{"internal/access", "it decides from facts and proof: keys are checked and answers are written before and behind it",
+		[]string{"internal/query", "internal/edge", "internal/api", "internal/store", "internal/app"}},
 	{"internal/rubric/source", "every phase speaks of places in a text, so it knows no phase",
 		[]string{"internal/rubric/token", "internal/rubric/lexer", "internal/rubric/ast", "internal/rubric/parse"}},
 	{"internal/rubric/value", "evaluators, plans and the checker share it, so it knows none of them",
