@@ -52,8 +52,7 @@ type node struct {
 	sessions  *credentials.Sessions
 	hasher    *auth.Hasher
 	tokens    *identity.Tokens
-	secret    []byte // signs devices and links
-	programs  *program.Programs
+	secret    []byte          // signs devices and links
 	decider   *access.Decider // of every shard of the engine
 	decisions *ask.Front
 	collector *collect.Collector

@@ -13,7 +13,6 @@ import (
 // startSegments keeps the segments of readers from here on, and log time going
 // while something is due.
 func (n *node) startSegments(ctx context.Context) error {
-	n.programs = program.New(n.engine)
 	n.segments = segment.New(segment.Config{Engine: n.engine, Programs: n.programs, Logger: n.cfg.Logger})
 	n.stops.add("segments", n.segments.Close)
 	if err := n.segments.Start(ctx); err != nil {
