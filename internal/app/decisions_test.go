@@ -226,8 +226,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestParallelCommits: of many at once exactly what is left is granted.
-func TestParallelCommits(t *testing.T) {
+// TestParallelDecisions: of many at once exactly what is left is granted.
+func TestParallelDecisions(t *testing.T) {
 	s := openNewsroom(t, Config{}, `,"name":"News"`)
 	for round := range 4 {
 		var granted atomic.Int32
