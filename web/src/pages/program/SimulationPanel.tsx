@@ -65,7 +65,7 @@ export function SimulationPanel({ site, files, blocks, activeVersion, onPredicti
       dataOf(
         request<Simulation>(sitePath(site.id, 'simulations'), {
           method: 'POST',
-          body: { program: { files }, access, from: new Date(period.range.from).toISOString(), to: new Date(period.range.to).toISOString(), against: againstOf(against) },
+          body: { program: { files }, access, from: new Date(period.range.from).toISOString(), to: period.open ? null : new Date(period.range.to).toISOString(), against: againstOf(against) },
         }),
       ),
     onSuccess: (s) => setAsked({ id: s.id, files, access, against, activeVersion, range: f.range(period.range.from, period.range.to, site.timezone) }),
