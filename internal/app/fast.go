@@ -31,6 +31,7 @@ func (n *node) listenFast(context.Context) error {
 	n.cfg.CollectListen = listener.Addr().String() // the same port if we start again
 	cfg := n.edgeConfig()
 	cfg.Sites = n.api
+	cfg.Memberships = &edge.Memberships{Keys: n.keys, Engine: n.engine, Acked: n.committer.Acked, Segments: n.segments, Now: n.cfg.Now}
 	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(cfg)}
 	n.fast = f
 	go func() {

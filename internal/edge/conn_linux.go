@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -59,6 +60,7 @@ type call struct {
 	answer  []byte
 	sent    int  // of answer
 	last    bool // the connection ends with this answer
+	left    bool // the answer is the general server's to make
 }
 
 // Bounds of the buffers of calls: the first, and what is kept for the next
@@ -131,6 +133,10 @@ func (c *conn) committed(admitted *admitted) {
 		c.release()
 		return
 	}
+	if k.left {
+		c.leave()
+		return
+	}
 	c.state = stateReading
 	if c.send(k) {
 		c.serve(admitted)
@@ -145,6 +151,9 @@ func (c *conn) serve(admitted *admitted) {
 		if k := c.call; k != nil && len(k.buf) > 0 {
 			what := k.head.read(k.buf)
 			if what == readMore && len(k.buf) >= longest || what == readPlain && k.head.size > longest {
+				what = readGeneral
+			}
+			if what == readPlain && k.head.member && c.loop.loops.server.cfg.Memberships == nil {
 				what = readGeneral
 			}
 			whole := what == readPlain && len(k.buf) >= k.head.size+k.head.length
@@ -255,7 +264,16 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 	h := &k.head
 	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
-	k.last = h.close
+	k.last, k.left = h.close, false
+	if h.member {
+		if !c.loop.loops.ask(k) {
+			k.server.problem(&k.out, problem.New(http.StatusServiceUnavailable, "the server has more questions than it can answer").
+				WithCode("overloaded").WithRetryAfter(retryCrowded))
+			return c.send(k)
+		}
+		c.state = stateWaiting
+		return false
+	}
 	switch k.start() {
 	case collect.Answered:
 		return c.send(k)
@@ -281,8 +299,18 @@ func (k *call) work() collect.Stage {
 
 // finish makes the answer after the commit.
 func (k *call) finish() {
+	if k.head.member {
+		return // it is made
+	}
 	defer k.recover()
 	k.pending.Finish()
+}
+
+// members makes the answer about a reader's memberships. It may wait.
+func (k *call) members() {
+	defer k.committed()
+	defer k.recover()
+	k.left = !k.server.cfg.Memberships.answer(context.Background(), &k.q, &k.out)
 }
 
 // recover makes the answer of a collector that panicked.

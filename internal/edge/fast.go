@@ -37,6 +37,8 @@ type Config struct {
 	// the main listener does: decisions, memberships, recommendations. nil: they
 	// are not there.
 	Sites http.Handler
+	// Memberships answers some of these faster; nil: Sites answers all.
+	Memberships *Memberships
 	// Acked is the position that answers carry which Collect did not make.
 	Acked func() event.Position
 	// Version is answered at /healthz.

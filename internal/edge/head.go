@@ -13,7 +13,8 @@ const maxFields = 48
 type field struct{ name, value []byte }
 
 // head is the request line and header of a plain request: HTTP/1.1, for
-// collection, with a body of known length that is not compressed. It is what
+// collection, with a body of known length that is not compressed, or for a
+// reader's memberships. It is what
 // nearly every request is, and it is read strictly: whatever is unusual, or
 // could be read in two ways, is not plain and left to the general server
 // (RFC 9112, sections 2 to 6 and 11.2).
@@ -26,6 +27,7 @@ type head struct {
 	size                int // of the head, with the empty line
 	close               bool
 	keyed               bool // names a key
+	member              bool // asks for memberships
 	hasLength           bool
 }
 
@@ -46,7 +48,7 @@ var (
 
 // read reads a head from the front of b. It keeps b.
 func (h *head) read(b []byte) reading {
-	h.n, h.length, h.close, h.keyed, h.hasLength = 0, 0, false, false, false
+	h.n, h.length, h.close, h.keyed, h.hasLength, h.member = 0, 0, false, false, false, false
 	h.host, h.query = nil, nil
 	line, size, ok := cutLine(b)
 	if !ok {
@@ -110,7 +112,8 @@ func (h *head) requestLine(line []byte) bool {
 	}
 	h.path, h.query, _ = bytes.Cut(target, []byte{'?'})
 	h.keyed = hasKey(h.query)
-	return bytes.Equal(h.path, pathEvents) || bytes.Equal(h.path, pathPixel)
+	_, _, h.member = membersOf(text(h.path))
+	return h.member || bytes.Equal(h.path, pathEvents) || bytes.Equal(h.path, pathPixel)
 }
 
 // hasKey says whether a query has a parameter key with a value.
@@ -127,6 +130,9 @@ func hasKey(query []byte) bool {
 
 // plainMethod says whether the method goes with the path, and with a key.
 func (h *head) plainMethod() bool {
+	if h.member {
+		return string(h.method) == "GET" && h.keyed && h.length == 0
+	}
 	switch string(h.method) {
 	case "POST":
 		return h.keyed && h.hasLength && len(h.path) == len(pathEvents)

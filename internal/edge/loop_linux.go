@@ -33,7 +33,37 @@ type loops struct {
 	empty   chan struct{} // has a value after open has become 0
 	stop    chan struct{}
 	running sync.WaitGroup
-	calls   sync.Pool // of *call
+	calls   sync.Pool  // of *call
+	asked   chan *call // whose answers may have to be waited for
+}
+
+// Questions about readers are answered by goroutines beside the loops, so many
+// at once; so many more wait for one, and the next is refused.
+const (
+	maxAnswering = 64
+	maxAsked     = 4096
+)
+
+// ask has a question answered; false if there are too many.
+func (l *loops) ask(k *call) bool {
+	select {
+	case l.asked <- k:
+		return true
+	default:
+		return false
+	}
+}
+
+// answering is a goroutine that answers questions.
+func (l *loops) answering() {
+	for {
+		select {
+		case k := <-l.asked:
+			k.members()
+		case <-l.stop:
+			return
+		}
+	}
 }
 
 // loop is a set of connections.
@@ -68,7 +98,7 @@ func newLoops(s *Server, listener net.Listener) (*loops, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the listening socket: %w", err)
 	}
-	l := &loops{server: s, accepts: accepts, begun: time.Now(), empty: make(chan struct{}, 1), stop: make(chan struct{})}
+	l := &loops{server: s, accepts: accepts, begun: time.Now(), empty: make(chan struct{}, 1), stop: make(chan struct{}), asked: make(chan *call, maxAsked)}
 	l.calls.New = func() any { return newCall(s) }
 	l.tick(time.Now())
 	for range runtime.GOMAXPROCS(0) {
@@ -83,6 +113,11 @@ func newLoops(s *Server, listener net.Listener) (*loops, error) {
 		l.all = append(l.all, one)
 		l.running.Go(one.read)
 		l.running.Go(one.answer)
+	}
+	if s.cfg.Memberships != nil {
+		for range maxAnswering {
+			l.running.Go(l.answering)
+		}
 	}
 	l.running.Go(l.sweep)
 	return l, nil

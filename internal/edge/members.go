@@ -1,0 +1,140 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/segment"
+)
+
+// Memberships answers which segments a reader is in now: requests as nearly all
+// are, with an API key of the scope segments:read. What is unusual, or wrong, it
+// leaves to the main listener's handler.
+type Memberships struct {
+	Keys interface {
+		APIKey(key string) (*auth.Principal, bool)
+	}
+	Engine interface {
+		Site(id string) (*event.Site, bool)
+		SiteNow(site string, wall int64) int64
+		Position() event.Position
+		Wait(ctx context.Context, position event.Position) error
+	}
+	Acked    func() event.Position
+	Segments interface {
+		Of(ctx context.Context, site *event.Site, reader string, at int64) (segment.Answer, error)
+	}
+	Now func() time.Time
+}
+
+// maxReader is how long the name of a reader may be, in code points.
+const maxReader = 600
+
+// membersOf finds the site and the reader of an address of memberships, both as
+// they were sent.
+func membersOf(path string) (site, reader string, ok bool) {
+	rest, ok := strings.CutPrefix(path, sitePrefix)
+	if !ok {
+		return "", "", false
+	}
+	if rest, ok = strings.CutSuffix(rest, "/segments"); !ok {
+		return "", "", false
+	}
+	site, reader, ok = strings.Cut(rest, "/readers/")
+	return site, reader, ok && site != "" && reader != "" && !strings.Contains(site, "/") && !strings.Contains(reader, "/")
+}
+
+// answer answers a request; false, with nothing done, for one that is not its.
+func (m *Memberships) answer(ctx context.Context, q *collect.Request, out *collect.Response) bool {
+	begun := m.Now()
+	id, escaped, ok := membersOf(q.Path)
+	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
+	if !ok || q.Query != "" || !strings.EqualFold(scheme, "Bearer") || q.Header.Get(headerPosition) != "" {
+		return false
+	}
+	reader, err := url.PathUnescape(escaped)
+	if err != nil || utf8.RuneCountInString(reader) > maxReader || !utf8.ValidString(reader) {
+		return false
+	}
+	who, ok := m.Keys.APIKey(strings.TrimSpace(key))
+	if !ok || !who.Has(auth.SegmentsRead, id) {
+		return false
+	}
+	at := m.Acked()
+	if err := m.wait(ctx, at); err != nil {
+		return false
+	}
+	site, ok := m.Engine.Site(id)
+	if !ok {
+		return false
+	}
+	found, err := m.Segments.Of(ctx, site, reader, m.Engine.SiteNow(id, begun.UnixMilli()))
+	if err != nil {
+		return false
+	}
+	out.Reset()
+	out.Status, out.ContentType, out.Position = http.StatusOK, "application/json", at
+	b := appendText(append(out.Body, `{"reader":`...), reader)
+	b = time.UnixMilli(found.At).UTC().AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano)
+	b = append(b, `","segments":[`...)
+	for i, name := range found.Segments {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(b, name)
+	}
+	b = strconv.AppendInt(append(b, `],"program_version":`...), int64(found.Version), 10)
+	b = strconv.AppendInt(append(b, `,"took_us":`...), m.Now().Sub(begun).Microseconds(), 10)
+	b = appendPosition(append(b, `,"position":"`...), at)
+	out.Body = append(b, "\"}\n"...)
+	return true
+}
+
+// behindTime is how long a read waits for what was acknowledged before it came.
+const behindTime = 5 * time.Second
+
+func (m *Memberships) wait(ctx context.Context, at event.Position) error {
+	if m.Engine.Position() >= at {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, behindTime)
+	defer cancel()
+	return m.Engine.Wait(ctx, at)
+}
+
+// appendText appends a JSON string as encoding/json writes it.
+func appendText(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', byte(c))
+		case c == '\n':
+			b = append(b, `\n`...)
+		case c == '\r':
+			b = append(b, `\r`...)
+		case c == '\t':
+			b = append(b, `\t`...)
+		case c == '\b':
+			b = append(b, `\b`...)
+		case c == '\f':
+			b = append(b, `\f`...)
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		case c == '\u2028' || c == '\u2029':
+			b = append(b, '\\', 'u', '2', '0', '2', hex[c&15])
+		default:
+			b = utf8.AppendRune(b, c)
+		}
+	}
+	return append(b, '"')
+}
