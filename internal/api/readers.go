@@ -28,6 +28,7 @@ type ReaderProfile struct {
 	Accounts   []string   `json:"accounts,omitempty" doc:"Of a device: accounts that were proven on it"`
 	Devices    []string   `json:"devices,omitempty" doc:"Of an account: its devices"`
 	Account    *Account   `json:"account,omitempty" doc:"Of an account: traits and entitlements"`
+	Burned     []Burned   `json:"burned,omitempty" doc:"What meters have burned of it, by time"`
 	AsOf       time.Time  `json:"as_of"`
 	Position   string     `json:"position"`
 }
@@ -36,6 +37,15 @@ type ReaderProfile struct {
 type ReaderExport struct {
 	ReaderProfile
 	Rows []map[string]any `json:"rows" doc:"By time. joined says that a login brought the row, proven that its account was proven"`
+}
+
+// Burned is an item that a committed decision has burned of a meter.
+type Burned struct {
+	Meter  string    `json:"meter"`
+	Item   string    `json:"item"`
+	At     time.Time `json:"at"`
+	Limit  int64     `json:"limit" doc:"Of the meter then"`
+	Device string    `json:"device,omitempty" doc:"Of an account: the device that brought it"`
 }
 
 // Receipt names the places that forget an erased reader, with the time by which
@@ -117,6 +127,9 @@ func (a *API) profileOf(view *engine.View, r *engine.Reader) ReaderProfile {
 	})
 	slices.Sort(out.Devices)
 	slices.Sort(out.Accounts)
+	r.EachBurn(func(b engine.Burn) {
+		out.Burned = append(out.Burned, Burned{b.Meter, b.Item, stamp(b.Time), b.Limit, b.Device})
+	})
 	if account, ok := r.Login(); ok {
 		out.LoggedInTo = engine.AccountSubject(account)
 	}
