@@ -23,7 +23,7 @@ type request struct {
 	advance   bool
 	debug     bool
 	gpc, dnt  bool
-	secure    bool // the browser speaks TLS, to us or to a trusted proxy
+	secure    bool  // the browser speaks TLS, to us or to a trusted proxy
 	received  int64 // Unix milliseconds
 	shift     int64 // received − sent_at
 	earliest  int64 // with a write key
