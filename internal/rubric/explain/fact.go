@@ -36,7 +36,12 @@ func (x *explainer) because(e *plan.Expr, facts []Fact) []Fact {
 	holds := x.view.Expr(e).True()
 	switch e.Op {
 	case plan.Not:
-		return x.because(e.Args[0], facts)
+		known := len(facts)
+		facts = x.because(e.Args[0], facts)
+		if len(facts) > known && e.Place == e.Args[0].Place { // `a != b` is written as one
+			facts[known].Holds = holds
+		}
+		return facts
 	case plan.And, plan.Or:
 		if holds != (e.Op == plan.And) {
 			i := slices.IndexFunc(e.Args, func(a *plan.Expr) bool { return x.view.Expr(a).True() == holds })
