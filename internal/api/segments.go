@@ -212,19 +212,27 @@ func (a *API) segmentMembers(ctx context.Context, in *struct {
 	SegmentPath
 	AtQuery
 }) (*huma.StreamResponse, error) {
-	active, view, at, err := a.asked(ctx, in.At)
+	site := callOf(ctx).site
+	active, err := a.Programs.Active(site)
 	if err != nil {
-		return nil, err
+		return nil, a.failed(ctx, err)
 	}
 	if _, err := segmentOf(active, in.Name); err != nil {
 		return nil, err
+	}
+	at := a.Engine.SiteNow(site.ID, a.Now().UnixMilli())
+	var view *engine.View // of an earlier instant
+	if in.At != "" {
+		if _, view, at, err = a.asked(ctx, in.At); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.exports.enter(ctx); err != nil {
 		return nil, a.failed(ctx, err)
 	}
 	members := func(emit func(reader string) error) error {
-		if in.At == "" {
-			return a.Segments.Members(ctx, view.Site, in.Name, at, emit)
+		if view == nil {
+			return a.Segments.Members(ctx, site, in.Name, at, emit)
 		}
 		return a.Segments.MembersAt(ctx, view, in.Name, at, emit)
 	}
