@@ -64,6 +64,9 @@ func (p *population) store(l *engine.Live, n uint32, s *incremental.State, chang
 	if p.subject.Account == "" {
 		away, until = l.Away(n)
 	}
+	if first := p.subject.Reader.Reader.FirstSeen; first > l.Now { // its row may be gone
+		until = min(until, first)
+	}
 	s.Timer, s.Border = max(s.Timer, l.Now+1), max(s.Border, l.Now+1)
 	p.states.store(n, s, away, until)
 	p.changes = changes[:0]
