@@ -259,6 +259,10 @@ func (r *bytesReader) signed() int64 {
 
 func (r *bytesReader) text() string {
 	n := r.number(uint64(len(r.raw)))
+	if n > uint64(len(r.raw)) { // its number was part of what there was
+		r.fail()
+		return ""
+	}
 	text := string(r.raw[:n])
 	r.raw = r.raw[n:]
 	return text
