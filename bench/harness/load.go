@@ -28,6 +28,12 @@ type Load struct {
 	// Body builds the body of request n (from 0); nil: page views by many
 	// devices. It appends to dst.
 	Body func(dst []byte, n uint64, batch int) []byte
+	// Request, if set, builds request n whole, head and body, in place of Body and
+	// WriteKey. It appends to dst.
+	Request func(dst []byte, n uint64) []byte
+	// Read, if set, is given the body of each answer of status 200, valid until it
+	// returns, from the connection's goroutine.
+	Read func(n uint64, body []byte)
 	// Answered, if set, is called after each answer, from the connection's
 	// goroutine.
 	Answered func(n uint64, a Answer)
@@ -128,9 +134,14 @@ func (l *Load) connection(ctx context.Context, c *conn, next *atomic.Uint64, r *
 				return err
 			}
 		}
-		body = l.Body(body[:0], n, l.Batch)
+		if l.Request != nil {
+			c.buf = l.Request(c.buf[:0], n)
+		} else {
+			body = l.Body(body[:0], n, l.Batch)
+			c.lay(body)
+		}
 		sent := time.Now()
-		status, retry, keep, err := c.post(body)
+		status, retry, keep, err := c.exchange()
 		now := time.Now()
 		a := Answer{Status: status, RetryAfter: retry, Waited: now.Sub(due), Took: now.Sub(sent)}
 		if err != nil {
@@ -139,6 +150,9 @@ func (l *Load) connection(ctx context.Context, c *conn, next *atomic.Uint64, r *
 			c = nil
 		} else {
 			r.add(a)
+			if l.Read != nil && status == 200 {
+				l.Read(n, c.body)
+			}
 			if !keep {
 				c.Close()
 				c = nil
@@ -198,12 +212,13 @@ func PageViews(dst []byte, n uint64, batch int) []byte {
 	return dst
 }
 
-// conn is one HTTP/1.1 connection for POST /v1/events.
+// conn is one HTTP/1.1 connection.
 type conn struct {
 	net.Conn
 	r    *bufio.Reader
 	head []byte
-	buf  []byte
+	buf  []byte // the request
+	body []byte // of the answer
 }
 
 func dial(addr, key string) (*conn, error) {
@@ -215,13 +230,17 @@ func dial(addr, key string) (*conn, error) {
 	return &conn{Conn: c, r: bufio.NewReaderSize(c, 4096), head: head}, nil
 }
 
-// post sends a body and reads the answer. keep is false when the server closes
-// the connection.
-func (c *conn) post(body []byte) (status int, retryAfter, keep bool, err error) {
+// lay lays out a request for POST /v1/events.
+func (c *conn) lay(body []byte) {
 	c.buf = append(c.buf[:0], c.head...)
 	c.buf = strconv.AppendInt(c.buf, int64(len(body)), 10)
 	c.buf = append(c.buf, "\r\n\r\n"...)
 	c.buf = append(c.buf, body...)
+}
+
+// exchange sends the request in buf and reads the answer. keep is false when the
+// server closes the connection.
+func (c *conn) exchange() (status int, retryAfter, keep bool, err error) {
 	c.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := c.Write(c.buf); err != nil {
 		return 0, false, false, err
@@ -257,6 +276,7 @@ func (c *conn) post(body []byte) (status int, retryAfter, keep bool, err error) 
 			keep = !bytes.EqualFold(value, []byte("close"))
 		}
 	}
-	_, err = io.CopyN(io.Discard, c.r, int64(length))
+	c.body = slices.Grow(c.body[:0], length)[:length]
+	_, err = io.ReadFull(c.r, c.body)
 	return status, retryAfter, keep, err
 }

@@ -22,6 +22,7 @@ type asked struct {
 
 func membershipTable() []asked {
 	const reader = "/v1/sites/news/readers/device:a%2Fb/segments"
+	const decisions = "/v1/sites/news/decisions"
 	header := func(name, value string) map[string]string { return map[string]string{name: value} }
 	return []asked{
 		{"a reader", "GET", "/v1/sites/news/readers/device:d1/segments", rootKey, "", nil, 200},
@@ -52,6 +53,22 @@ func membershipTable() []asked {
 		{"position", "GET", "/v1/sites/news/readers/device:d1/segments", rootKey, "", header("X-Readership-Position", "1-1-1"), 200},
 		{"bad position", "GET", "/v1/sites/news/readers/device:d1/segments", rootKey, "", header("X-Readership-Position", "x"), 400},
 		{"session", "GET", "/v1/sites/news/readers/device:d1/segments", "", "", header("Cookie", "readership_session=x"), 401},
+		{"decide", "POST", decisions, rootKey, `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, nil, 200},
+		{"decide for two", "POST", decisions, "segments", `[{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}},{"access":"story","reader":{"account":"a7"},"item":{"id":"a2"}}]`, nil, 200},
+		{"decide in the page", "POST", decisions, "write", `{"access":"story","item":{"id":"a1"},"request":{"url":"https://news.example/a1"}}`, header("Origin", "https://news.example"), 200},
+		{"decide for another", "POST", decisions, "write", `{"access":"story","reader":{"account":"a7"},"item":{"id":"a1"}}`, header("Origin", "https://news.example"), 403},
+		{"preflight", "OPTIONS", decisions, "", "", map[string]string{"Origin": "https://news.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}, 204},
+		{"unknown block", "POST", decisions, rootKey, `{"access":"storey","reader":{"device":"d1"},"item":{"id":"a1"}}`, nil, 404},
+		{"unknown field", "POST", decisions, rootKey, `{"acess":"story"}`, nil, 422},
+		{"not JSON", "POST", decisions, rootKey, `{`, nil, 400},
+		{"form", "POST", decisions, rootKey, `a=b`, header("Content-Type", "application/x-www-form-urlencoded"), 415},
+		{"too large", "POST", decisions, rootKey, strings.Repeat(" ", 6<<20), nil, 413},
+		{"no scope to decide", "POST", decisions, "query", `{}`, nil, 403},
+		{"no key to decide", "POST", decisions, "", `{}`, nil, 401},
+		{"commit of nothing", "POST", decisions + "/x/commit", rootKey, "", nil, 404},
+		{"explain nothing", "GET", decisions + "/x", rootKey, "", nil, 404},
+		{"look up nothing", "GET", decisions + "?code=abcdefgh", rootKey, "", nil, 200},
+		{"delete", "DELETE", decisions, rootKey, "", nil, 405},
 		{"recommendations", "GET", "/v1/sites/news/recommendations/home?reader=device:1", rootKey, "", nil, 404},
 	}
 }
@@ -115,6 +132,11 @@ const alikeProgram = `
 let reads = events |> where type == "page_view"
 segment eager = reads |> last 7d |> distinct item |> count >= 2
 segment away = reads |> last 7d |> none
+meter monthly (limit: 5) = burns |> per month |> distinct item
+access story (deadline: 10s) {
+  allow metered if monthly.left > 0 burns monthly
+  deny  wall                        offers plans
+}
 `
 
 // volatile are the members of answers that differ from one to the next.

@@ -1,0 +1,254 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/readership/readership/bench/dataset"
+	"github.com/readership/readership/bench/harness"
+)
+
+// clickSite takes old clicks: its now is the newest of them.
+const clickSite = `{"id":"clicks","domains":["news.example"],"timezone":"UTC","window":"30d","clock":"event"}`
+
+// Memberships asks the fast listener which segments readers are in, with a
+// hundred segments over a whole click log.
+func Memberships(ctx context.Context, w io.Writer, args []string) error {
+	flags := flag.NewFlagSet("memberships", flag.ContinueOnError)
+	events := flags.Int("events", 1_500_000, "events that are loaded")
+	seconds := flags.Int("seconds", 10, "seconds a run")
+	connections := flags.Int("connections", 64, "connections")
+	rate := flags.Float64("rate", 20_000, "requests/s of the open loop")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	clicks, source, err := Clicks(*events)
+	if err != nil {
+		return err
+	}
+	s, stop, err := clickServer(ctx, clickSite, clicks)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var program strings.Builder
+	program.WriteString("let reads = events |> where type == \"page_view\"\n")
+	for i := range 100 {
+		fmt.Fprintf(&program, "segment s%d = reads |> where properties.referrer_type == \"%d\" |> last %dd |> distinct item |> count >= %d\n", i, 1+i%7, 1+i%14, 1+i/7)
+	}
+	if err := s.Call(ctx, "PUT", "/v1/sites/clicks/program", map[string]any{"files": map[string]string{"main": program.String()}}, nil); err != nil {
+		return err
+	}
+	load := harness.Load{Addr: s.CollectAddr, Connections: *connections, Duration: time.Duration(*seconds) * time.Second}
+	load.Request = func(dst []byte, n uint64) []byte {
+		dst = append(dst, "GET /v1/sites/clicks/readers/device:"...)
+		dst = strconv.AppendUint(dst, uint64(clicks[n*7919%uint64(len(clicks))].Reader), 10)
+		return append(dst, "/segments HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer "+harness.RootKey+"\r\n\r\n"...)
+	}
+	var members atomic.Int64
+	load.Read = func(_ uint64, body []byte) {
+		if bytes.Contains(body, []byte(`"segments":["`)) {
+			members.Add(1)
+		}
+	}
+	fmt.Fprintf(w, "100 segments, %s events of %s, %d connections, %d s a run, the generator on the same cores. %s.\n\n| | answers/s | p50 | p99 (limit 5 ms) | others |\n|---|---|---|---|---|\n",
+		thousands(float64(len(clicks))), source, *connections, *seconds, Machine())
+	warm := load
+	warm.Duration = 2 * time.Second
+	if _, err := warm.Run(ctx); err != nil {
+		return err
+	}
+	if _, err := row(ctx, w, "as fast as they come", load); err != nil {
+		return err
+	}
+	load.Rate = *rate
+	if _, err := row(ctx, w, fmt.Sprintf("%s/s, since they were due", thousands(*rate)), load); err != nil {
+		return err
+	}
+	if members.Load() == 0 {
+		return errors.New("no reader is in any segment")
+	}
+	return s.Stop()
+}
+
+// clickServer starts a server with a site and clicks in it.
+func clickServer(ctx context.Context, settings string, clicks []dataset.Click) (*harness.Server, func(), error) {
+	dir, remove, err := tempDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := harness.Start(ctx, harness.Options{Dir: filepath.Join(dir, "data")})
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	stop := func() {
+		s.Kill()
+		remove()
+	}
+	if _, err = s.CreateSite(ctx, settings); err == nil {
+		_, err = s.Import(ctx, "clicks", ndjson(clicks))
+	}
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return s, stop, nil
+}
+
+// ndjson streams clicks.
+func ndjson(clicks []dataset.Click) io.Reader {
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(dataset.WriteNDJSON(w, clicks)) }()
+	return r
+}
+
+// row runs a load and writes what came of it; with a rate, since it was due.
+func row(ctx context.Context, w io.Writer, name string, l harness.Load) (*harness.LoadReport, error) {
+	r, err := l.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	times := r.Accepted
+	if l.Rate > 0 {
+		times = r.Due
+	}
+	fmt.Fprintf(w, "| %s | %s | %s | **%s** | %d |\n", name, thousands(float64(len(times))/r.Took.Seconds()), millis(times, .5), millis(times, .99),
+		len(r.Refused)+r.Others+r.Broken)
+	return r, nil
+}
+
+const meterProgram = `meter daily (limit: 3) = burns |> per month |> distinct item
+access story {
+  allow metered if daily.left > 0 burns daily
+  deny  wall                      offers plans
+}
+`
+
+// Decide asks for decisions, and has them committed while events arrive and an
+// import runs; then it counts that no meter holds more than its limit.
+func Decide(ctx context.Context, w io.Writer, args []string) error {
+	flags := flag.NewFlagSet("decide", flag.ContinueOnError)
+	seconds := flags.Int("seconds", 10, "seconds a run")
+	connections := flags.Int("connections", 256, "connections")
+	bare := flags.Float64("bare", 20_000, "decisions/s without commit")
+	commits := flags.Float64("commits", 10_000, "decisions/s with commit")
+	events := flags.Float64("events", 5_000, "events/s beside commits")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	s, stop, err := clickServer(ctx, clickSite, nil)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	key, err := s.CreateSite(ctx, newsSite)
+	if err != nil {
+		return err
+	}
+	if err := s.Call(ctx, "PUT", "/v1/sites/news/program", map[string]any{"files": map[string]string{"main": meterProgram}}, nil); err != nil {
+		return err
+	}
+	d := decider{readers: 20_000, burned: make([]atomic.Int32, 20_000)}
+	load := harness.Load{Addr: s.CollectAddr, Connections: *connections, Duration: time.Duration(*seconds) * time.Second}
+	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a run, open loop, since they were due; the generator on the same cores. %s.\n\n| | answers/s | p50 | p99 | others |\n|---|---|---|---|---|\n",
+		thousands(float64(d.readers)), *connections, *seconds, Machine())
+	load.Request, load.Rate = d.request(false), *bare
+	if _, err := row(ctx, w, fmt.Sprintf("decide, %s/s (limit 2 ms)", thousands(*bare)), load); err != nil {
+		return err
+	}
+	load.Request, load.Rate, load.Read = d.request(true), *commits, d.read
+	beside := harness.Load{Addr: s.CollectAddr, WriteKey: key, Connections: 64, Rate: *events, Duration: load.Duration}
+	with := func(name string, others ...func(context.Context) error) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var running sync.WaitGroup
+		errs := make([]error, len(others))
+		for i, other := range others {
+			running.Go(func() { errs[i] = other(ctx) })
+		}
+		_, err := row(ctx, w, name, load)
+		cancel()
+		running.Wait()
+		for _, other := range errs {
+			if !errors.Is(other, context.Canceled) {
+				err = errors.Join(err, other)
+			}
+		}
+		return err
+	}
+	arriving := func(ctx context.Context) error { _, err := beside.Run(ctx); return err }
+	clicks, source, err := Clicks(5_000_000)
+	if err != nil {
+		return err
+	}
+	importing := func(ctx context.Context) error { _, err := s.Import(ctx, "clicks", ndjson(clicks)); return err }
+	if err := with(fmt.Sprintf("decide and commit, %s/s, while %s events/s arrive (limit 5 ms)", thousands(*commits), thousands(*events)), arriving); err != nil {
+		return err
+	}
+	if err := with("the same while "+source+" is imported (limit 10 ms)", arriving, importing); err != nil {
+		return err
+	}
+	over, full := d.overshoot()
+	fmt.Fprintf(w, "\nFallbacks: %d. Readers whose meter is full: %s; burned more than 3 items: **%d** (limit 0).\n", d.fallbacks.Load(), thousands(float64(full)), over)
+	if over > 0 || full == 0 {
+		return fmt.Errorf("%d meters overshot, %d are full", over, full)
+	}
+	return s.Stop()
+}
+
+// decider asks for decisions and counts the burns of each reader.
+type decider struct {
+	readers   uint64
+	burned    []atomic.Int32 // answers "burned", by reader
+	fallbacks atomic.Int64
+}
+
+// request builds questions: readers at random, each about one item after another.
+func (d *decider) request(commit bool) func(dst []byte, n uint64) []byte {
+	return func(dst []byte, n uint64) []byte {
+		body := fmt.Appendf(nil, `{"access":"story","reader":{"device":"r%d"},"item":{"id":"a%d"},"commit":%t}`, n*7919%d.readers, n/d.readers%8, commit)
+		dst = fmt.Appendf(dst, "POST /v1/sites/news/decisions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", harness.RootKey, len(body))
+		return append(dst, body...)
+	}
+}
+
+// read counts what an answer says.
+func (d *decider) read(_ uint64, body []byte) {
+	switch {
+	case bytes.Contains(body, []byte(`"fallback":true`)):
+		d.fallbacks.Add(1)
+	case bytes.Contains(body, []byte(`"commit":"burned"`)):
+		var v struct {
+			Reader string `json:"reader"`
+		}
+		if json.Unmarshal(body, &v) == nil {
+			if n, err := strconv.Atoi(strings.TrimPrefix(v.Reader, "device:r")); err == nil && n < len(d.burned) {
+				d.burned[n].Add(1)
+			}
+		}
+	}
+}
+
+func (d *decider) overshoot() (over, full int) {
+	for i := range d.burned {
+		switch n := d.burned[i].Load(); {
+		case n > 3:
+			over++
+		case n == 3:
+			full++
+		}
+	}
+	return over, full
+}
