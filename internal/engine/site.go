@@ -186,7 +186,9 @@ func (s *siteShard) decidedProperty(name string) int {
 func (s *siteShard) addColumn(name string, decided bool) int {
 	own := strings.Clone(name)
 	s.byName[own] = len(s.columns)
-	s.columns = append(s.columns, column{name: own, dict: block.NewDict(), decided: decided})
+	// What begins so is of one decision: a dictionary of the shard would keep it.
+	single := decided && strings.HasPrefix(own, event.PropertyDecision)
+	s.columns = append(s.columns, column{name: own, dict: block.NewDict(), local: single, decided: decided})
 	if decided {
 		s.decided++
 	}
