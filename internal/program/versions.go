@@ -46,6 +46,7 @@ const maxPlans = 8
 type Compiled struct {
 	Version int // 0: Initial
 	Plan    *plan.Program
+	text    []byte // the fact that it was compiled from
 }
 
 // New returns the programs among facts.
@@ -86,6 +87,15 @@ func (p *Programs) Version(site string, version int) (program event.Program, ok 
 // Active returns the program that a site runs. A site's settings are part of
 // what a program means, so it is compiled again when they change.
 func (p *Programs) Active(site *event.Site) (*Compiled, error) {
+	version, err := p.activeOf(site)
+	if err != nil {
+		return nil, err
+	}
+	return p.At(site, version)
+}
+
+// activeOf returns the number of the version that a site runs.
+func (p *Programs) activeOf(site *event.Site) (version int, err error) {
 	value, _ := p.facts.Fact(event.FactActive, site.ID, "")
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,22 +103,36 @@ func (p *Programs) Active(site *event.Site) (*Compiled, error) {
 	if !bytes.Equal(of.active, value) {
 		state, err := stateOf(site.ID, value)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		of.active, of.state = value, state
 	}
-	return p.at(of, site, of.state.Version)
+	return of.state.Version, nil
 }
 
 // ErrNotKept says that a version of a program is not kept any more.
 var ErrNotKept = errors.New("this version of the program is not kept")
 
-// At returns a version of a site's program as its settings have it now. Errors:
+// At returns a version of a site's program as its settings have it now. It is
+// compiled outside the lock: writers of the engine ask for versions too. Errors:
 // ErrNotKept.
 func (p *Programs) At(site *event.Site, version int) (*Compiled, error) {
+	text, _ := p.facts.Fact(event.FactProgram, site.ID, strconv.Itoa(version))
+	p.mu.Lock()
+	c := p.of(site).find(version, text)
+	p.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	c, err := p.compile(site.ID, version, Schema(site))
+	if err != nil {
+		return nil, err
+	}
+	c.text = text
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.at(p.of(site), site, version)
+	p.of(site).keep(c)
+	return c, nil
 }
 
 // of returns the plans of a site under its settings.
@@ -132,23 +156,24 @@ func Settings(site *event.Site) string {
 	return fmt.Sprint(site.Timezone, s.Calendar.WeekStart, s.Window)
 }
 
-func (p *Programs) at(of *plans, site *event.Site, version int) (*Compiled, error) {
-	i := slices.IndexFunc(of.latest, func(c *Compiled) bool { return c.Version == version })
-	if i == 0 {
-		return of.latest[0], nil
+// find returns a version that was compiled from a text, nil if there is none. A
+// site that was removed and made again has other texts under the same numbers.
+func (of *plans) find(version int, text []byte) *Compiled {
+	i := slices.IndexFunc(of.latest, func(c *Compiled) bool { return c.Version == version && bytes.Equal(c.text, text) })
+	if i < 0 {
+		return nil
 	}
-	var c *Compiled
+	c := of.latest[i]
 	if i > 0 {
-		c = of.latest[i]
-		of.latest = slices.Delete(of.latest, i, i+1)
-	} else {
-		var err error
-		if c, err = p.compile(site.ID, version, Schema(site)); err != nil {
-			return nil, err
-		}
+		of.latest = slices.Insert(slices.Delete(of.latest, i, i+1), 0, c)
 	}
+	return c
+}
+
+// keep puts a version first, in place of what it was compiled from before.
+func (of *plans) keep(c *Compiled) {
+	of.latest = slices.DeleteFunc(of.latest, func(o *Compiled) bool { return o.Version == c.Version })
 	of.latest = slices.Insert(of.latest[:min(len(of.latest), maxPlans-1)], 0, c)
-	return c, nil
 }
 
 func (p *Programs) compile(site string, version int, s *schema.Schema) (*Compiled, error) {

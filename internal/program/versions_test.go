@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"errors"
 	"strconv"
 	"testing"
 
@@ -70,4 +71,39 @@ func TestVersionsAreBounded(t *testing.T) {
 	if n := len(f); n != program.MaxVersions+1 {
 		t.Fatalf("%s facts are kept", strconv.Itoa(n))
 	}
+}
+
+// TestSiteMadeAgain: the programs of a site that was removed are not those of one
+// that is made under its name, and a version that is not kept is none.
+func TestSiteMadeAgain(t *testing.T) {
+	f := facts{}
+	programs := program.New(f)
+	site := &event.Site{ID: "news", Timezone: "UTC", Window: "30d"}
+	store := func(segment string) {
+		t.Helper()
+		_, list, err := program.Stored("news", event.Active{}, event.Program{Files: map[string]string{event.MainFile: "segment " + segment + " = events |> last 7d |> count >= 3\n"}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.apply(list)
+	}
+	active := func(want string) {
+		t.Helper()
+		c, err := programs.Active(site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Plan.Segments) != 1 || c.Plan.Segments[0].Name != want {
+			t.Fatalf("segments %v, want %s", c.Plan.Segments, want)
+		}
+	}
+	store("old")
+	active("old")
+	clear(f)
+	if _, err := programs.At(site, 1); !errors.Is(err, program.ErrNotKept) {
+		t.Fatalf("a version that is not kept: %v", err)
+	}
+	site = &event.Site{ID: "news", Timezone: "UTC", Window: "30d"}
+	store("new")
+	active("new")
 }
