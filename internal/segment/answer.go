@@ -38,8 +38,11 @@ func (s *Service) Of(ctx context.Context, site *event.Site, reader string, at in
 		out.Version = w.running.version
 		out.Segments = w.running.of(l, r, at, out.Segments)
 	})
-	if err != nil || kept {
-		return out, err
+	if err != nil {
+		return Answer{}, err // the turn may still come
+	}
+	if kept {
+		return out, nil
 	}
 	active, err := s.cfg.Programs.Active(site)
 	if err != nil {

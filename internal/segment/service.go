@@ -85,8 +85,18 @@ func (s *Service) Start(ctx context.Context) error {
 	s.stop = stop
 	s.done.Go(func() { s.compileAll(run) })
 	return s.cfg.Engine.Watch(ctx, func(shard int, site string) engine.Watcher {
+		s.forget(shard, site)
 		return &watcher{service: s, stream: s.streamOf(site), site: site, shard: shard}
 	})
+}
+
+// forget drops what is known of a site that was removed, before a shard follows
+// one that is made under its name.
+func (s *Service) forget(shard int, site string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.plans, site)
+	delete(s.ahead[site], shard)
 }
 
 // Close stops what works beside the engine.
