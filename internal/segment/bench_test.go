@@ -100,8 +100,9 @@ func (f *benched) fill(b *testing.B, readers, each int) (now int64) {
 func (f *benched) settle(b *testing.B, segment string, now int64) {
 	for {
 		kept := false
-		if _, err := f.e.EachWatcher(context.Background(), "news", func(_ int, w engine.Watcher, _ *engine.Live) {
-			kept = w.(*watcher).running != nil
+		if _, err := f.e.EachWatcher(context.Background(), "news", func(_ int, w engine.Watcher, l *engine.Live) {
+			running := w.(*watcher).running
+			kept = running != nil && running.ready(l)
 		}); err != nil {
 			b.Fatal(err)
 		}
