@@ -57,7 +57,7 @@ func commands() []command {
 		{"import", "send access logs or files of events to a server", importFiles},
 		{"query", "ask a server and print a table", query},
 		{"load", "offer a server a rate of events and report its latency", generate},
-		{"rubric", "check, test, format and explain programs", rubricWord},
+		{"rubric", "check, test, format, explain and try programs", rubricWord},
 		{"version", "print the version", printVersion},
 		{"help", "print this", help},
 	}

@@ -28,6 +28,7 @@ const rubricAbout = `Works on programs in Rubric, without a server.
   readership rubric test home.rubric
   readership rubric fmt --check *.rubric
   readership rubric explain home.rubric
+  readership rubric repl home.rubric
 
 A program begins with the first FILE. What it takes in with use "shared" is
 among the other files, or is shared.rubric in the folder of the first.
@@ -38,7 +39,7 @@ var rubricCommands = []struct {
 	name string
 	run  func(ctx context.Context, c console, args []string) error
 }{
-	{"check", rubricCheck}, {"test", rubricTest}, {"fmt", rubricFormat}, {"explain", rubricExplain}, {"lsp", rubricLanguageServer},
+	{"check", rubricCheck}, {"test", rubricTest}, {"fmt", rubricFormat}, {"explain", rubricExplain}, {"repl", rubricTalk}, {"lsp", rubricLanguageServer},
 }
 
 // rubricWord runs what stands behind `rubric`.
@@ -50,15 +51,15 @@ func rubricWord(ctx context.Context, c console, args []string) error {
 			}
 		}
 	}
-	f := newFlags(c, "rubric", "check|test|fmt|explain|lsp [FILE…]", rubricAbout)
+	f := newFlags(c, "rubric", "check|test|fmt|explain|repl|lsp [FILE…]", rubricAbout)
 	rest, err := f.parse(args)
 	switch {
 	case err != nil:
 		return err
 	case len(rest) > 0:
-		return usagef("there is no rubric %q: there are check, test, fmt, explain and lsp", rest[0])
+		return usagef("there is no rubric %q: there are check, test, fmt, explain, repl and lsp", rest[0])
 	default:
-		return usagef("say what to do: check, test, fmt, explain or lsp")
+		return usagef("say what to do: check, test, fmt, explain, repl or lsp")
 	}
 }
 
@@ -167,13 +168,17 @@ func plural(n int, word string) string {
 
 func rubricCheck(ctx context.Context, c console, args []string) error {
 	var site siteFlags
-	var asJSON bool
-	f := newFlags(c, "rubric check", "FILE… [--server URL --site SITE | --timezone ZONE --window SPAN]", "Says every error and warning of a program, and what each definition costs.")
+	var asJSON, tree bool
+	f := newFlags(c, "rubric check", "FILE… [--json] [--ast] [--server URL --site SITE | --timezone ZONE --window SPAN]", "Says every error and warning of a program, and what each definition costs.")
 	site.add(f)
 	f.BoolVar(&asJSON, "json", false, "print errors and warnings as JSON")
+	f.BoolVar(&tree, "ast", false, "print the syntax trees as JSON, by the names of their files, in place of costs")
 	rest, err := f.parse(args)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case tree && asJSON:
+		return usagef("--json and --ast print two different things")
 	}
 	p, err := site.program(ctx, c, rest)
 	if err != nil {
@@ -182,6 +187,9 @@ func rubricCheck(ctx context.Context, c console, args []string) error {
 	if !asJSON {
 		if err := refuse(c, p); err != nil {
 			return err
+		}
+		if tree {
+			return writeJSON(c.out, treesOf(p))
 		}
 		return writeCosts(c.out, p.Plan)
 	}
@@ -195,6 +203,15 @@ func rubricCheck(ctx context.Context, c console, args []string) error {
 		return errors.New(plural(problems(p.Diagnostics), "error"))
 	}
 	return nil
+}
+
+// treesOf returns the syntax trees of a program by the names of their files.
+func treesOf(p *rubric.Program) map[string]*ast.Program {
+	out := map[string]*ast.Program{}
+	for _, t := range p.Trees {
+		out[t.File.Name] = t
+	}
+	return out
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -31,6 +31,7 @@ const rootKey = "root-key-of-the-tests"
 //	server           starts a server on the folder data; $SERVER is its address
 //	stop             drains it
 //	site JSON        creates a site; $WRITE_KEY is its key
+//	put PATH JSON    puts what belongs to the site news
 //	compress A B     writes A to B with gzip
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -42,7 +43,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "stop": stopServer, "site": createSite, "compress": compress,
+			"server": startServer, "stop": stopServer, "site": createSite, "put": put, "compress": compress,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "shared" {
@@ -110,6 +111,18 @@ func createSite(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("site: %s", client.Explain(err))
 	}
 	ts.Setenv("WRITE_KEY", out.WriteKey)
+}
+
+func put(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: put PATH JSON")
+	}
+	c, err := client.New(ts.Getenv("SERVER"), rootKey)
+	ts.Check(err)
+	defer c.Close()
+	if err := c.Do(context.Background(), "PUT", "/v1/sites/news/"+args[0], nil, json.RawMessage(args[1]), nil); err != nil {
+		ts.Fatalf("put %s: %s", args[0], client.Explain(err))
+	}
 }
 
 func compress(ts *testscript.TestScript, neg bool, args []string) {

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func value(v float64) *float64 { return &v }
+func metric(v float64) *float64 { return &v }
 
 func TestSparkline(t *testing.T) {
 	f := func(want string, values ...*float64) {
@@ -24,14 +24,14 @@ func TestSparkline(t *testing.T) {
 		}
 	}
 	f("")
-	f("▁▁", value(0), value(0))
-	f("▁▅█", value(0), value(4), value(7))
-	f("█ ▁", value(9), nil, value(0))
+	f("▁▁", metric(0), metric(0))
+	f("▁▅█", metric(0), metric(4), metric(7))
+	f("█ ▁", metric(9), nil, metric(0))
 }
 
 func TestShortenKeepsThePeak(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		values := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *float64 { return value(rapid.Float64Range(0, 100).Draw(t, "value")) }), 1, 500).Draw(t, "values")
+		values := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *float64 { return metric(rapid.Float64Range(0, 100).Draw(t, "value")) }), 1, 500).Draw(t, "values")
 		n := rapid.IntRange(1, 120).Draw(t, "n")
 		short := shorten(values, n)
 		if len(short) != min(len(values), n) {
@@ -76,8 +76,8 @@ func TestWriteTable(t *testing.T) {
 		want string
 	}{
 		{"ranking", Query{Metrics: []string{"page_views", "bounce_rate"}, Dimensions: []string{"item"}},
-			Result{Results: []Row{{Dimensions: []string{"a"}, Metrics: []*float64{value(12345), value(0.5)}}, {Dimensions: []string{strings.Repeat("x", 70)}, Metrics: []*float64{value(20), nil}}},
-				Totals: []*float64{value(12365), value(0.25)}, Meta: Meta{AsOf: "2026-03-01T12:00:00Z", TookMS: 0.81, Warnings: []string{"cut"}}},
+			Result{Results: []Row{{Dimensions: []string{"a"}, Metrics: []*float64{metric(12345), metric(0.5)}}, {Dimensions: []string{strings.Repeat("x", 70)}, Metrics: []*float64{metric(20), nil}}},
+				Totals: []*float64{metric(12365), metric(0.25)}, Meta: Meta{AsOf: "2026-03-01T12:00:00Z", TookMS: 0.81, Warnings: []string{"cut"}}},
 			`item                                                          page_views  bounce_rate
 ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 a                                                                 12,345         0.50  ████████████████████
@@ -88,7 +88,7 @@ note: cut
 as of 2026-03-01T12:00:00Z, 0.81 ms
 `},
 		{"series", Query{Metrics: []string{"page_views"}, Dimensions: []string{"time:hour"}},
-			Result{Results: []Row{{Dimensions: []string{"10:00"}, Metrics: []*float64{value(1)}}, {Dimensions: []string{"12:00"}, Metrics: []*float64{value(7)}}},
+			Result{Results: []Row{{Dimensions: []string{"10:00"}, Metrics: []*float64{metric(1)}}, {Dimensions: []string{"12:00"}, Metrics: []*float64{metric(7)}}},
 				Meta: Meta{TimeLabels: []string{"10:00", "11:00", "12:00"}}},
 			`page_views  ▂ █
 
@@ -98,7 +98,7 @@ time:hour  page_views
 12:00               7  ████████████████████
 `},
 		{"comparison", Query{Metrics: []string{"visits"}, Compare: "previous_period"},
-			Result{Results: []Row{{Metrics: []*float64{value(10)}, Comparison: &Comparison{Metrics: []*float64{value(8)}, Change: []*float64{value(0.25)}}}}},
+			Result{Results: []Row{{Metrics: []*float64{metric(10)}, Comparison: &Comparison{Metrics: []*float64{metric(8)}, Change: []*float64{metric(0.25)}}}}},
 			`visits  before   change
 ─────────────────────────────────────────────
     10       8  +25.0 %  ████████████████████

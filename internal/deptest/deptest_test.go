@@ -56,6 +56,8 @@ var rules = []struct {
 		[]string{"internal/rubric/lexer", "internal/rubric/ast", "internal/rubric/parse", "internal/rubric/format", "internal/rubric/check"}},
 	{"internal/rubric/check", "editors ask the checker: it must not know what they are",
 		[]string{"internal/rubric/lsp", "internal/rubric/format"}},
+	{"internal/rubric/repl", "a conversation is text in, text out: who types, and where readers come from, is not its question",
+		[]string{"internal/client", "internal/engine", "internal/query", "internal/rubric/lsp"}},
 	{"internal/client", "commands talk to a running server over HTTP, as any client does",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/store", "internal/app", "internal/rubric/lsp"}},
 	{"internal/rubric/ast", "a tree is what later phases read: they must not depend on how it was parsed",

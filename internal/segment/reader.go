@@ -2,7 +2,6 @@ package segment
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
@@ -73,7 +72,7 @@ func (r *Reader) Trait(name string) value.Value {
 	if !ok {
 		return value.Value{}
 	}
-	return Typed(t.Value, t.Kind)
+	return fold.Typed(t.Value, t.Kind)
 }
 
 // FirstSeen implements fold.Profile.
@@ -91,20 +90,6 @@ func (r *Reader) FirstSubject() string {
 		return device
 	}
 	return r.Name
-}
-
-// Typed reads a recorded value; numbers too large for a Decimal are missing.
-func Typed(text string, kind event.Kind) value.Value {
-	switch kind {
-	case event.KindNumber:
-		if n, ok := value.ParseMicro(text); ok {
-			return value.OfMicro(n)
-		}
-		return value.Value{}
-	case event.KindBool:
-		return value.OfBool(text == "true")
-	}
-	return value.OfText(text)
 }
 
 // Row is one row of a reader, a fold.Row.
@@ -178,7 +163,7 @@ func (w Row) Property(name string) value.Value {
 	if !ok {
 		return value.Value{}
 	}
-	return Typed(text, kind)
+	return fold.Typed(text, kind)
 }
 
 // Catalogue is a site's items as programs see them, a fold.Catalogue.
@@ -187,82 +172,13 @@ type Catalogue struct{ Items *engine.Catalog }
 // Field implements fold.Catalogue.
 func (c Catalogue) Field(item string, f plan.Field) value.Value {
 	i, _ := c.Items.Item(item)
-	return Field(i, f)
+	return fold.ItemField(i, f)
 }
 
 // Attribute implements fold.Catalogue.
 func (c Catalogue) Attribute(item, name string) value.Value {
 	i, _ := c.Items.Item(item)
-	return Attribute(i, name)
-}
-
-// Field returns a field of an item but its id; nil stands for an unknown one.
-func Field(i *event.Item, f plan.Field) value.Value {
-	if i == nil {
-		return value.Value{}
-	}
-	switch f {
-	case plan.FieldURL:
-		return text(i.URL)
-	case plan.FieldAliases:
-		return texts(i.Aliases)
-	case plan.FieldKind:
-		return text(i.Kind)
-	case plan.FieldTitle:
-		return text(i.Title)
-	case plan.FieldSection:
-		return text(i.Section)
-	case plan.FieldTags:
-		return texts(i.Tags)
-	case plan.FieldAuthors:
-		return texts(i.Authors)
-	case plan.FieldTier:
-		return text(i.Tier)
-	case plan.FieldPublishedAt:
-		return instant(i.PublishedAt)
-	case plan.FieldUpdatedAt:
-		return instant(i.UpdatedAt)
-	case plan.FieldLanguage:
-		return text(i.Language)
-	case plan.FieldImage:
-		return text(i.Image)
-	case plan.FieldRegion:
-		return text(i.Region)
-	}
-	return value.Value{}
-}
-
-// Attribute returns an attribute of an item, a Text; nil stands for an unknown
-// one.
-func Attribute(i *event.Item, name string) value.Value {
-	if i != nil {
-		if text, ok := i.Attributes[name]; ok {
-			return value.OfText(text)
-		}
-	}
-	return value.Value{}
-}
-
-// text is a field's value; an empty one is missing, as is an empty list.
-func text(s string) value.Value {
-	if s == "" {
-		return value.Value{}
-	}
-	return value.OfText(s)
-}
-
-func texts(list []string) value.Value {
-	if len(list) == 0 {
-		return value.Value{}
-	}
-	return value.OfTexts(list)
-}
-
-func instant(t *time.Time) value.Value {
-	if t == nil {
-		return value.Value{}
-	}
-	return value.OfTime(t.UnixMilli())
+	return fold.ItemAttribute(i, name)
 }
 
 // none are no burns: segments name no meters.

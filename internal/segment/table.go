@@ -6,6 +6,7 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/rubric/fold"
 	"github.com/readership/readership/internal/rubric/incremental"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
@@ -109,7 +110,7 @@ func (t *table) Decode(in int, code uint32) value.Value {
 	if t.inputs[in].Property == "" {
 		return value.OfText(text)
 	}
-	return Typed(text, kind)
+	return fold.Typed(text, kind)
 }
 
 // Value implements incremental.Table.

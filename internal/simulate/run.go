@@ -5,7 +5,6 @@ import (
 	"github.com/readership/readership/internal/rubric/incremental"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
-	"github.com/readership/readership/internal/segment"
 )
 
 // run decides by one block about the page views of one reader after the other.
@@ -153,7 +152,7 @@ func (r *run) value(x *plan.Expr) value.Value {
 	case plan.AskedField:
 		return r.item.field(x.Field)
 	case plan.AskedAttribute:
-		return fold.Stored(segment.Attribute(r.item.entry, x.Name), x.Type)
+		return fold.Stored(fold.ItemAttribute(r.item.entry, x.Name), x.Type)
 	case plan.MeterUsed, plan.MeterLeft, plan.MeterLimit, plan.MeterResetsAt, plan.InMeter:
 		return r.ofMeter(x)
 	case plan.ReaderEntitled, plan.ReaderEntitledBy:

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/rubric/fold"
 	"github.com/readership/readership/internal/rubric/incremental"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
@@ -84,7 +85,7 @@ func (t *table) typed(input int, text string, kind event.Kind) value.Value {
 	if t.inputs[input].Property == "" {
 		return value.OfText(text)
 	}
-	return segment.Typed(text, kind)
+	return fold.Typed(text, kind)
 }
 
 // Field implements incremental.Table.
@@ -92,12 +93,12 @@ func (t *table) Field(code uint32, f plan.Field) value.Value { return t.w.items.
 
 // Attribute implements incremental.Table.
 func (t *table) Attribute(code uint32, name string) value.Value {
-	return segment.Attribute(t.w.items.all[code-1].entry, name)
+	return fold.ItemAttribute(t.w.items.all[code-1].entry, name)
 }
 
 func (i *item) field(f plan.Field) value.Value {
 	if f == plan.FieldID {
 		return value.OfText(i.id)
 	}
-	return segment.Field(i.entry, f)
+	return fold.ItemField(i.entry, f)
 }

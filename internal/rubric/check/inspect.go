@@ -60,13 +60,16 @@ func Inspect(trees []*ast.Program, s *schema.Schema, node ast.Node) Inspection {
 
 // probe looks at one node while a program is checked. A nil one looks at none.
 type probe struct {
-	node ast.Node
-	seen Inspection
+	node   ast.Node
+	seen   Inspection
+	asking bool // about the value of the node, which stands behind `expect`
+	answer *Answer
+	uses   func(*plan.Expr) plan.Uses // what an expression of the plan depends on
 }
 
 func (p *probe) reset() {
 	if p != nil {
-		p.seen = Inspection{}
+		p.seen, p.answer = Inspection{}, nil
 	}
 }
 

@@ -33,6 +33,10 @@ func (c *checker) step(en, constants *env, s ast.Step, at int64) (plan.Step, boo
 	case *ast.ExpectStep:
 		out.Kind = plan.Expect
 		x := c.eval(en, s.Cond)
+		if c.look.asks(s.Cond) {
+			c.look.answer = c.answer(en, s.Cond, x)
+			return out, c.look.answer != nil
+		}
 		if !c.there(en, &x, value.Bool, "behind `expect`") {
 			return out, false
 		}

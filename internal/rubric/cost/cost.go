@@ -75,6 +75,12 @@ func Estimate(p *plan.Program) {
 	e.total()
 }
 
+// Of returns the cost of an expression of a program, which no definition has.
+func Of(p *plan.Program, x *plan.Expr, uses *plan.Uses) plan.Cost {
+	e := &estimate{p: p}
+	return e.uses(uses, x)
+}
+
 // burns is the size of a meter that is full.
 func burns(m *plan.Meter) int64 {
 	most := int64(Rows)

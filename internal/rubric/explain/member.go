@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/readership/readership/internal/rubric/fold"
+	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
 )
 
@@ -28,6 +29,12 @@ func Member(v *fold.View, segment int, version int64) *Membership {
 	}
 	out.Sentence = fmt.Sprintf("%s `%s`: %s.", word, s.Name, x.counted(out.Facts))
 	return out
+}
+
+// Condition says why a condition holds or does not.
+func Condition(v *fold.View, e *plan.Expr) string {
+	x := newExplainer(v)
+	return x.counted(x.because(e, nil))
 }
 
 // counted lists facts, with the number that was compared.

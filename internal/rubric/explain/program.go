@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/readership/readership/internal/rubric/plan"
+	"github.com/readership/readership/internal/rubric/value"
 )
 
 // Program says in plain English what a program means.
@@ -59,6 +60,16 @@ func OfAccess(p *plan.Program, a *plan.Access) string {
 
 // OfMetric says in plain English what a metric is.
 func OfMetric(p *plan.Program, m *plan.Metric) string { return "It is " + speaker{p}.metric(m) + "." }
+
+// OfExpr says in plain English what an expression is.
+func OfExpr(p *plan.Program, e *plan.Expr) string {
+	s := speaker{p}
+	said := s.noun(e)
+	if e.Type == value.Bool {
+		said = "whether " + s.says(e, true)
+	}
+	return "It is " + strings.TrimSuffix(said, ",") + "." // the comma joins what follows
+}
 
 func (s speaker) metric(m *plan.Metric) string {
 	if len(m.Keys) == 0 {

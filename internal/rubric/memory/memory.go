@@ -90,6 +90,13 @@ func (p *Profile) FirstSeen() value.Value { return p.First }
 // FirstSubject implements fold.Profile.
 func (p *Profile) FirstSubject() string { return p.Subject }
 
+// Reader is a reader that has rows already.
+type Reader struct {
+	Name    string // device:ID or account:ID
+	Profile Profile
+	Rows    Rows // *Row each
+}
+
 // Request is what a reader asks with.
 type Request struct {
 	Columns         map[plan.Column]value.Value

@@ -36,22 +36,34 @@ const maxErrors = 10 * source.MaxDiagnostics
 // capped (source.Sorted). With an error among them the tree has gaps (see
 // package ast) and is good for an editor only.
 func File(f *source.File) (*ast.Program, []source.Diagnostic) {
-	if len(f.Text) > source.MaxBytes {
-		d := f.Diagnose(source.Error, source.Span{}, "too_large", fmt.Sprintf("a file has at most %d bytes, this one has %d", source.MaxBytes, len(f.Text)), "split it and take the parts in with `use`")
+	if d, ok := tooLarge(f); ok {
 		return &ast.Program{File: f}, []source.Diagnostic{d}
 	}
 	scanned := lexer.Scan(f)
+	p := newParser(f, scanned)
+	program := p.program()
+	for _, c := range scanned.Comments {
+		program.Comments = append(program.Comments, ast.Comment{Span: c.Span, Text: c.Text, Own: c.Own})
+	}
+	return program, source.Sorted(append(scanned.Diagnostics, p.diagnostics...))
+}
+
+func newParser(f *source.File, scanned lexer.Result) *parser {
 	p := &parser{file: f, tokens: scanned.Tokens, tok: scanned.Tokens[0], broken: map[int]bool{}}
 	for _, t := range scanned.Tokens {
 		if t.Broken {
 			p.broken[f.Position(t.Start).Line] = true
 		}
 	}
-	program := p.program()
-	for _, c := range scanned.Comments {
-		program.Comments = append(program.Comments, ast.Comment{Span: c.Span, Text: c.Text, Own: c.Own})
+	return p
+}
+
+// tooLarge refuses a file that is not parsed for its size.
+func tooLarge(f *source.File) (source.Diagnostic, bool) {
+	if len(f.Text) <= source.MaxBytes {
+		return source.Diagnostic{}, false
 	}
-	return program, source.Sorted(append(scanned.Diagnostics, p.diagnostics...))
+	return f.Diagnose(source.Error, source.Span{}, "too_large", fmt.Sprintf("a file has at most %d bytes, this one has %d", source.MaxBytes, len(f.Text)), "split it and take the parts in with `use`"), true
 }
 
 // place is the kind of block the parser is in: it knows more places then at
@@ -73,6 +85,9 @@ type parser struct {
 
 	// lost tells that an error was reported and what must follow is not known.
 	lost bool
+
+	// short tells that the first error was reported at the end of the text.
+	short bool
 
 	// broken has the lines with a text that does not end: errors of their other
 	// tokens say nothing new.
@@ -121,6 +136,7 @@ func (p *parser) report(s source.Span, code, hint, format string, args ...any) {
 	if p.lost || len(p.diagnostics) >= maxErrors || p.broken[p.file.Position(s.Start).Line] {
 		return
 	}
+	p.short = p.short || len(p.diagnostics) == 0 && p.at(token.EOF)
 	p.diagnostics = append(p.diagnostics, p.file.Diagnose(source.Error, s, code, fmt.Sprintf(format, args...), hint))
 }
 

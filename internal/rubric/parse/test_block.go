@@ -88,6 +88,11 @@ func (p *parser) step() ast.Step {
 	if at == nil {
 		return nil
 	}
+	return p.act(start, at)
+}
+
+// act reads what happens at an instant; nil after an error.
+func (p *parser) act(start source.Span, at *ast.Time) ast.Step {
 	action := p.tok.Text
 	if !p.at(token.Name) {
 		action = ""

@@ -132,6 +132,9 @@ func (b *Builder) AddTest(t *Test) *Test {
 	return t
 }
 
+// UsesOf returns what an expression depends on.
+func (b *Builder) UsesOf(e *Expr) Uses { return b.uses(e) }
+
 // uses returns what expressions depend on.
 func (b *Builder) uses(exprs ...*Expr) Uses {
 	var u Uses

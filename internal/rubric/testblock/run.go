@@ -29,8 +29,8 @@ type Result struct {
 // OK tells whether all was as expected.
 func (r *Result) OK() bool { return len(r.Failures) == 0 }
 
-// maxRows bounds the events and reads of one test.
-const maxRows = 1000
+// MaxRows bounds the events and reads of one test.
+const MaxRows = 1000
 
 // Run runs all tests of a program that is OK, in their order. It fails only when
 // ctx ends, which it looks at before every step.
@@ -52,34 +52,48 @@ func Run(ctx context.Context, p *rubric.Program) ([]Result, error) {
 
 // runOne runs the only test of a plan.
 func runOne(ctx context.Context, p *plan.Program, out *Result) error {
-	w := newWorld(p)
+	w := NewWorld(p.Tests[0])
 	rows := 0
-	for i := range w.test.Steps {
+	for i := range p.Tests[0].Steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s := &w.test.Steps[i]
-		switch s.Kind {
-		case plan.Read:
-			rows += len(s.Items)
-		case plan.Event:
-			rows++
-		}
-		if rows > maxRows {
+		s := &p.Tests[0].Steps[i]
+		if rows += Rows(s); rows > MaxRows {
 			f := p.Files[s.File]
-			out.Failures = append(out.Failures, f.Diagnose(source.Error, s.Span, Code, fmt.Sprintf("a test has %d events and reads at most", maxRows), "write several tests"))
+			out.Failures = append(out.Failures, f.Diagnose(source.Error, s.Span, Code, fmt.Sprintf("a test has %d events and reads at most", MaxRows), "write several tests"))
 			return nil
 		}
 		if s.Kind != plan.Expect {
-			w.step(s)
+			w.Step(p, s)
 			continue
 		}
 		out.Expects++
-		if v := w.view(s.At, ""); !v.Expr(s.Cond).True() {
-			out.Failures = append(out.Failures, failure(v, s))
+		if failure, ok := w.Expect(p, s); !ok {
+			out.Failures = append(out.Failures, failure)
 		}
 	}
 	return nil
+}
+
+// Rows is how many events and reads a step has.
+func Rows(s *plan.Step) int {
+	switch s.Kind {
+	case plan.Read:
+		return len(s.Items)
+	case plan.Event:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// Expect tells whether the condition of a step holds, and if not what was found.
+func (w *World) Expect(p *plan.Program, s *plan.Step) (source.Diagnostic, bool) {
+	if v := w.View(p, s.At, ""); !v.Expr(s.Cond).True() {
+		return failure(v, s), false
+	}
+	return source.Diagnostic{}, true
 }
 
 // failure says what was found in place of what was expected, at the condition.
