@@ -57,9 +57,23 @@ type world struct {
 	own     bool // the server is this scenario's
 
 	simulated simulated
+
+	places  map[string]*place  // by site
+	readers map[[2]string]bool // of a site: who was named
+	items   map[[2]string]bool // of a site: what was asked for
+	links   map[string]string  // tokens
+	stored  map[string]any     // the answer to the last program
+	decided struct {
+		*harness.Decision // the last
+		site              string
+		err               error
+	}
+	parallel atOnce
 }
 
-func newWorld(t *testing.T, shared *sharedServer) *world { return &world{t: t, shared: shared} }
+func newWorld(t *testing.T, shared *sharedServer) *world {
+	return &world{t: t, shared: shared, places: map[string]*place{}, readers: map[[2]string]bool{}, items: map[[2]string]bool{}, links: map[string]string{}}
+}
 
 func (w *world) register(sc *godog.ScenarioContext) {
 	sc.Given(`^a server with a site "([^"]*)" with clock "([^"]*)" in "([^"]*)"$`, w.serverWithSite)
@@ -71,7 +85,16 @@ func (w *world) register(sc *godog.ScenarioContext) {
 	sc.Then(`^the site holds (\d+) events$`, w.holds)
 	w.registerClicks(sc)
 	w.registerMeters(sc)
-	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
+	w.registerSite(sc)
+	w.registerReaders(sc)
+	w.registerDecisions(sc)
+	w.registerPrograms(sc)
+	w.registerParallel(sc)
+	w.registerReplay(sc)
+	sc.After(func(ctx context.Context, s *godog.Scenario, err error) (context.Context, error) {
+		if err == nil && replayed(s) {
+			err = w.sameAfterReplay(ctx)
+		}
 		if w.own && w.server != nil {
 			err = errors.Join(err, w.server.Stop())
 		}

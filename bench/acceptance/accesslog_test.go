@@ -22,9 +22,8 @@ func (w *world) serverWithSite(ctx context.Context, site, clock, zone string) (e
 	if w.server, err = harness.Start(ctx, harness.Options{Dir: w.t.TempDir()}); err != nil {
 		return err
 	}
-	w.own, w.site = true, site
-	_, err = w.server.CreateSite(ctx, fmt.Sprintf(`{"id":%q,"domains":["%s.example"],"timezone":%q,"window":"30d","clock":%q}`, site, site, zone, clock))
-	return err
+	w.own = true
+	return w.addSite(ctx, site, clock, zone)
 }
 
 func (w *world) importLog(ctx context.Context, name string) error {

@@ -1,0 +1,91 @@
+@replayed
+Feature: Commits
+  A commit is decided where it is applied: retries and parallel tabs can
+  neither burn twice nor read more than is left.
+
+  Background:
+    Given a server with a site "news" with clock "event" in "Europe/Berlin"
+    And the program
+      """
+      meter monthly (limit: 5) = burns |> per month |> distinct item
+      access story {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall                        offers plan_picker
+      }
+      """
+
+  Scenario: 15 A hundred parallel commits for distinct items with three left
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered | 1/5   |
+      | 2024-03-01 10:01 | d1     | a2   | allow metered | 2/5   |
+    When "d1" reads 100 distinct items at once
+    Then exactly 3 are burned and 97 denied
+    And asking comes to
+      | reader | item | verdict   | meter |
+      | d1     | b1   | deny wall | 5/5   |
+
+  Scenario: 15 The same with kill -9 in the middle
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered | 1/5   |
+      | 2024-03-01 10:01 | d1     | a2   | allow metered | 2/5   |
+    When "d1" reads 100 distinct items at once and the server is killed in the middle
+    Then what was answered as burned is burned, and of all the 100 items 3 can be read
+    And asking comes to
+      | reader | item | verdict   | meter |
+      | d1     | b1   | deny wall | 5/5   |
+
+  Scenario: 16 A commit that is sent again burns once and is answered as before
+    Then asking comes to
+      | at               | reader | item | verdict       | commit | meter |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered | -      | 0/5   |
+    When the last decision is committed
+    Then the commit comes to "burned" with the meter at 1 of 5
+    When the last decision is committed
+    Then the commit comes to "burned" with the meter at 1 of 5
+    When the server starts again from its log alone
+    And the last decision is committed
+    Then the commit comes to "burned" with the meter at 1 of 5
+    And reading comes to
+      | reader | item | verdict     | commit | meter |
+      | d1     | a1   | allow again | again  | 1/5   |
+    And the last decision of "device:d1" is found by the end of its id
+
+  Scenario: A commit may come for ten minutes
+    Then asking comes to
+      | at               | reader | item | verdict       |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered |
+    When the clock moves to "2024-03-01 10:10:01"
+    And the last decision is committed
+    Then the answer is 410
+
+  Scenario: The meter filled up between the page and its commit
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered | 1/5   |
+      | 2024-03-01 10:00 | d1     | a2   | allow metered | 2/5   |
+      | 2024-03-01 10:00 | d1     | a3   | allow metered | 3/5   |
+      | 2024-03-01 10:00 | d1     | a4   | allow metered | 4/5   |
+    And asking comes to
+      | at               | reader | item | verdict       |
+      | 2024-03-01 10:01 | d1     | a5   | allow metered |
+    When "d1" reads 1 distinct items at once
+    And the last decision is committed
+    Then the commit comes to "refused" with the meter at 5 of 5
+
+  Scenario: Support empties a meter
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered | 1/5   |
+    When the meter "monthly" of "device:d1" is emptied
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-01 10:01 | d1     | a2   | allow metered | 1/5   |
+
+  Scenario: 30 The answer carries everything, and caches keep it until the meter resets at most
+    Then reading comes to
+      | at                        | reader | item | verdict       | commit | meter | resets at        | as        |
+      | 2024-03-31T23:59:55+02:00 | d1     | a1   | allow metered | burned | 1/5   | 2024-04-01 00:00 | device:d1 |
+      | 2024-03-31T23:59:58+02:00 | d1     | a1   | allow again   | again  | 1/5   | 2024-04-01 00:00 | device:d1 |
