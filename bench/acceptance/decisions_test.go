@@ -76,8 +76,8 @@ func (w *world) question(site string, row cells, at time.Time, commit bool) map[
 			request[field] = row[column]
 		}
 	}
-	if token := w.links[row["link"]]; token != "" {
-		request["link"] = token
+	if name := row["link"]; name != "" {
+		request["link"] = w.links[name]
 	}
 	if len(request) > 0 {
 		q["request"] = request

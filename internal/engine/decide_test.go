@@ -538,3 +538,23 @@ func TestBurnsSurviveTheLog(t *testing.T) {
 		}
 	})
 }
+
+// TestProofOfCommitsAlone: an account whose device has left nothing but commits
+// that burned nothing keeps the arm of that device.
+func TestProofOfCommitsAlone(t *testing.T) {
+	f := newFeed(t, engine.Config{Shards: 2}, event.Site{ID: "news", Window: "2d"})
+	defer func() { _ = f.e.Close() }()
+	const at = 1_772_359_200_000
+	ev := event.Event{Time: at, Device: "d1", Flags: event.FlagCommit}
+	ev.Columns[event.ColType] = event.TypeDecision
+	var id uint64
+	f.sendActs([]act{{stamp: at, ev: ev}}, &id)
+	f.facts(at, factOf(event.FactJoin, "d1", event.Login{Account: "a1"}))
+	r, ok := f.readers(t).Reader("account:a1")
+	if !ok {
+		t.Fatal("account:a1 is no reader")
+	}
+	if device, ok := r.FirstDevice(); !ok || device != "device:d1" || r.Known {
+		t.Errorf("first proven on %q, %v; has rows: %v", device, ok, r.Known)
+	}
+}

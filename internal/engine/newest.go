@@ -56,7 +56,7 @@ func (r *Reader) Away(at int64) bool {
 // FirstDevice returns the device, device:ID, on which an account was first
 // proven. It looks at the pairs of the shard, oldest first.
 func (r *Reader) FirstDevice() (device string, ok bool) {
-	if r.Account == "" || !r.Known {
+	if r.Account == "" || !r.found {
 		return "", false
 	}
 	if r.site != nil {

@@ -365,7 +365,7 @@ func (s *siteShard) take(c *carry) {
 	}
 	hash := subject.Hash(name)
 	ordinal, ok := s.subjects.Find(name, hash)
-	if !ok && len(c.rows) == 0 && len(c.burns) == 0 {
+	if !ok && len(c.rows) == 0 && len(c.burns) == 0 && c.row >= 0 {
 		return // the row of the proof makes the account known
 	}
 	if !ok {
