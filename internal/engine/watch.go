@@ -24,8 +24,8 @@ type Watcher interface {
 	// for it, and reports whether there is more. It is called between messages as
 	// long as there is, and once after Engine.Wake.
 	Work(l *Live) (more bool)
-	// Due returns the first instant of log time at which something happens by
-	// itself; math.MaxInt64 if nothing does.
+	// Due returns the first instant of the site's clock at which something happens
+	// by itself; 0 if a message is needed at once, math.MaxInt64 if nothing does.
 	Due() int64
 	// Bytes returns the memory that the watcher takes.
 	Bytes() int64
@@ -417,8 +417,9 @@ func (s *shard) watchersWork() {
 			s.more = true
 		}
 		s.listen(w.live.s)
-		if w.live.Site.Clock != event.ClockEvent {
-			due = min(due, w.Due())
+		// Log time does not move a clock of events, but a message may be needed now.
+		if at := w.Due(); at <= 0 || w.live.Site.Clock != event.ClockEvent {
+			due = min(due, at)
 		}
 	}
 	s.due.Store(due)
