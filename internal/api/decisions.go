@@ -177,11 +177,7 @@ func (a *API) verdicts(ctx context.Context, asked *ask.Call, answer *ask.Answer,
 	c := callOf(ctx)
 	var body []byte
 	if err == nil {
-		if answer.Many {
-			body, err = json.Marshal(answer.Verdicts)
-		} else {
-			body, err = json.Marshal(answer.Verdicts[0])
-		}
+		body, err = answer.Body()
 	}
 	if err != nil {
 		err = a.failed(ctx, err)

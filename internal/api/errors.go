@@ -147,6 +147,17 @@ func cutAround(text, before, after string) string {
 	return middle
 }
 
+// Problem is the answer to an error, nil for one that tells the log alone.
+func Problem(err error) *problem.Problem {
+	if p, ok := problem.As(err); ok {
+		return p
+	}
+	if p := explain(err); p != nil {
+		return p.WithCause(err)
+	}
+	return nil
+}
+
 // explain gives the answer of a failure that has one, nil for others.
 func explain(err error) *problem.Problem {
 	busy := func(code, detail string, after time.Duration) *problem.Problem {

@@ -193,11 +193,8 @@ func (a *API) failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if p, ok := problem.As(err); ok {
+	if p := Problem(err); p != nil {
 		return p
-	}
-	if p := explain(err); p != nil {
-		return p.WithCause(err)
 	}
 	c := callOf(ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/edge"
 )
 
@@ -32,6 +33,7 @@ func (n *node) listenFast(context.Context) error {
 	cfg := n.edgeConfig()
 	cfg.Sites = n.api
 	cfg.Memberships = &edge.Memberships{Keys: n.keys, Engine: n.engine, Acked: n.committer.Acked, Segments: n.segments, Now: n.cfg.Now}
+	cfg.Decisions = &edge.Decisions{Keys: n.keys, Engine: n.engine, Front: n.decisions, Problem: api.Problem}
 	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(cfg)}
 	n.fast = f
 	go func() {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/readership/readership/internal/event"
 )
 
 // asked is a request that both listeners must answer alike.
@@ -55,6 +57,17 @@ func membershipTable() []asked {
 		{"session", "GET", "/v1/sites/news/readers/device:d1/segments", "", "", header("Cookie", "readership_session=x"), 401},
 		{"decide", "POST", decisions, rootKey, `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, nil, 200},
 		{"decide for two", "POST", decisions, "segments", `[{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}},{"access":"story","reader":{"account":"a7"},"item":{"id":"a2"}}]`, nil, 200},
+		{"decide and commit", "POST", decisions, "segments", committed, nil, 200},
+		{"commit two", "POST", decisions, rootKey, committedTwo, nil, 200},
+		{"commit by an unknown block", "POST", decisions, rootKey, `{"access":"storey","reader":{"device":"d1"},"item":{"id":"a1"},"commit":true}`, header("Origin", "https://news.example"), 404},
+		{"commit too long", "POST", decisions, rootKey, `{"access":"story","reader":{"device":"` + strings.Repeat("d", 500) + `"},"item":{"id":"` + strings.Repeat("i", 500) + `"},"commit":true}`, nil, 422},
+		{"commit without its scope", "POST", decisions, "reads", `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"},"commit":true}`, nil, 403},
+		{"decide without its scope", "POST", decisions, "reads", `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, header("Origin", "https://news.example"), 200},
+		{"decide in an unknown site", "POST", "/v1/sites/nevs/decisions", rootKey, `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, nil, 404},
+		{"decide by another site's key", "POST", decisions, "blog", `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, nil, 403},
+		{"decide with a parameter", "POST", decisions + "?a=1", rootKey, `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, nil, 422},
+		{"decide at a position", "POST", decisions, rootKey, `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"}}`, header("X-Readership-Position", "1-1-1"), 200},
+		{"nothing to decide", "POST", decisions, rootKey, `[]`, nil, 200},
 		{"decide in the page", "POST", decisions, "write", `{"access":"story","item":{"id":"a1"},"request":{"url":"https://news.example/a1"}}`, header("Origin", "https://news.example"), 200},
 		{"decide for another", "POST", decisions, "write", `{"access":"story","reader":{"account":"a7"},"item":{"id":"a1"}}`, header("Origin", "https://news.example"), 403},
 		{"preflight", "OPTIONS", decisions, "", "", map[string]string{"Origin": "https://news.example", "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}, 204},
@@ -121,12 +134,22 @@ func alikeSite(t *testing.T, r *running) map[string]string {
 	post("POST", "/v1/keys", `{"name":"a","scopes":["query:read"]}`, "query")
 	post("POST", "/v1/keys", `{"name":"b","scopes":["segments:read","decisions:write"],"sites":["blog"]}`, "blog")
 	post("POST", "/v1/keys", `{"name":"c","scopes":["segments:read","decisions:write"],"sites":["news"]}`, "segments")
+	post("POST", "/v1/keys", `{"name":"d","scopes":["decisions:read"]}`, "reads")
 	post("PUT", "/v1/sites/news/program", `{"files":{"main":`+fmt.Sprintf("%q", alikeProgram)+`}}`, "")
 	for _, device := range []string{"d1", "a/b", `\"<ü`} {
 		post("POST", "/v1/events?site=news", fmt.Sprintf(`[{"type":"page_view","device":"%s","item":"a1"},{"type":"page_view","device":"%s","item":"a2"}]`, device, device), "")
 	}
+	for _, body := range []string{committed, committedTwo} {
+		post("POST", "/v1/sites/news/decisions", body, "")
+	}
 	return keys
 }
+
+// committed and committedTwo were committed before: both listeners find them so.
+const (
+	committed    = `{"access":"story","reader":{"account":"a9"},"item":{"id":"<a1>"},"commit":true}`
+	committedTwo = `[{"access":"story","reader":{"device":"d8"},"item":{"id":"a1"},"commit":true},{"access":"story","reader":{"device":"d8","account":"a8"},"item":{"id":"a2"},"commit":true}]`
+)
 
 const alikeProgram = `
 let reads = events |> where type == "page_view"
@@ -179,6 +202,12 @@ func (q asked) send(t *testing.T, to net.Addr) string {
 	for name, values := range res.Header {
 		switch name {
 		case "Date", "X-Request-Id", "Content-Length":
+		case "X-Readership-Position":
+			if !strings.Contains(q.body, `"commit":true`) { // each commit moves it
+				lines = append(lines, fmt.Sprint(name, values))
+			} else if position, err := event.ParsePosition(values[0]); err != nil || position == 0 {
+				t.Errorf("position %q: %v", values, err)
+			}
 		default:
 			lines = append(lines, fmt.Sprint(name, values))
 		}

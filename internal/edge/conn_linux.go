@@ -153,7 +153,7 @@ func (c *conn) serve(admitted *admitted) {
 			if what == readMore && len(k.buf) >= longest || what == readPlain && k.head.size > longest {
 				what = readGeneral
 			}
-			if what == readPlain && k.head.member && c.loop.loops.server.cfg.Memberships == nil {
+			if what == readPlain && !c.loop.loops.server.cfg.answers(k.head.asks) {
 				what = readGeneral
 			}
 			whole := what == readPlain && len(k.buf) >= k.head.size+k.head.length
@@ -265,7 +265,7 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
 	k.last, k.left = h.close, false
-	if h.member {
+	if h.asks != asksNothing {
 		if !c.loop.loops.ask(k) {
 			k.server.problem(&k.out, problem.New(http.StatusServiceUnavailable, "the server has more questions than it can answer").
 				WithCode("overloaded").WithRetryAfter(retryCrowded))
@@ -299,17 +299,21 @@ func (k *call) work() collect.Stage {
 
 // finish makes the answer after the commit.
 func (k *call) finish() {
-	if k.head.member {
+	if k.head.asks != asksNothing {
 		return // it is made
 	}
 	defer k.recover()
 	k.pending.Finish()
 }
 
-// members makes the answer about a reader's memberships. It may wait.
-func (k *call) members() {
+// ask makes the answer to a question about a reader. It may wait.
+func (k *call) ask() {
 	defer k.committed()
 	defer k.recover()
+	if k.head.asks == asksDecisions {
+		k.left = !k.server.decide(context.Background(), &k.q, &k.out)
+		return
+	}
 	k.left = !k.server.cfg.Memberships.answer(context.Background(), &k.q, &k.out)
 }
 

@@ -37,8 +37,9 @@ type Config struct {
 	// the main listener does: decisions, memberships, recommendations. nil: they
 	// are not there.
 	Sites http.Handler
-	// Memberships answers some of these faster; nil: Sites answers all.
+	// Memberships and Decisions answer some of these faster; nil: Sites answers all.
 	Memberships *Memberships
+	Decisions   *Decisions
 	// Acked is the position that answers carry which Collect did not make.
 	Acked func() event.Position
 	// Version is answered at /healthz.
@@ -47,6 +48,11 @@ type Config struct {
 	Random io.Reader
 	Logger *slog.Logger // nil: none
 	Limits Limits
+}
+
+// answers says whether a loop has what a request asks for.
+func (c *Config) answers(a asks) bool {
+	return a == asksNothing || a == asksMembers && c.Memberships != nil || a == asksDecisions && c.Decisions != nil
 }
 
 // Limits bound what connections take. Zero values have defaults.

@@ -13,11 +13,10 @@ const maxFields = 48
 type field struct{ name, value []byte }
 
 // head is the request line and header of a plain request: HTTP/1.1, for
-// collection, with a body of known length that is not compressed, or for a
-// reader's memberships. It is what
-// nearly every request is, and it is read strictly: whatever is unusual, or
-// could be read in two ways, is not plain and left to the general server
-// (RFC 9112, sections 2 to 6 and 11.2).
+// collection or decisions, with a body of known length that is not compressed, or
+// for a reader's memberships. It is what nearly every request is, and it is read
+// strictly: whatever is unusual, or could be read in two ways, is not plain and
+// left to the general server (RFC 9112, sections 2 to 6 and 11.2).
 type head struct {
 	method, path, query []byte
 	host                []byte
@@ -27,9 +26,18 @@ type head struct {
 	size                int // of the head, with the empty line
 	close               bool
 	keyed               bool // names a key
-	member              bool // asks for memberships
+	asks                asks
 	hasLength           bool
 }
+
+// asks is what a request asks for beside collection.
+type asks uint8
+
+const (
+	asksNothing asks = iota
+	asksMembers
+	asksDecisions
+)
 
 // reading is what became of a head that was read.
 type reading uint8
@@ -48,7 +56,7 @@ var (
 
 // read reads a head from the front of b. It keeps b.
 func (h *head) read(b []byte) reading {
-	h.n, h.length, h.close, h.keyed, h.hasLength, h.member = 0, 0, false, false, false, false
+	h.n, h.length, h.close, h.keyed, h.hasLength, h.asks = 0, 0, false, false, false, asksNothing
 	h.host, h.query = nil, nil
 	line, size, ok := cutLine(b)
 	if !ok {
@@ -112,8 +120,12 @@ func (h *head) requestLine(line []byte) bool {
 	}
 	h.path, h.query, _ = bytes.Cut(target, []byte{'?'})
 	h.keyed = hasKey(h.query)
-	_, _, h.member = membersOf(text(h.path))
-	return h.member || bytes.Equal(h.path, pathEvents) || bytes.Equal(h.path, pathPixel)
+	if _, _, ok := membersOf(text(h.path)); ok {
+		h.asks = asksMembers
+	} else if _, ok := decisionsOf(text(h.path)); ok {
+		h.asks = asksDecisions
+	}
+	return h.asks != asksNothing || bytes.Equal(h.path, pathEvents) || bytes.Equal(h.path, pathPixel)
 }
 
 // hasKey says whether a query has a parameter key with a value.
@@ -130,8 +142,11 @@ func hasKey(query []byte) bool {
 
 // plainMethod says whether the method goes with the path, and with a key.
 func (h *head) plainMethod() bool {
-	if h.member {
+	switch h.asks {
+	case asksMembers:
 		return string(h.method) == "GET" && h.keyed && h.length == 0
+	case asksDecisions:
+		return string(h.method) == "POST" && h.keyed && h.hasLength
 	}
 	switch string(h.method) {
 	case "POST":

@@ -40,7 +40,7 @@ type loops struct {
 // Questions about readers are answered by goroutines beside the loops, so many
 // at once; so many more wait for one, and the next is refused.
 const (
-	maxAnswering = 64
+	maxAnswering = 256
 	maxAsked     = 4096
 )
 
@@ -59,7 +59,7 @@ func (l *loops) answering() {
 	for {
 		select {
 		case k := <-l.asked:
-			k.members()
+			k.ask()
 		case <-l.stop:
 			return
 		}
@@ -114,7 +114,7 @@ func newLoops(s *Server, listener net.Listener) (*loops, error) {
 		l.running.Go(one.read)
 		l.running.Go(one.answer)
 	}
-	if s.cfg.Memberships != nil {
+	if s.cfg.Memberships != nil || s.cfg.Decisions != nil {
 		for range maxAnswering {
 			l.running.Go(l.answering)
 		}

@@ -5,8 +5,10 @@ package ask
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/readership/readership/internal/access"
@@ -60,9 +62,40 @@ type Answer struct {
 	Cookies  []string
 }
 
-// Decide answers the questions of a body. Errors: *problem.Problem for what is
-// wrong with the request, else what Problem does not know.
+// Body returns the answer as JSON.
+func (a *Answer) Body() ([]byte, error) {
+	if a.Many {
+		return json.Marshal(a.Verdicts)
+	}
+	return json.Marshal(a.Verdicts[0])
+}
+
+// Asked is a body that was read: questions to decide.
+type Asked struct {
+	asker *asker
+	asks  []access.Ask
+	many  bool
+}
+
+// Commits says whether a question commits its answer: then it is not to be
+// decided twice.
+func (a *Asked) Commits() bool {
+	return slices.ContainsFunc(a.asks, func(q access.Ask) bool { return q.Commit })
+}
+
+// Decide answers the questions of a body. Errors: those of Read and Answer.
 func (f *Front) Decide(ctx context.Context, c *Call, body []byte) (*Answer, error) {
+	asked, err := f.Read(c, body)
+	if err != nil {
+		return nil, err
+	}
+	return f.Answer(ctx, asked)
+}
+
+// Read reads the questions of a body, of which it keeps nothing; none is decided
+// yet. Errors: *problem.Problem for what is wrong with the request, else the
+// visitors'.
+func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 	r, _ := f.readers.Get().(*reader)
 	if r == nil {
 		r = new(reader)
@@ -93,17 +126,24 @@ func (f *Front) Decide(ctx context.Context, c *Call, body []byte) (*Answer, erro
 	if len(faults) > 0 {
 		return nil, faulty(faults)
 	}
-	out := &Answer{Many: many}
-	for i := range asks {
-		asker.session.carry(&asks[i].Given)
-		v, err := f.Service.Decide(ctx, &asks[i])
+	return &Asked{asker: asker, asks: asks, many: many}, nil
+}
+
+// Answer decides questions, one after the other; an error may come after some
+// were committed. Errors: *problem.Problem for what is wrong with a question, else
+// what Problem does not know.
+func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
+	out = &Answer{Many: a.many, Verdicts: make([]*access.Verdict, 0, len(a.asks))}
+	for i := range a.asks {
+		a.asker.session.carry(&a.asks[i].Given)
+		v, err := f.Service.Decide(ctx, &a.asks[i])
 		if err != nil {
 			return nil, Problem(err)
 		}
-		asker.session.burned(v)
+		a.asker.session.burned(v)
 		out.Verdicts = append(out.Verdicts, v)
 	}
-	out.Cookies, err = asker.cookies()
+	out.Cookies, err = a.asker.cookies()
 	return out, err
 }
 

@@ -1,0 +1,102 @@
+package edge
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/readership/readership/internal/access/ask"
+	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/problem"
+)
+
+// Decisions answers requests for decisions as nearly all are: with an API key
+// that may, and a JSON body without a fault. The others it leaves to the main
+// listener's handler, but for errors that may come after a commit, as that
+// handler would commit again.
+type Decisions struct {
+	Keys interface {
+		APIKey(key string) (*auth.Principal, bool)
+	}
+	Engine interface {
+		Site(id string) (*event.Site, bool)
+	}
+	Front interface {
+		Read(c *ask.Call, body []byte) (*ask.Asked, error)
+		Answer(ctx context.Context, a *ask.Asked) (*ask.Answer, error)
+	}
+	// Problem is the main listener's answer to an error, nil if it only logs it.
+	Problem func(err error) *problem.Problem
+}
+
+// decisionsOf finds the site of an address of decisions, as it was sent.
+func decisionsOf(path string) (site string, ok bool) {
+	rest, ok := strings.CutPrefix(path, sitePrefix)
+	if !ok {
+		return "", false
+	}
+	site, ok = strings.CutSuffix(rest, "/decisions")
+	return site, ok && site != "" && !strings.Contains(site, "/")
+}
+
+// call lays a request out; false for one that is not its.
+func (d *Decisions) call(q *collect.Request, at event.Position) (*ask.Call, bool) {
+	id, ok := decisionsOf(q.Path)
+	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
+	if !ok || q.Query != "" || !strings.EqualFold(scheme, "Bearer") || q.Header.Get(headerPosition) != "" ||
+		q.Header.Get("Content-Type") != "application/json" {
+		return nil, false
+	}
+	who, ok := d.Keys.APIKey(strings.TrimSpace(key))
+	if !ok || !who.Has(auth.DecisionsRead, id) {
+		return nil, false
+	}
+	site, ok := d.Engine.Site(id)
+	return &ask.Call{Site: site, Any: true, Commits: who.Scopes.Has(auth.DecisionsRead | auth.DecisionsWrite), Request: q, Position: at}, ok
+}
+
+// decide answers a request; false, with nothing committed, for one that the main
+// listener's handler has to answer.
+func (s *Server) decide(ctx context.Context, q *collect.Request, out *collect.Response) bool {
+	d := s.cfg.Decisions
+	c, ok := d.call(q, s.cfg.Acked())
+	if !ok {
+		return false
+	}
+	asked, err := d.Front.Read(c, q.Whole)
+	if err != nil {
+		return false
+	}
+	var body []byte
+	answer, err := d.Front.Answer(ctx, asked)
+	if err == nil {
+		body, err = answer.Body()
+	}
+	switch {
+	case err != nil && !asked.Commits():
+		return false
+	case err != nil:
+		s.undecided(q, out, err)
+		return true
+	}
+	out.Reset()
+	out.Status, out.ContentType, out.Position = http.StatusOK, "application/json", s.cfg.Acked()
+	out.Set("Cache-Control", "no-store")
+	for _, cookie := range answer.Cookies {
+		out.Set("Set-Cookie", cookie)
+	}
+	out.Body = append(out.Body, body...)
+	return true
+}
+
+// undecided makes out the answer to an error that may have come after a commit.
+func (s *Server) undecided(q *collect.Request, out *collect.Response, err error) {
+	p := s.cfg.Decisions.Problem(err)
+	if p == nil {
+		s.cfg.Logger.Error("request failed", "path", q.Path, "error", err)
+		p = problem.New(http.StatusInternalServerError, "something went wrong; the log has it")
+	}
+	s.problem(out, p)
+}
