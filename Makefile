@@ -21,7 +21,7 @@ export READERSHIP_SHARED := $(SHARED)
 
 .PHONY: help
 help: ## show this help
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: need-go web/dist/index.html ## build bin/readership with the dashboard inside
@@ -78,9 +78,9 @@ BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
 
 .PHONY: bench
-bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-edge bench-memberships bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-edge bench-memberships bench-readers-peers bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
 
-.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-edge bench-memberships bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-edge bench-memberships bench-readers-peers bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
 	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
 bench-queries-10m: need-cc ## the same on 10 M events, days shifted
@@ -95,6 +95,8 @@ bench-edge: build need-baseline ## single events on the fast listener against ng
 	$(BENCH) edge $(BENCH_ARGS)
 bench-memberships: build ## which segments readers are in, 100 segments, on the fast listener
 	$(BENCH) memberships $(BENCH_ARGS)
+bench-readers-peers: build need-peers ## the same question about readers, of Readership, Redis and Tarantool
+	$(BENCH) readers-peers $(BENCH_ARGS)
 bench-decide: build ## decisions, and commits beside events and an import; no meter overshoots
 	$(BENCH) decide $(BENCH_ARGS)
 bench-memory: build ## bytes per page view by kind, and RSS, on 10 M page views
@@ -124,7 +126,7 @@ bin/staticcheck: tools/go.mod tools/go.sum | need-go
 	go -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	@touch $@
 
-.PHONY: need-go need-node need-cc need-chromium need-baseline need-sync-tools
+.PHONY: need-go need-node need-cc need-chromium need-baseline need-peers need-sync-tools
 need-go:
 	@command -v go >/dev/null || { echo "Readership needs Go $$(awk '/^go /{print $$2}' go.mod) or newer: https://go.dev/dl"; exit 1; }
 need-node:
@@ -143,5 +145,8 @@ need-chromium:
 need-baseline:
 	$(call apt,wrk,wrk)
 	$(call apt,nginx,nginx libnginx-mod-http-lua lua-cjson)
+need-peers:
+	$(call apt,redis-server,redis-server)
+	$(call apt,tarantool,tarantool)
 need-sync-tools:
 	$(call apt,strace,strace)

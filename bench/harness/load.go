@@ -31,6 +31,10 @@ type Load struct {
 	// Request, if set, builds request n whole, head and body, in place of Body and
 	// WriteKey. It appends to dst.
 	Request func(dst []byte, n uint64) []byte
+	// Ask, if set, sends request n on connection i and reads its answer, in place of
+	// Addr, Body and Request: for servers that speak something else. Each connection
+	// has one request under way. An error counts as broken.
+	Ask func(i int, n uint64) error
 	// Read, if set, is given the body of each answer of status 200, valid until it
 	// returns, from the connection's goroutine.
 	Read func(n uint64, body []byte)
@@ -71,6 +75,9 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	errs := make([]error, l.Connections)
 	conns := make([]*conn, l.Connections)
 	for i := range conns { // before the clock starts: connections are not what is measured
+		if l.Ask != nil {
+			break
+		}
 		var err error
 		if conns[i], err = dial(l.Addr, l.WriteKey); err != nil {
 			for _, c := range conns[:i] {
@@ -84,7 +91,7 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	start := time.Now()
 	end := start.Add(l.Duration)
 	for i := range l.Connections {
-		wg.Go(func() { errs[i] = l.connection(ctx, conns[i], &next, &reports[i], start, end) })
+		wg.Go(func() { errs[i] = l.connection(ctx, i, conns[i], &next, &reports[i], start, end) })
 	}
 	wg.Wait()
 	sum := &LoadReport{Took: time.Since(start)}
@@ -104,7 +111,7 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	return sum, errors.Join(errs...)
 }
 
-func (l *Load) connection(ctx context.Context, c *conn, next *atomic.Uint64, r *LoadReport, start, end time.Time) error {
+func (l *Load) connection(ctx context.Context, i int, c *conn, next *atomic.Uint64, r *LoadReport, start, end time.Time) error {
 	defer func() {
 		if c != nil {
 			c.Close()
@@ -124,7 +131,7 @@ func (l *Load) connection(ctx context.Context, c *conn, next *atomic.Uint64, r *
 		if wait := time.Until(due); wait > 0 {
 			time.Sleep(wait) // the schedule of an open loop
 		}
-		if c == nil {
+		if c == nil && l.Ask == nil {
 			var err error
 			if c, err = dial(l.Addr, l.WriteKey); err != nil {
 				r.Broken++
@@ -134,23 +141,32 @@ func (l *Load) connection(ctx context.Context, c *conn, next *atomic.Uint64, r *
 				return err
 			}
 		}
-		if l.Request != nil {
+		switch {
+		case l.Ask != nil:
+		case l.Request != nil:
 			c.buf = l.Request(c.buf[:0], n)
-		} else {
+		default:
 			body = l.Body(body[:0], n, l.Batch)
 			c.lay(body)
 		}
 		sent := time.Now()
-		status, retry, keep, err := c.exchange()
+		status, retry, keep, err := 200, false, true, error(nil)
+		if l.Ask != nil {
+			err = l.Ask(i, n)
+		} else {
+			status, retry, keep, err = c.exchange()
+		}
 		now := time.Now()
 		a := Answer{Status: status, RetryAfter: retry, Waited: now.Sub(due), Took: now.Sub(sent)}
 		if err != nil {
 			r.Broken++
-			c.Close()
-			c = nil
+			if c != nil {
+				c.Close()
+				c = nil
+			}
 		} else {
 			r.add(a)
-			if l.Read != nil && status == 200 {
+			if l.Read != nil && l.Ask == nil && status == 200 {
 				l.Read(n, c.body)
 			}
 			if !keep {

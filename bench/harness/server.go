@@ -108,7 +108,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	for _, addr := range []*string{&o.Addr, &o.CollectAddr} {
 		if *addr == "" {
-			free, err := freeAddress()
+			free, err := FreeAddress()
 			if err != nil {
 				return nil, err
 			}
@@ -141,7 +141,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-func freeAddress() (string, error) {
+// FreeAddress returns an address of 127.0.0.1 on which nobody listens now.
+func FreeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

@@ -25,6 +25,7 @@ var scenarios = []struct {
 	{"simulate", "what access blocks would have decided about 1.5 M page views, over HTTP", scenario.Simulate},
 	{"edge", "single events on the fast listener against nginx and Lua", scenario.Edge},
 	{"memberships", "which segments readers are in, on the fast listener", scenario.Memberships},
+	{"readers-peers", "the same question about readers, of Readership, Redis and Tarantool", scenario.ReadersPeers},
 	{"decide", "decisions with and without commit on the fast listener", scenario.Decide},
 	{"memory", "bytes per page view by kind, and RSS", scenario.Memory},
 	{"restart", "start from a checkpoint, after SIGTERM and after kill -9", scenario.Restart},
@@ -61,7 +62,7 @@ func main() {
 func usage() {
 	fmt.Fprintln(os.Stderr, "usage: bench SCENARIO [flags]")
 	for _, s := range scenarios {
-		fmt.Fprintf(os.Stderr, "  %-11s %s\n", s.name, s.about)
+		fmt.Fprintf(os.Stderr, "  %-13s %s\n", s.name, s.about)
 	}
 	os.Exit(2)
 }
