@@ -78,9 +78,9 @@ BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
 
 .PHONY: bench
-bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-edge bench-memberships bench-readers-peers bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
 
-.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-edge bench-memberships bench-readers-peers bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
 	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
 bench-queries-10m: need-cc ## the same on 10 M events, days shifted
@@ -89,6 +89,8 @@ bench-replay: build ## log into an empty engine, one thread
 	$(BENCH) replay $(BENCH_ARGS)
 bench-import: build ## durable import of NDJSON, client included
 	$(BENCH) import $(BENCH_ARGS)
+bench-live: build ## 1.5 M decisions with commit in time order, against a simulation
+	$(BENCH) live $(BENCH_ARGS)
 bench-simulate: build ## access blocks over 1.5 M page views
 	$(BENCH) simulate $(BENCH_ARGS)
 bench-edge: build need-baseline ## single events on the fast listener against nginx and Lua

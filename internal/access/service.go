@@ -118,6 +118,19 @@ const BareTime = 10 * time.Minute
 // same. Errors: *UnknownAccess, ErrTooLong, ErrFuture, ErrPast,
 // engine.ErrUnknownSite, engine.ErrUnknownReader, and the committer's.
 func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
+	a, err := s.begin(ask, math.MinInt64)
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, a.deadline())
+	defer cancel()
+	v, err := a.decide(limited)
+	return a.answer(ctx, v, err)
+}
+
+// begin finds what a question is decided by. A commit that names its time must not
+// lie before after.
+func (s *Service) begin(ask *Ask, after int64) (*attempt, error) {
 	begun := s.Now()
 	active, err := s.Programs.Active(ask.Site)
 	if err != nil {
@@ -131,7 +144,7 @@ func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
 	t := ticket{Reader: ask.Reader, Item: ask.Item, At: now, Version: active.Version, Access: ask.Access}
 	switch {
 	case ask.At == 0:
-	case ask.Commit && ask.At < now && s.clocked(ask.Site):
+	case ask.Commit && ask.At < max(now, after) && s.clocked(ask.Site):
 		return nil, ErrPast
 	case !ask.Commit && ask.At > now:
 		return nil, ErrFuture
@@ -141,16 +154,22 @@ func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
 	if t.Nonce, err = s.Nonce(); err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, time.Duration(block.Deadline)*time.Millisecond)
-	defer cancel()
-	a := attempt{Service: s, ask: ask, program: active, block: block, ticket: &t}
-	v, err := a.decide(limited)
+	return &attempt{Service: s, ask: ask, program: active, block: block, ticket: &t, begun: begun}, nil
+}
+
+// deadline is how long the block lets a reader wait.
+func (a *attempt) deadline() time.Duration {
+	return time.Duration(a.block.Deadline) * time.Millisecond
+}
+
+// answer answers with a verdict, or by the policy where there is none.
+func (a *attempt) answer(ctx context.Context, v *Verdict, err error) (*Verdict, error) {
 	if err != nil {
 		if v, err = a.fallback(ctx, err); err != nil {
 			return nil, err
 		}
 	}
-	v.Token, v.TookMicros = ask.Token.String(), s.Now().Sub(begun).Microseconds()
+	v.Token, v.TookMicros = a.ask.Token.String(), a.Now().Sub(a.begun).Microseconds()
 	return v, nil
 }
 
@@ -186,6 +205,7 @@ type attempt struct {
 	program *program.Compiled
 	block   *plan.Access
 	ticket  *ticket
+	begun   time.Time
 	id      string // once it is known
 }
 
@@ -278,6 +298,24 @@ func (a *attempt) write(ctx context.Context) error {
 
 // commit appends the commit and waits until it is applied.
 func (a *attempt) commit(ctx context.Context, columns *[event.NumColumns]string) (*Verdict, error) {
+	c, err := a.submit(columns)
+	if err != nil {
+		return nil, err
+	}
+	return c.wait(ctx)
+}
+
+// commitment is a commit on its way.
+type commitment struct {
+	attempt *attempt
+	code    string
+	call    *call
+	sub     *eventlog.Submission
+	stored  chan error
+}
+
+// submit sends the commit to the log. Who submitted it must wait for it.
+func (a *attempt) submit(columns *[event.NumColumns]string) (*commitment, error) {
 	t := a.ticket
 	if a.id == "" {
 		a.id = t.seal(a.IDs, a.ask.Site.ID)
@@ -287,28 +325,34 @@ func (a *attempt) commit(ctx context.Context, columns *[event.NumColumns]string)
 	if !a.Decider.waiting.add(code, waits) {
 		return nil, eventlog.ErrOverloaded
 	}
-	defer a.Decider.waiting.remove(code)
-	sub := &eventlog.Submission{Site: a.ask.Site, Events: []event.Event{t.event(a.IDs, a.id, columns)}}
-	stored := make(chan error, 1)
-	if err := a.Committer.Submit(sub, func(err error) { stored <- err }); err != nil {
+	c := &commitment{attempt: a, code: code, call: waits, stored: make(chan error, 1),
+		sub: &eventlog.Submission{Site: a.ask.Site, Events: []event.Event{t.event(a.IDs, a.id, columns)}}}
+	if err := a.Committer.Submit(c.sub, func(err error) { c.stored <- err }); err != nil {
+		a.Decider.waiting.remove(code)
 		return nil, err
 	}
+	return c, nil
+}
+
+// wait waits until the commit is applied.
+func (c *commitment) wait(ctx context.Context) (*Verdict, error) {
+	defer c.attempt.Decider.waiting.remove(c.code)
 	select {
-	case err := <-stored:
+	case err := <-c.stored:
 		if err != nil {
 			return nil, err
 		}
 	case <-ctx.Done():
 		return nil, fmt.Errorf("commit the decision: %w", ctx.Err())
 	}
-	switch verdict := &sub.Verdicts[0]; verdict.Outcome {
+	switch verdict := &c.sub.Verdicts[0]; verdict.Outcome {
 	case eventlog.Rejected:
 		return nil, &Rejected{verdict.Code, verdict.Message}
 	case eventlog.Duplicate:
 		return nil, errRepeated
 	}
 	select {
-	case done := <-waits.done:
+	case done := <-c.call.done:
 		return done.verdict, done.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("apply the commit: %w", ctx.Err())

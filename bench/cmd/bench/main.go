@@ -23,6 +23,7 @@ var scenarios = []struct {
 	{"replay", "log into an empty engine, one thread", scenario.Replay},
 	{"import", "durable import of NDJSON, client included", scenario.Import},
 	{"simulate", "what access blocks would have decided about 1.5 M page views, over HTTP", scenario.Simulate},
+	{"live", "1.5 M decisions with commit in time order, and what a simulation says of them", scenario.Live},
 	{"edge", "single events on the fast listener against nginx and Lua", scenario.Edge},
 	{"memberships", "which segments readers are in, on the fast listener", scenario.Memberships},
 	{"readers-peers", "the same question about readers, of Readership, Redis and Tarantool", scenario.ReadersPeers},

@@ -129,19 +129,23 @@ func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 	return &Asked{asker: asker, asks: asks, many: many}, nil
 }
 
-// Answer decides questions, one after the other; an error may come after some
-// were committed. Errors: *problem.Problem for what is wrong with a question, else
+// Answer decides questions in their order; an error may come after some were
+// committed. Errors: *problem.Problem for what is wrong with a question, else
 // what Problem does not know.
 func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
 	out = &Answer{Many: a.many, Verdicts: make([]*access.Verdict, 0, len(a.asks))}
-	for i := range a.asks {
-		a.asker.session.carry(&a.asks[i].Given)
-		v, err := f.Service.Decide(ctx, &a.asks[i])
-		if err != nil {
-			return nil, Problem(err)
+	session, asks := &a.asker.session, a.asks
+	if len(asks) > 0 {
+		session.carry(&asks[0].Given)
+	}
+	if err := f.Service.DecideAll(ctx, asks, func(i int, v *access.Verdict) {
+		session.burned(v)
+		if i+1 < len(asks) {
+			session.carry(&asks[i+1].Given)
 		}
-		a.asker.session.burned(v)
 		out.Verdicts = append(out.Verdicts, v)
+	}); err != nil {
+		return nil, Problem(err)
 	}
 	out.Cookies, err = a.asker.cookies()
 	return out, err
