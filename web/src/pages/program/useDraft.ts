@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { type Files, keepUnsaved, loadUnsaved, mainFile, sameFiles } from './draft'
 import type { Version } from './queries'
 
@@ -32,10 +32,17 @@ export function useDraft(site: string, active: Version): [Draft, DraftChanges] {
     return { files: files ?? active.files, file: mainFile, base: { version: files && kept ? kept.base : active.version, files: active.files }, loaded: 0, keptAt: files && kept ? kept.at : null }
   })
   const { files, base } = draft
+  const unkept = useRef<(() => void) | null>(null) // what is still to be kept; who leaves does not wait
   useEffect(() => {
-    const timer = setTimeout(() => keepUnsaved(site, sameFiles(files, base.files) ? null : { files, base: base.version, at: Date.now() }), 300)
+    const keep = () => {
+      unkept.current = null
+      keepUnsaved(site, sameFiles(files, base.files) ? null : { files, base: base.version, at: Date.now() })
+    }
+    unkept.current = keep
+    const timer = setTimeout(keep, 300)
     return () => clearTimeout(timer)
   }, [site, files, base])
+  useEffect(() => () => unkept.current?.(), [])
 
   const changes: DraftChanges = {
     write: useCallback((file, text) => setDraft((d) => ({ ...d, files: { ...d.files, [file]: text } })), []),
