@@ -30,21 +30,13 @@ func Live(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, remove, err := tempDir()
+	s, stop, err := clickServer(ctx, clickSite, clicks)
 	if err != nil {
 		return err
 	}
-	defer remove()
-	s, err := harness.Start(ctx, harness.Options{Dir: dir})
-	if err != nil {
-		return err
-	}
-	defer s.Kill()
-	if err := load(ctx, s, clicks); err != nil {
-		return err
-	}
+	defer stop()
 	program := harness.MeterProgram(5, "month")
-	want, err := s.Simulate(ctx, "globo", map[string]any{"program": program})
+	want, err := s.Simulate(ctx, "clicks", map[string]any{"program": program})
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,10 @@ func clickServer(ctx context.Context, settings string, clicks []dataset.Click) (
 		remove()
 	}
 	if _, err = s.CreateSite(ctx, settings); err == nil {
-		_, err = s.Import(ctx, "clicks", ndjson(clicks))
+		var v harness.Verdict
+		if v, err = s.Import(ctx, "clicks", ndjson(clicks)); err == nil && v.Accepted != len(clicks) {
+			err = fmt.Errorf("accepted %d of %d clicks", v.Accepted, len(clicks))
+		}
 	}
 	if err != nil {
 		stop()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/readership/readership/bench/dataset"
 	"github.com/readership/readership/bench/harness"
 )
 
@@ -39,19 +38,11 @@ func Simulate(ctx context.Context, w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	dir, remove, err := tempDir()
+	s, stop, err := clickServer(ctx, clickSite, clicks)
 	if err != nil {
 		return err
 	}
-	defer remove()
-	s, err := harness.Start(ctx, harness.Options{Dir: dir})
-	if err != nil {
-		return err
-	}
-	defer s.Kill()
-	if err := load(ctx, s, clicks); err != nil {
-		return err
-	}
+	defer stop()
 	fmt.Fprintf(w, "Simulations of %s page views (%s) over HTTP, every view one decision with commit. %s.\n\n| access block | denied | seconds, median of %d | ns a decision |\n|---|---|---|---|\n",
 		thousands(float64(len(clicks))), source, Machine(), *runs)
 	for _, b := range simulated {
@@ -59,7 +50,7 @@ func Simulate(ctx context.Context, w io.Writer, args []string) error {
 		var got harness.Simulation
 		for range *runs {
 			start := time.Now()
-			if got, err = s.Simulate(ctx, "globo", map[string]any{"program": b.program}); err != nil {
+			if got, err = s.Simulate(ctx, "clicks", map[string]any{"program": b.program}); err != nil {
 				return err
 			}
 			seconds = append(seconds, time.Since(start).Seconds())
@@ -72,18 +63,4 @@ func Simulate(ctx context.Context, w io.Writer, args []string) error {
 	}
 	fmt.Fprintf(w, "\nTo reach: 1.5 M decisions of a meter in 3 s on 2 cores.\n")
 	return s.Stop()
-}
-
-// load makes the site for replays and imports clicks into it.
-func load(ctx context.Context, s *harness.Server, clicks []dataset.Click) error {
-	if _, err := s.CreateSite(ctx, eventSite); err != nil {
-		return err
-	}
-	pr, pw := io.Pipe()
-	go func() { pw.CloseWithError(dataset.WriteNDJSON(pw, clicks)) }()
-	v, err := s.Import(ctx, "globo", pr)
-	if err == nil && v.Accepted != len(clicks) {
-		err = fmt.Errorf("accepted %d of %d clicks", v.Accepted, len(clicks))
-	}
-	return err
 }

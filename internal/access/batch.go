@@ -10,7 +10,7 @@ import (
 // DecideAll answers questions in their order, each as Decide does, and tells each
 // answer. Commits that follow each other go to the log together, where nothing
 // has to be written before one of them. The first error ends it; what was
-// committed before stays.
+// committed before, and with it, stays.
 func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v *Verdict)) error {
 	for i := 0; i < len(asks); {
 		n := 0
