@@ -143,34 +143,45 @@ func (d *decision) properties(version int, asked, code string) []event.Property 
 	return out
 }
 
-// call is somebody who waits for a commit.
+// call is a commit on its way and what came of it, once done is closed. Requests
+// that commit one decision at the same time share it.
 type call struct {
 	reader, id string
-	segments   bool // are asked for
-	done       chan answer
-}
-
-// answer is what came of a commit.
-type answer struct {
-	verdict *Verdict
-	err     error
+	segments   bool // one of them asks for them
+	waiters    int
+	done       chan struct{}
+	verdict    *Verdict
+	err        error
 }
 
 // decided tells the verdict.
 func (c *call) decided(d *decision, version int, made *decision, burned *engine.Burn) {
-	v := d.verdict(version, c.id, c.reader)
-	v.Burned = burned
+	c.verdict = d.verdict(version, c.id, c.reader)
+	c.verdict.Burned = burned
 	if c.segments {
-		v.Segments = segmentsOf(made)
+		c.verdict.Segments = segmentsOf(made)
 	}
-	c.done <- answer{verdict: v}
+	close(c.done)
 }
 
 // failed tells that there is none.
 func (c *call) failed(err error) {
 	if c != nil {
-		c.done <- answer{err: err}
+		c.err = err
+		close(c.done)
 	}
+}
+
+// answer returns what came of it to one of those who waited.
+func (c *call) answer(segments bool) (*Verdict, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	v := *c.verdict
+	if !segments {
+		v.Segments = nil
+	}
+	return &v, nil
 }
 
 // segmentsOf returns the segments of a decision's reader; it is never nil.
@@ -183,7 +194,7 @@ func segmentsOf(d *decision) []string {
 
 // waiting are the calls for which commits are on their way, by the code of the
 // decision. Each is a request that is being answered, so their number is bounded
-// by maxWaiting.
+// by maxWaiting. Who takes a call out of it ends it.
 type waiting struct {
 	mu    sync.Mutex
 	calls map[string]*call
@@ -191,22 +202,43 @@ type waiting struct {
 
 const maxWaiting = 1 << 16
 
-// add notes a call; false: there are too many, or one for the same decision.
-func (w *waiting) add(code string, c *call) bool {
+// join adds a waiter to the call of a decision, which begins with the first. It is
+// nil if there are too many.
+func (w *waiting) join(code, reader, id string, segments bool) (c *call, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, known := w.calls[code]; known || len(w.calls) >= maxWaiting {
-		return false
+	if c = w.calls[code]; c == nil {
+		if len(w.calls) >= maxWaiting {
+			return nil, false
+		}
+		c, first = &call{reader: reader, id: id, done: make(chan struct{})}, true
+		w.calls[code] = c
 	}
-	w.calls[code] = c
-	return true
+	c.waiters++
+	c.segments = c.segments || segments
+	return c, first
 }
 
-// remove forgets a call.
-func (w *waiting) remove(code string) {
+// leave takes a waiter off, and forgets the call with the last.
+func (w *waiting) leave(code string, c *call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.calls, code)
+	if c.waiters--; c.waiters == 0 && w.calls[code] == c {
+		delete(w.calls, code)
+	}
+}
+
+// end ends a call without a verdict, if it has not ended.
+func (w *waiting) end(code string, c *call, err error) {
+	w.mu.Lock()
+	open := w.calls[code] == c
+	if open {
+		delete(w.calls, code)
+	}
+	w.mu.Unlock()
+	if open {
+		c.failed(err)
+	}
 }
 
 // call returns a call and forgets it, nil if nobody waits.

@@ -310,52 +310,56 @@ type commitment struct {
 	attempt *attempt
 	code    string
 	call    *call
-	sub     *eventlog.Submission
-	stored  chan error
 }
 
-// submit sends the commit to the log. Who submitted it must wait for it.
+// submit sends the commit to the log, unless another request has done so and waits
+// for it: then both get the one answer. Who submitted it must wait for it.
 func (a *attempt) submit(columns *[event.NumColumns]string) (*commitment, error) {
-	t := a.ticket
+	t, waiting := a.ticket, &a.Decider.waiting
 	if a.id == "" {
 		a.id = t.seal(a.IDs, a.ask.Site.ID)
 	}
-	waits := &call{reader: t.Reader, id: a.id, segments: a.ask.Segments, done: make(chan answer, 1)}
 	code := codeOf(a.id)
-	if !a.Decider.waiting.add(code, waits) {
+	waits, first := waiting.join(code, t.Reader, a.id, a.ask.Segments)
+	if waits == nil {
 		return nil, eventlog.ErrOverloaded
 	}
-	c := &commitment{attempt: a, code: code, call: waits, stored: make(chan error, 1),
-		sub: &eventlog.Submission{Site: a.ask.Site, Events: []event.Event{t.event(a.IDs, a.id, columns)}}}
-	if err := a.Committer.Submit(c.sub, func(err error) { c.stored <- err }); err != nil {
-		a.Decider.waiting.remove(code)
-		return nil, err
+	if first {
+		sub := &eventlog.Submission{Site: a.ask.Site, Events: []event.Event{t.event(a.IDs, a.id, columns)}}
+		err := a.Committer.Submit(sub, func(err error) {
+			if err = refusal(sub, err); err != nil {
+				waiting.end(code, waits, err)
+			}
+		})
+		if err != nil {
+			waiting.end(code, waits, err)
+		}
 	}
-	return c, nil
+	return &commitment{a, code, waits}, nil
+}
+
+// refusal returns why the log does not take a commit; nil: it does.
+func refusal(sub *eventlog.Submission, err error) error {
+	if err != nil {
+		return err
+	}
+	switch verdict := &sub.Verdicts[0]; verdict.Outcome {
+	case eventlog.Rejected:
+		return &Rejected{verdict.Code, verdict.Message}
+	case eventlog.Duplicate:
+		return errRepeated
+	}
+	return nil
 }
 
 // wait waits until the commit is applied.
 func (c *commitment) wait(ctx context.Context) (*Verdict, error) {
-	defer c.attempt.Decider.waiting.remove(c.code)
+	defer c.attempt.Decider.waiting.leave(c.code, c.call)
 	select {
-	case err := <-c.stored:
-		if err != nil {
-			return nil, err
-		}
+	case <-c.call.done:
+		return c.call.answer(c.attempt.ask.Segments)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("commit the decision: %w", ctx.Err())
-	}
-	switch verdict := &c.sub.Verdicts[0]; verdict.Outcome {
-	case eventlog.Rejected:
-		return nil, &Rejected{verdict.Code, verdict.Message}
-	case eventlog.Duplicate:
-		return nil, errRepeated
-	}
-	select {
-	case done := <-c.call.done:
-		return done.verdict, done.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("apply the commit: %w", ctx.Err())
 	}
 }
 

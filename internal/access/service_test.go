@@ -1,0 +1,265 @@
+package access
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/program"
+)
+
+// desk is a service with an engine and a log in memory.
+type desk struct {
+	t        *testing.T
+	site     *event.Site
+	engine   *engine.Engine
+	programs *program.Programs
+	decider  *Decider
+	service  *Service
+	now      int64
+
+	mu      sync.Mutex // as a Committer
+	ids     map[string]bool
+	holding bool
+	held    []func()
+	log     [][]byte
+}
+
+// engineFacts are the facts of a desk's engine, which is opened after them.
+type engineFacts struct{ d *desk }
+
+func (f engineFacts) Fact(kind, site, key string) ([]byte, bool) {
+	return f.d.engine.Fact(kind, site, key)
+}
+
+func newDesk(t *testing.T, text string) *desk {
+	t.Helper()
+	d := &desk{t: t, ids: map[string]bool{}, now: time.Date(2026, 3, 20, 9, 0, 0, 0, time.UTC).UnixMilli()}
+	site := event.Site{ID: "news", Timezone: "Europe/Berlin"}.WithDefaults()
+	d.site = &site
+	d.engine, d.programs, d.decider = d.open()
+	d.service = New(Config{Engine: d.engine, Committer: d, Programs: d.programs, Decider: d.decider,
+		IDs: identity.NewDecisions(bytes.Repeat([]byte("s"), 32)), Now: func() time.Time { return time.UnixMilli(d.now) }, Random: rand.Reader})
+	value, err := json.Marshal(d.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.facts(event.Fact{Kind: event.FactSite, Site: "news", Key: "news", Value: value})
+	d.store(text)
+	return d
+}
+
+// open opens an empty engine that decides.
+func (d *desk) open() (*engine.Engine, *program.Programs, *Decider) {
+	d.t.Helper()
+	own := &desk{}
+	programs := program.New(engineFacts{own})
+	decider := NewDecider(programs)
+	e, err := engine.Open(engine.Config{Shards: 2, Decide: func(int) engine.Decider { return decider }})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = e.Close() })
+	own.engine = e
+	return e, programs, decider
+}
+
+// store stores a version of the program, active from then on.
+func (d *desk) store(text string) {
+	d.t.Helper()
+	state, err := d.programs.State("news")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	_, facts, err := program.Stored("news", state, event.Program{Files: map[string]string{event.MainFile: text}}, true)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.facts(facts...)
+}
+
+func (d *desk) facts(facts ...event.Fact) {
+	d.t.Helper()
+	position, err := d.CommitFacts(d.t.Context(), facts...)
+	if err == nil {
+		err = d.engine.Wait(d.t.Context(), position)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// write appends a message and applies it. The caller holds mu.
+func (d *desk) write(fill func(*event.Encoder)) (event.Position, error) {
+	var e event.Encoder
+	e.Reset(d.now)
+	fill(&e)
+	message := e.AppendTo(nil)
+	d.log = append(d.log, bytes.Clone(message))
+	position := event.MakePosition(int(d.now/86400_000), 0, uint64(len(d.log)))
+	return position, d.engine.Apply(position, message)
+}
+
+func (d *desk) CommitFacts(_ context.Context, facts ...event.Fact) (event.Position, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.write(func(e *event.Encoder) {
+		for _, f := range facts {
+			e.AddFact(f)
+		}
+	})
+}
+
+// Submit implements Committer, dropping what it knows by its id.
+func (d *desk) Submit(s *eventlog.Submission, done func(error)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	commit := func() {
+		s.Verdicts = make([]eventlog.Verdict, len(s.Events))
+		_, err := d.write(func(e *event.Encoder) {
+			for i := range s.Events {
+				if id := s.Events[i].ID; d.ids[id] {
+					s.Verdicts[i].Outcome = eventlog.Duplicate
+					continue
+				}
+				d.ids[s.Events[i].ID] = true
+				s.Verdicts[i].Outcome = eventlog.Stored
+				e.Add(s.Site.ID, &s.Events[i], uint64(len(d.ids)), 0)
+			}
+		})
+		done(err)
+	}
+	if d.holding {
+		d.held = append(d.held, commit)
+	} else {
+		commit()
+	}
+	return nil
+}
+
+// release commits what was held back and returns how many submissions that was.
+func (d *desk) release() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n = len(d.held)
+	for _, commit := range d.held {
+		commit()
+	}
+	d.held, d.holding = nil, false
+	return n
+}
+
+// decide asks about an item for a device.
+func (d *desk) decide(device, item string, commit bool) *Verdict {
+	d.t.Helper()
+	v, err := d.service.Decide(d.t.Context(), &Ask{Site: d.site, Access: "story", Reader: "device:" + device, Item: item, Commit: commit})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return v
+}
+
+func (d *desk) commit(id string) *Verdict {
+	d.t.Helper()
+	v, err := d.service.Commit(d.t.Context(), d.site, id, Own{Any: true})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return v
+}
+
+// said is the body of a verdict but for what it took.
+func said(t *testing.T, v *Verdict) string {
+	t.Helper()
+	own := *v
+	own.TookMicros = 0
+	text, err := json.Marshal(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+const metered = `
+meter monthly (limit: 3) = burns |> per month |> distinct item
+access story (deadline: 10s) {
+  allow again   if item in monthly
+  allow metered if monthly.left > 0 burns monthly
+  deny  stop    offers wall
+}`
+
+// TestOneDecisionCommittedAtOnce: requests that commit one decision at the same time
+// are one commit, and get one answer; whoever gives up does not end it for the others.
+func TestOneDecisionCommittedAtOnce(t *testing.T) {
+	d := newDesk(t, metered)
+	id := d.decide("d1", "a1", false).DecisionID
+	d.holding = true
+	type answer struct {
+		v   *Verdict
+		err error
+	}
+	const n = 20
+	answers := make(chan answer, n)
+	for range n {
+		go func() {
+			v, err := d.service.Commit(t.Context(), d.site, id, Own{Any: true})
+			answers <- answer{v, err}
+		}()
+	}
+	impatient, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := d.service.Commit(impatient, d.site, id, Own{Device: "d1"})
+		gone <- err
+	}()
+	for waits, sent := 0, 0; waits < n+1 || sent == 0; runtime.Gosched() { // all have come
+		d.decider.waiting.mu.Lock()
+		if c := d.decider.waiting.calls[codeOf(id)]; c != nil {
+			waits = c.waiters
+		}
+		d.decider.waiting.mu.Unlock()
+		d.mu.Lock()
+		sent = len(d.held)
+		d.mu.Unlock()
+	}
+	cancel()
+	if err := <-gone; err == nil {
+		t.Error("who gave up got an answer")
+	}
+	if sent := d.release(); sent != 1 {
+		t.Errorf("%d commits went to the log", sent)
+	}
+	want := ""
+	for range n {
+		a := <-answers
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		if *a.v.Commit != commitBurned || a.v.Meter.Used != 1 {
+			t.Errorf("%s of %d", *a.v.Commit, a.v.Meter.Used)
+		}
+		if got := said(t, a.v); want == "" {
+			want = got
+		} else if got != want {
+			t.Error(cmp.Diff(want, got))
+		}
+	}
+	if got := d.commit(id); *got.Commit != commitBurned || got.Meter.Used != 1 {
+		t.Errorf("later it is %s of %d", *got.Commit, got.Meter.Used)
+	}
+	if left := fmt.Sprint(d.decider.waiting.calls); left != "map[]" {
+		t.Errorf("calls are left: %s", left)
+	}
+}
