@@ -374,7 +374,7 @@ func (r *Rejected) Error() string { return r.Message }
 
 // away says whether an error means that there is nobody to decide or to write.
 func away(err error) bool {
-	for _, of := range [...]error{context.DeadlineExceeded, engine.ErrClosed, engine.ErrFailed,
+	for _, of := range [...]error{context.DeadlineExceeded, engine.ErrClosed, engine.ErrFailed, engine.ErrPanic,
 		eventlog.ErrOverloaded, eventlog.ErrDiskFull, eventlog.ErrUnavailable, eventlog.ErrClosed} {
 		if errors.Is(err, of) {
 			return true

@@ -187,7 +187,7 @@ func New(d Deps) *API {
 		queries:  gate{slots: make(chan struct{}, d.Limits.Queries), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		exports:  gate{slots: make(chan struct{}, d.Limits.Exports), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		streams:  make(chan struct{}, d.Limits.Streams),
-		draining: make(chan struct{}), simulations: simulate.NewQueue[*simulated](d.Now),
+		draining: make(chan struct{}), simulations: simulate.NewQueue[*simulated](d.Now, d.Logger),
 	}
 	config := huma.DefaultConfig("Readership", d.Version)
 	config.CreateHooks = nil // no $schema members and links in answers

@@ -281,9 +281,6 @@ func (a *API) simulate(ctx context.Context, site string, at event.Position, body
 	q.From, q.To = simulationSpan(view, now, body, &out.warnings)
 	out.of = q
 	out.Result, err = simulate.Run(ctx, view, q, progress)
-	if err != nil && ctx.Err() == nil {
-		a.Logger.Error("simulation failed", "site", site, "error", err)
-	}
 	return out, err
 }
 

@@ -308,6 +308,9 @@ func (n *node) warn(ctx context.Context) []string {
 	if len(n.quarantine) > 0 {
 		out = append(out, fmt.Sprintf("%d messages of the log could not be applied and are left out: GET /v1/quarantine names them", len(n.quarantine)))
 	}
+	for site, err := range n.segments.Broken() {
+		out = append(out, fmt.Sprintf("segments of site %q are not kept up to date, each answer reads the rows: %v", site, err))
+	}
 	out = append(out, n.tokens.Warnings()...)
 	stats, err := n.engine.Stats(ctx)
 	if err != nil {

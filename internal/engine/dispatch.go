@@ -188,7 +188,7 @@ func hasSite(rows []event.Rows, id string) bool {
 func (e *Engine) fact(m *message, f *event.Fact) bool {
 	each := func(fn func(*shard)) bool {
 		for _, s := range e.shards {
-			if !s.send(work{command: fn}) {
+			if !s.send(work{command: fn, position: m.position}) {
 				return false
 			}
 		}

@@ -32,6 +32,9 @@ var (
 	// ErrFailed says that a message could not be applied; the engine stands
 	// still and must be opened again. See Engine.Failure.
 	ErrFailed = errors.New("engine has failed")
+	// ErrPanic says that a question has panicked in its turn. The engine goes on:
+	// questions change nothing.
+	ErrPanic = errors.New("the question has panicked")
 )
 
 // Config says how an engine is set up.

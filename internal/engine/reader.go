@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/readership/readership/internal/engine/block"
@@ -97,7 +98,8 @@ func newReader(name, own string) Reader {
 // reader's shard, after everything that was applied or queued when it was asked
 // for. It takes no view, so the writers need not copy anything for it; while fn
 // runs its shard applies nothing. Errors: ErrUnknownSite, ErrUnknownReader,
-// ErrClosed, ErrFailed, the context's; with the context's fn may still run.
+// ErrClosed, ErrFailed, ErrPanic where fn has panicked, the context's; with the
+// context's fn may still run.
 func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)) error {
 	own, ok := SubjectName(name)
 	if !ok {
@@ -106,6 +108,7 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 	hash := subject.Hash(own)
 	r := newReader(name, own)
 	var known bool
+	var broken error
 	done := make(chan struct{})
 	err := e.enqueue(item{one: e.shards[ShardOf(hash, len(e.shards))],
 		dispatch: func() {
@@ -119,6 +122,11 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 			if !known {
 				return
 			}
+			defer func() {
+				if p := recover(); p != nil {
+					broken = fmt.Errorf("reader %s: %w: %v\n%s", name, ErrPanic, p, debug.Stack())
+				}
+			}()
 			if st := s.applier.sites[site]; st != nil {
 				r.From = max(r.From, st.from)
 				ordinal, found := st.subjects.Find(own, hash)
@@ -142,7 +150,7 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 	if !known {
 		return fmt.Errorf("%w %q", ErrUnknownSite, site)
 	}
-	return nil
+	return broken
 }
 
 // Profile returns what is proven of the reader at an instant of the site's

@@ -30,9 +30,10 @@ type shard struct {
 
 // work is one step of a shard, in order.
 type work struct {
-	message *message
-	command func(*shard)
-	join    *joinStep
+	message  *message
+	command  func(*shard)
+	position event.Position // of the message that a command is part of; 0: none
+	join     *joinStep
 }
 
 func newShard(e *Engine, number int) *shard {
@@ -85,7 +86,7 @@ func (s *shard) step(w work) {
 	if s.engine.Failure() != nil {
 		return
 	}
-	position := event.Position(0)
+	position := w.position
 	switch {
 	case w.message != nil:
 		position = w.message.position

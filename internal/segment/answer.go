@@ -34,9 +34,8 @@ func (s *Service) Of(ctx context.Context, site *event.Site, reader string, at in
 		if !ok || w.running == nil {
 			return
 		}
-		kept = true
+		out.Segments, kept = w.of(l, r, at, out.Segments)
 		out.Version = w.running.version
-		out.Segments = w.running.of(l, r, at, out.Segments)
 	})
 	if err != nil {
 		return Answer{}, err // the turn may still come
@@ -56,8 +55,17 @@ func (s *Service) Of(ctx context.Context, site *event.Site, reader string, at in
 	if !ok {
 		return out, fmt.Errorf("%w %q", engine.ErrUnknownReader, reader)
 	}
-	out.Version, out.Segments = active.Version, append(out.Segments, names...)
+	out.Version, out.Segments = active.Version, append([]string{}, names...)
 	return out, nil
+}
+
+// of is population.of by the active program, where its states are kept.
+func (w *watcher) of(l *engine.Live, r *engine.Reader, at int64, dst []string) (names []string, kept bool) {
+	defer w.contain(w.running) // then neither is set
+	if w.running.broken != nil {
+		return dst, false
+	}
+	return w.running.of(l, r, at, dst), true
 }
 
 // of appends the names of the segments that a reader is in at an instant.
@@ -225,8 +233,8 @@ func (s *Service) look(ctx context.Context, site *event.Site, segment string, at
 		parts := make([]part, s.cfg.Engine.Shards())
 		position, err := s.cfg.Engine.EachWatcher(ctx, site.ID, func(shard int, watch engine.Watcher, l *engine.Live) {
 			if w, ok := watch.(*watcher); ok && w.running != nil {
-				parts[shard] = w.running.look(l, segment, at, list)
-				w.asked = !parts[shard].settled
+				parts[shard] = w.look(l, segment, at, list)
+				w.asked = parts[shard].kept && !parts[shard].settled
 			}
 		})
 		if err != nil {
@@ -251,6 +259,15 @@ func (s *Service) look(ctx context.Context, site *event.Site, segment string, at
 		}
 	}
 	return nil, 0, errNotKept
+}
+
+// look is population.look by the active program, where its states are kept.
+func (w *watcher) look(l *engine.Live, segment string, at int64, list bool) (out part) {
+	defer w.contain(w.running)
+	if w.running.broken != nil {
+		return part{}
+	}
+	return w.running.look(l, segment, at, list)
 }
 
 // look says what a shard has of a segment.

@@ -22,6 +22,7 @@ type population struct {
 	jobs    jobs
 	now     int64 // of the states
 	fresh   bool  // states were begun anew: what that changed was not told
+	broken  error // nothing is kept: it panicked, or its program cannot be compiled
 
 	// tell is given what changed of a reader; nil: nobody asks.
 	tell    func(l *engine.Live, n uint32, changes []incremental.Change)

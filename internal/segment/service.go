@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 
@@ -44,11 +45,12 @@ type Service struct {
 	cfg Config
 
 	mu      sync.Mutex
-	streams map[string]*stream     // by site
-	plans   map[string][]*compiled // by site: those used last
-	ahead   map[string]map[int]int // by site, by shard: the prepared version that is complete
-	changed chan struct{}          // closed when ahead changes
-	compile chan struct{}          // something waits for the compiler
+	streams map[string]*stream          // by site
+	plans   map[string][]*compiled      // by site: those used last
+	ahead   map[string]map[int]prepared // by site, by shard
+	lost    map[string]prepared         // by site: the version whose states are not kept, and why
+	changed chan struct{}               // closed when ahead changes
+	compile chan struct{}               // something waits for the compiler
 	done    sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -58,8 +60,15 @@ type compiled struct {
 	site     *event.Site
 	settings string
 	version  int
-	plan     *program.Compiled // nil: not compiled, or it cannot be
+	plan     *program.Compiled // nil: not compiled yet, or it cannot be
+	err      error             // why not
 	tried    bool
+}
+
+// prepared is what came of the states of a version.
+type prepared struct {
+	version int
+	err     error // nil: every reader has a state
 }
 
 // keptPlans is how many programs of a site are kept: the active one, a prepared
@@ -73,7 +82,7 @@ func New(cfg Config) *Service {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, streams: map[string]*stream{}, plans: map[string][]*compiled{}, ahead: map[string]map[int]int{},
+	return &Service{cfg: cfg, streams: map[string]*stream{}, plans: map[string][]*compiled{}, ahead: map[string]map[int]prepared{}, lost: map[string]prepared{},
 		changed: make(chan struct{}), compile: make(chan struct{}, 1), stop: func() {}}
 }
 
@@ -97,6 +106,7 @@ func (s *Service) forget(shard int, site string) {
 	defer s.mu.Unlock()
 	delete(s.plans, site)
 	delete(s.ahead[site], shard)
+	delete(s.lost, site)
 }
 
 // Close stops what works beside the engine.
@@ -118,14 +128,14 @@ func (s *Service) streamOf(site string) *stream {
 }
 
 // plan returns a version of a site's program, nil if it is not compiled yet: then
-// it will be, and the watchers are woken.
-func (s *Service) plan(site *event.Site, settings string, version int) *program.Compiled {
+// it will be, and the watchers are woken. The error says that it cannot be.
+func (s *Service) plan(site *event.Site, settings string, version int) (*program.Compiled, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := s.plans[site.ID]
 	for _, c := range list {
 		if c.version == version && c.settings == settings {
-			return c.plan
+			return c.plan, c.err
 		}
 	}
 	if len(list) == keptPlans {
@@ -136,7 +146,7 @@ func (s *Service) plan(site *event.Site, settings string, version int) *program.
 	case s.compile <- struct{}{}:
 	default:
 	}
-	return nil
+	return nil, nil
 }
 
 // compileAll compiles what is asked for until ctx ends.
@@ -153,7 +163,7 @@ func (s *Service) compileAll(ctx context.Context) {
 				s.cfg.Logger.Warn("segments are not kept: the program cannot be compiled", "site", c.site.ID, "version", c.version, "error", err)
 			}
 			s.mu.Lock()
-			c.plan = plan
+			c.plan, c.err = plan, err
 			s.mu.Unlock()
 			if ctx.Err() != nil || s.cfg.Engine.Wake() != nil {
 				return
@@ -176,31 +186,61 @@ func (s *Service) uncompiled() *compiled {
 	return nil
 }
 
-// ready notes that a shard has the states of a prepared version.
-func (s *Service) ready(site string, shard, version int) {
+// ready notes that a shard has the states of a prepared version, or why it never
+// will.
+func (s *Service) ready(site string, shard, version int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ahead[site] == nil {
-		s.ahead[site] = map[int]int{}
+		s.ahead[site] = map[int]prepared{}
 	}
-	s.ahead[site][shard] = version
+	s.ahead[site][shard] = prepared{version, err}
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
+// broke notes why the states of a version are not kept.
+func (s *Service) broke(site string, version int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost[site] = prepared{version, err}
+}
+
+// Broken returns why segments of active programs are not kept, by site, where they
+// are not: rows are read for each answer instead. It lasts until another version is
+// active or the process starts again.
+func (s *Service) Broken() map[string]error {
+	s.mu.Lock()
+	lost := maps.Clone(s.lost)
+	s.mu.Unlock()
+	out := map[string]error{}
+	for site, of := range lost {
+		if state, err := s.cfg.Programs.State(site); err == nil && state.Version == of.version {
+			out[site] = of.err
+		}
+	}
+	return out
+}
+
 // Prepared waits until every shard has the states of a version that FactPrepare
-// names. The error is ctx's, or the engine's.
+// names, or one of them cannot have them. The error is that one's, ctx's, or the
+// engine's.
 func (s *Service) Prepared(ctx context.Context, site string, version int) error {
 	for {
 		s.mu.Lock()
 		n, changed := 0, s.changed
-		for _, v := range s.ahead[site] {
-			if v == version {
+		var failed error
+		for _, p := range s.ahead[site] {
+			if p.version == version {
 				n++
+				failed = cmp.Or(failed, p.err)
 			}
 		}
 		s.mu.Unlock()
-		if n == s.cfg.Engine.Shards() {
+		switch {
+		case failed != nil:
+			return fmt.Errorf("prepare version %d of the program of site %s: %w", version, site, failed)
+		case n == s.cfg.Engine.Shards():
 			return nil
 		}
 		select {

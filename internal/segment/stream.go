@@ -48,15 +48,29 @@ type batch struct {
 	complete      bool // every reader of the shard has a state
 	erased        bool // a reader was erased
 	changes       []Change
+	full          bool             // there were more than keptChanges
 	before, after map[string]int64 // sizes, if a program was activated
 }
 
 // Bounds of a stream. Who is further behind than the changes that are kept begins
-// anew.
+// anew, and all do after a message that changed more than that.
 const (
-	keptChanges = 1 << 16
-	keptBatches = 1 << 13 // of a shard that is ahead of the others
+	keptChanges  = 1 << 16
+	keptBatches  = 1 << 13         // of a shard that is ahead of the others
+	aheadChanges = 4 * keptChanges // likewise
 )
+
+// add adds a change while there is room.
+func (b *batch) add(c Change) {
+	if b.full = b.full || len(b.changes) == keptChanges; b.full {
+		b.changes = nil
+		return
+	}
+	b.changes = append(b.changes, c)
+}
+
+// some says whether anything changed.
+func (b *batch) some() bool { return b.full || len(b.changes) > 0 }
 
 // stream is the changes of one site's segments, from the first time on that
 // somebody asked. Shards publish what each message changed; once all have, it is
@@ -66,6 +80,7 @@ type stream struct {
 
 	mu     sync.Mutex
 	shards [][]batch // not told yet
+	ahead  []int     // changes in them
 	live   bool      // all shards are complete
 	ver    int       // version that is told of, if live
 	kept   []Batch   // told, in order; positions differ
@@ -78,18 +93,19 @@ type stream struct {
 }
 
 func newStream(shards int) *stream {
-	return &stream{shards: make([][]batch, shards), wake: make(chan struct{}), idle: make(chan struct{})}
+	return &stream{shards: make([][]batch, shards), ahead: make([]int, shards), wake: make(chan struct{}), idle: make(chan struct{})}
 }
 
 // publish takes what a message changed in a shard.
 func (s *stream) publish(shard int, b batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.shards[shard]) >= keptBatches { // another does not follow
-		s.shards[shard] = nil
+	if len(s.shards[shard]) >= keptBatches || s.ahead[shard] > 0 && s.ahead[shard]+len(b.changes) > aheadChanges { // another does not follow
+		s.shards[shard], s.ahead[shard] = nil, 0
 		s.reset(b.position)
 	}
 	s.shards[shard] = append(s.shards[shard], b)
+	s.ahead[shard] += len(b.changes)
 	for s.tell() {
 	}
 }
@@ -112,6 +128,7 @@ func (s *stream) tell() bool {
 		}
 		all.take(&list[0], first)
 		first = false
+		s.ahead[i] -= len(list[0].changes)
 		s.shards[i] = list[1:]
 	}
 	s.take(&all)
@@ -122,7 +139,11 @@ func (s *stream) tell() bool {
 func (b *batch) take(o *batch, first bool) {
 	b.complete = b.complete && o.complete && (first || b.version == o.version)
 	b.version, b.at, b.erased = o.version, max(b.at, o.at), b.erased || o.erased
-	b.changes = append(b.changes, o.changes...)
+	if b.full = b.full || o.full || len(b.changes)+len(o.changes) > keptChanges; b.full {
+		b.changes = nil
+	} else {
+		b.changes = append(b.changes, o.changes...)
+	}
 	b.before, b.after = added(b.before, o.before), added(b.after, o.after)
 }
 
@@ -152,6 +173,10 @@ func (s *stream) take(b *batch) {
 	case b.version != s.ver:
 		s.ver = b.version
 		b.changes = append(b.changes, activation(b))
+	}
+	if b.full {
+		s.reset(b.position)
+		return
 	}
 	if b.erased { // nothing that names the reader is kept
 		s.forget(b.position)

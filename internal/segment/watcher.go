@@ -2,7 +2,9 @@ package segment
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"runtime/debug"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
@@ -24,7 +26,7 @@ type watcher struct {
 	settings         string
 	active, prepared int         // versions, as of the message told last; prepared 0: none
 	running, next    *population // nil: not begun
-	reported         *population // the next that the service knows to be complete
+	reported         *population // the next of which the service knows what came
 
 	position event.Position // of the message told last
 	told     bool           // since its changes were published
@@ -45,15 +47,39 @@ func (w *watcher) Applied(l *engine.Live, c *engine.Changes) {
 	w.position, w.told = c.Position, true
 	w.facts(l, c.Facts)
 	for _, p := range []*population{w.running, w.next} {
-		if p != nil && p.e != nil {
-			p.applied(l, c)
-		}
+		w.bring(p, l, c)
 	}
 	for i := range c.Touched {
 		if c.Touched[i].Kind == engine.TouchErased {
 			w.out.erased = true
 		}
 	}
+}
+
+// bring brings a population up to date with a message.
+func (w *watcher) bring(p *population, l *engine.Live, c *engine.Changes) {
+	if p != nil && p.e != nil {
+		defer w.contain(p)
+		p.applied(l, c)
+	}
+}
+
+// contain lets go of a population that has panicked. The rows and facts it follows
+// from are applied, so it is none of a message's faults: the plain evaluator
+// answers in its place, and a program that breaks while it is prepared is not
+// activated.
+func (w *watcher) contain(p *population) {
+	if cause := recover(); cause != nil {
+		err := fmt.Errorf("the segments of version %d of the program of site %s broke after %s: panic: %v", p.version, w.site, w.position, cause)
+		w.service.cfg.Logger.Error("segments are not kept any more: whoever asks waits until rows are read", "error", err, "stack", string(debug.Stack()))
+		w.lose(p, err)
+	}
+}
+
+// lose leaves nothing of a population but why.
+func (w *watcher) lose(p *population, err error) {
+	*p = population{version: p.version, plan: p.plan, broken: err}
+	w.service.broke(w.site, p.version, err)
 }
 
 // facts takes over what a message says of the site's program.
@@ -73,7 +99,10 @@ func (w *watcher) facts(l *engine.Live, facts []event.Fact) {
 			if len(f.Value) == 0 || json.Unmarshal(f.Value, &p) != nil {
 				p.Version = 0
 			}
-			w.prepared = p.Version
+			if p.Version != w.prepared {
+				w.prepared = p.Version
+				w.service.ready(w.site, w.shard, 0, nil) // what came of it before does not count
+			}
 		}
 	}
 	if w.running == nil || w.running.version != w.active {
@@ -109,7 +138,7 @@ func (w *watcher) listen() {
 		name := p.subject.Name
 		for i := range changes {
 			c := &changes[i]
-			w.out.changes = append(w.out.changes, Change{Reader: name, Segment: p.plan.Segments[c.Segment].Name, Entered: c.Entered, At: c.At, Because: c.Because.String()})
+			w.out.add(Change{Reader: name, Segment: p.plan.Segments[c.Segment].Name, Entered: c.Entered, At: c.At, Because: c.Because.String()})
 		}
 	}
 }
@@ -127,8 +156,12 @@ func (w *watcher) begin(l *engine.Live) {
 }
 
 func (w *watcher) populate(l *engine.Live, version int) *population {
-	c := w.service.plan(l.Site, w.settings, version)
+	c, err := w.service.plan(l.Site, w.settings, version)
 	switch {
+	case err != nil:
+		p := &population{version: version}
+		w.lose(p, err)
+		return p
 	case c == nil:
 		return nil
 	case len(c.Plan.Segments) == 0:
@@ -143,13 +176,11 @@ func (w *watcher) Work(l *engine.Live) (more bool) {
 		w.begin(l)
 	}
 	for _, p := range []*population{w.running, w.next} {
-		if p != nil && p.e != nil && p.work(l) {
-			more = true
-		}
+		more = w.workOn(p, l) || more
 	}
-	if w.next.ready(l) && w.reported != w.next {
+	if w.next != nil && w.reported != w.next && (w.next.broken != nil || w.next.ready(l)) {
 		w.reported, w.next.fresh = w.next, false
-		w.service.ready(w.site, w.shard, w.next.version)
+		w.service.ready(w.site, w.shard, w.next.version, w.next.broken)
 	}
 	w.publish(l)
 	if w.asked && !more {
@@ -157,6 +188,15 @@ func (w *watcher) Work(l *engine.Live) (more bool) {
 		w.stream.rest()
 	}
 	return more
+}
+
+// workOn does a little of what is left to do of a population.
+func (w *watcher) workOn(p *population, l *engine.Live) (more bool) {
+	if p == nil || p.e == nil {
+		return false
+	}
+	defer w.contain(p)
+	return p.work(l)
 }
 
 // publish hands what changed to the stream of the site. What changed after a
@@ -193,7 +233,7 @@ func (w *watcher) publish(l *engine.Live) {
 // Due implements engine.Watcher.
 func (w *watcher) Due() int64 {
 	due := int64(math.MaxInt64)
-	if w.stream.on.Load() && (len(w.out.changes) > 0 || !w.shown && w.running != nil && (w.running.e == nil || !w.running.jobs.filling)) {
+	if w.stream.on.Load() && (w.out.some() || !w.shown && w.running != nil && w.running.broken == nil && (w.running.e == nil || !w.running.jobs.filling)) {
 		due = 0 // a message is needed for the changes to belong to
 	}
 	for _, p := range []*population{w.running, w.next} {
@@ -216,7 +256,7 @@ func (w *watcher) Bytes() (n int64) {
 
 // ready tells whether every reader has a state.
 func (p *population) ready(l *engine.Live) bool {
-	return p != nil && (p.e == nil || p.complete(l))
+	return p != nil && p.broken == nil && (p.e == nil || p.complete(l))
 }
 
 // sizes returns how many members each segment has.

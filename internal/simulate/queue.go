@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -49,6 +51,7 @@ type Job[T any] struct {
 // keeps what came of them for a while. Jobs are lost when it is closed.
 type Queue[T any] struct {
 	now    func() time.Time
+	logger *slog.Logger
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -68,9 +71,10 @@ type job[T any] struct {
 	ended  time.Time
 }
 
-// NewQueue returns an empty queue. now tells the time.
-func NewQueue[T any](now func() time.Time) *Queue[T] {
-	q := &Queue[T]{now: now}
+// NewQueue returns an empty queue. now tells the time; logger is told of jobs that
+// fail.
+func NewQueue[T any](now func() time.Time, logger *slog.Logger) *Queue[T] {
+	q := &Queue[T]{now: now, logger: logger}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	return q
 }
@@ -192,7 +196,7 @@ func (q *Queue[T]) start() {
 
 // run does a job.
 func (q *Queue[T]) run(ctx context.Context, j *job[T]) {
-	result, err := j.do(ctx, func(share float64) {
+	result, err := j.run(ctx, func(share float64) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		j.Progress = max(j.Progress, share)
@@ -206,10 +210,21 @@ func (q *Queue[T]) run(ctx context.Context, j *job[T]) {
 	case j.State != Running: // it was stopped
 	case err != nil:
 		j.State, j.Err, j.ended = Failed, err, q.now()
+		q.logger.Error("simulation failed", "site", j.site, "simulation", j.ID, "error", err)
 	default:
 		j.State, j.Result, j.Progress, j.ended = Done, result, 1, q.now()
 	}
 	q.start()
+}
+
+// run does the job; one that panics has failed.
+func (j *job[T]) run(ctx context.Context, progress func(share float64)) (result T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return j.do(ctx, progress)
 }
 
 // stop ends a job that has not ended.

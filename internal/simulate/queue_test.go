@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +17,7 @@ import (
 // job that ends makes room for the next in line.
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := simulate.NewQueue[int](time.Now)
+		q := simulate.NewQueue[int](time.Now, slog.New(slog.DiscardHandler))
 		end := map[string]chan error{}
 		submit := func(site, id string) error {
 			ended := make(chan error, 1)
@@ -112,6 +114,28 @@ func TestQueue(t *testing.T) {
 		is("s1", "s1", simulate.Stopped)
 		if err := submit("news", "late"); !errors.Is(err, simulate.ErrClosed) {
 			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+// A job that panics has failed, and makes room like any other.
+func TestQueuePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		q := simulate.NewQueue[int](time.Now, slog.New(slog.NewTextHandler(&log, nil)))
+		defer q.Close()
+		for n := range 5 {
+			id := fmt.Sprint(n)
+			if err := q.Submit("news", id, func(context.Context, func(float64)) (int, error) { panic("a bug") }); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if j, _ := q.Get("news", id); j.State != simulate.Failed || !strings.Contains(j.Err.Error(), "a bug") {
+				t.Errorf("%+v", j)
+			}
+		}
+		if !strings.Contains(log.String(), "a bug") {
+			t.Errorf("logged: %q", log.String())
 		}
 	})
 }
