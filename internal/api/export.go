@@ -11,8 +11,8 @@ import (
 )
 
 // eachRow calls emit with every row of a view whose time is from ≤ time < to,
-// as a JSON object with the names that events are sent with; copies are left
-// out. The object's bytes are valid until emit returns; an error of emit ends
+// as a JSON object with the names that events are sent with; copies, and rows
+// that were erased, are left out. The object's bytes are valid until emit returns; an error of emit ends
 // it. Rows come by shard and block, which is no promise.
 func eachRow(v *engine.View, from, to int64, emit func(row []byte) error) error {
 	from = max(from, v.From)
@@ -24,7 +24,7 @@ func eachRow(v *engine.View, from, to int64, emit func(row []byte) error) error 
 				continue
 			}
 			for i := range b.N {
-				if t := b.Unix(i); t < from || t >= to {
+				if t := b.Unix(i); t < from || t >= to || t == block.GoneTime {
 					continue
 				}
 				row = appendRow(row[:0], shard, b, i)
