@@ -81,23 +81,28 @@ func (k *kept) decision(programs Programs, site *event.Site) (*decision, *progra
 }
 
 // find looks for the commit of a decision among its reader's; ok is false if
-// there is none.
-func (s *Service) find(ctx context.Context, site *event.Site, reader, code string) (k kept, ok bool, err error) {
+// there is none. Errors: ErrNotKept if the reader was erased since, the engine's.
+func (s *Service) find(ctx context.Context, site *event.Site, t *ticket, code string) (k kept, ok bool, err error) {
 	type result struct {
 		kept
-		ok bool
+		ok  bool
+		err error
 	}
 	out := make(chan result, 1)
-	err = s.Engine.InTurn(ctx, site.ID, reader, func(r *engine.Reader) {
+	err = s.Engine.InTurn(ctx, site.ID, t.Reader, func(r *engine.Reader) {
 		var rows engine.Rows
 		r.Decisions(1<<20, &rows)
 		column := r.Property(propCode)
 		for i := 0; column >= 0 && i < rows.Len(); i++ {
 			if text, _, found := rows.Text(i, column); found && text == code {
 				k, ok := keptOf(r, &rows, i)
-				out <- result{k, ok}
+				out <- result{kept: k, ok: ok}
 				return
 			}
+		}
+		if r.Profiles.ErasedSince(t.At) && (!r.Known || r.FirstSeen > t.At) {
+			out <- result{err: ErrNotKept} // whom nothing is known of may be the one
+			return
 		}
 		out <- result{}
 	})
@@ -105,17 +110,17 @@ func (s *Service) find(ctx context.Context, site *event.Site, reader, code strin
 		return kept{}, false, err
 	}
 	found := <-out
-	return found.kept, found.ok, nil
+	return found.kept, found.ok, found.err
 }
 
 // again answers a commit that was made before as the first was.
 func (s *Service) again(ctx context.Context, site *event.Site, t *ticket, id string) (*Verdict, error) {
-	k, ok, err := s.find(ctx, site, t.Reader, codeOf(id))
+	k, ok, err := s.find(ctx, site, t, codeOf(id))
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, ErrNotKept // the reader was erased since
+		return nil, ErrNotKept
 	}
 	d, p, err := k.decision(s.Programs, site)
 	if err != nil {
@@ -131,7 +136,7 @@ func (s *Service) Explain(ctx context.Context, site *event.Site, id string) (*Ex
 	if err != nil {
 		return nil, ErrNotDecision
 	}
-	k, ok, err := s.find(ctx, site, t.Reader, codeOf(id))
+	k, ok, err := s.find(ctx, site, t, codeOf(id))
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,8 @@ type head struct {
 	// Erasures is how many readers were erased of whom the checkpoint may still
 	// hold something.
 	Erasures int64 `json:"erasures,omitempty"`
+	// Erased is when a reader was erased last, by site.
+	Erased map[string]int64 `json:",omitempty"`
 }
 
 // siteHead is what a shard keeps of a site beside pages.
@@ -260,6 +262,7 @@ func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64) error
 				e.ledger.markUnsaved()
 			}
 			changed, h.Clocks = e.facts.unsaved()
+			h.Erased = e.facts.erased()
 			if whole { // what is gone must not be named
 				changed = slices.DeleteFunc(changed, func(f event.Fact) bool { return len(f.Value) == 0 })
 			}
@@ -446,6 +449,7 @@ func (c *checkpointer) load(e *Engine) error {
 	for site, now := range h.Clocks {
 		e.facts.setClock(site, now)
 	}
+	e.facts.setErased(h.Erased)
 	errs := make([]error, len(e.shards))
 	var wg sync.WaitGroup
 	for i, s := range e.shards {

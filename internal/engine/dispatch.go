@@ -212,7 +212,7 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 		if !known {
 			return true
 		}
-		e.facts.erase(own.Site, own.Key)
+		e.facts.erase(own.Site, own.Key, m.Stamp)
 		e.erasures.Add(1)
 		return each(func(s *shard) { s.applier.erase(own.Site, own.Key) })
 	}

@@ -146,15 +146,8 @@ func (f *facts) applyProfile(key factKey, fact *event.Fact, stamp int64) {
 	if site == nil {
 		return
 	}
-	now := stamp
-	if site.Clock == event.ClockEvent {
-		var ok bool
-		if now, ok = f.clocks[key.site]; !ok {
-			now = always // before the site's time began
-		}
-	}
 	before := f.profilesOf(key.site)
-	p, changed := before.apply(fact, now)
+	p, changed := before.apply(fact, f.now(site, stamp))
 	if !changed {
 		return
 	}
@@ -164,6 +157,17 @@ func (f *facts) applyProfile(key factKey, fact *event.Fact, stamp int64) {
 	if a, ok := p.accounts.Get(key.key); key.kind == event.FactAccount && ok && (a.Past != nil || a.Gone) {
 		f.past[key.site] = append(f.past[key.site], pastVersion{key.key, a.Since})
 	}
+}
+
+// now is a site's clock as of a message. The caller holds mu.
+func (f *facts) now(site *event.Site, stamp int64) int64 {
+	if site.Clock != event.ClockEvent {
+		return stamp
+	}
+	if now, ok := f.clocks[site.ID]; ok {
+		return now
+	}
+	return always // before the site's time began
 }
 
 // forget lets go of what no question can need any more: with every minute of
@@ -207,14 +211,14 @@ func (f *facts) forgetUses(site string, now int64) {
 	f.setProfiles(site, f.profilesOf(site).withoutOver(now, func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
 }
 
-// erase forgets what is known of a reader.
-func (f *facts) erase(site, reader string) {
+// erase forgets what is known of a reader, by a message with this stamp.
+func (f *facts) erase(site, reader string, stamp int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sites[site] == nil {
 		return
 	}
-	f.setProfiles(site, f.profilesOf(site).without(reader, func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
+	f.setProfiles(site, f.profilesOf(site).without(reader, f.now(f.sites[site], stamp), func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
 	for k := range f.values {
 		if k.kind == event.FactEmptied && k.site == site && strings.HasPrefix(k.key, event.MeterKey(reader, "")) {
 			delete(f.values, k)
@@ -223,6 +227,30 @@ func (f *facts) erase(site, reader string) {
 	}
 	if account, ok := strings.CutPrefix(reader, accountPrefix); ok {
 		f.past[site] = slices.DeleteFunc(f.past[site], func(v pastVersion) bool { return v.id == account })
+	}
+}
+
+// erased returns when a reader was erased last, by site.
+func (f *facts) erased() map[string]int64 {
+	out := map[string]int64{}
+	if all := f.profiles.Load(); all != nil {
+		for site, p := range *all {
+			if p.erased != 0 {
+				out[site] = p.erased
+			}
+		}
+	}
+	return out
+}
+
+// setErased restores what erased returned.
+func (f *facts) setErased(all map[string]int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for site, at := range all {
+		p := *f.profilesOf(site)
+		p.erased = at
+		f.setProfiles(site, &p)
 	}
 }
 

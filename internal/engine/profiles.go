@@ -25,6 +25,7 @@ type Profiles struct {
 	stored   map[string]*event.List // as the log has them
 	lists    *lists                 // the same, ready to be asked
 	zone     *time.Location         // of the site
+	erased   int64                  // when a reader was erased last; 0: never
 }
 
 // seats are the readers who have a place on a list. It is immutable. As none is
@@ -36,6 +37,10 @@ type seats struct {
 }
 
 var noProfiles = &Profiles{lists: newLists(nil), zone: time.UTC}
+
+// ErasedSince says whether a reader of the site was erased at an instant of its
+// clock or later.
+func (p *Profiles) ErasedSince(t int64) bool { return p.erased != 0 && p.erased >= t }
 
 // Account returns what holds of an account now, nil if nothing is known.
 func (p *Profiles) Account(id string) *Account {
@@ -420,11 +425,12 @@ func (p *Profiles) value(kind, key string) []byte {
 	return value
 }
 
-// without returns the profiles without anything about a reader, and calls gone
-// with the facts that went or changed by it. What the reader used up stays used
-// up, under no name.
-func (p *Profiles) without(reader string, gone func(kind, key string)) *Profiles {
+// without returns the profiles without anything about a reader that is erased at
+// an instant of the site's clock, and calls gone with the facts that went or
+// changed by it. What the reader used up stays used up, under no name.
+func (p *Profiles) without(reader string, now int64, gone func(kind, key string)) *Profiles {
 	q := *p
+	q.erased = now
 	if account, ok := strings.CutPrefix(reader, accountPrefix); ok {
 		if _, ok := q.accounts.Get(account); ok {
 			q.accounts = q.accounts.Delete(account)
