@@ -211,7 +211,13 @@ func (w *world) plain(view *engine.View, b simulate.Block, from, to int64) (*sim
 	out := &simulate.Result{Tally: simulate.Tally{ByClause: map[string]int{}}}
 	denied, deniedOn := map[string]bool{}, map[string]bool{}
 	rows := slices.Clone(w.rows)
-	slices.SortStableFunc(rows, func(a, b event.Event) int { return cmp.Compare(a.Time, b.Time) })
+	last := func(ev *event.Event) int { // an account's own come after those of its devices
+		if strings.HasPrefix(ev.Device, "account:") {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(rows, func(a, b event.Event) int { return cmp.Or(cmp.Compare(a.Time, b.Time), last(&a)-last(&b)) })
 	for i := range rows {
 		ev := &rows[i]
 		if ev.Time < max(from, view.From) || ev.Time >= to {
