@@ -19,6 +19,7 @@ type question struct {
 	item   string
 	at     int64 // Unix milliseconds
 	given  *Given
+	seen   *record // what the events of a claimed device came to; nil: the reader's are read
 	// commit says that it is decided to be kept: what was burned before counts
 	// whatever its time, and a seat that the reader does not have entitles nobody.
 	commit bool
@@ -49,6 +50,7 @@ func decide(q *question) *decision {
 	item := q.reader.Items.Canonical(q.item)
 	v := segment.View(q.plan, q.reader, q.at)
 	r := newRecord(q.access)
+	r.see(q.seen)
 	v.Item, v.Facts = item, r
 	v.Profile = &profile{v.Profile, q}
 	v.Burns = &burns{q}

@@ -61,7 +61,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 			t.Given.Session.Burns = ReadBurns(raw)
 		}
 	}
-	q := question{plan: program.Plan, access: block, reader: c.Reader, item: t.Item, at: t.At, given: &t.Given, commit: true}
+	q := question{plan: program.Plan, access: block, reader: c.Reader, item: t.Item, at: t.At, given: &t.Given, seen: t.seen(program, block), commit: true}
 	made := decide(&q)
 	now := made // what is decided; what was shown stays
 	if t.Shown.stopped() && t.Clause < len(block.Clauses) {

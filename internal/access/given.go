@@ -88,6 +88,7 @@ const (
 	givenLink
 	givenColumns
 	givenSession
+	givenClaimed
 	givenKnown = 1<<iota - 1
 )
 
@@ -114,6 +115,7 @@ func (g *Given) append(dst []byte, columns bool, cut int) []byte {
 	}
 	set(givenColumns, columns && n > 0)
 	set(givenSession, g.Session != nil)
+	set(givenClaimed, g.Session != nil && g.Session.Claimed)
 	dst = append(dst, parts)
 	if parts&givenEntitlements != 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(g.Entitlements)))
@@ -197,7 +199,7 @@ func (r *bytesReader) given() (g Given) {
 		}
 	}
 	if parts&givenSession != 0 {
-		g.Session = &Session{User: r.text()}
+		g.Session = &Session{User: r.text(), Claimed: parts&givenClaimed != 0}
 	}
 	return g
 }

@@ -54,6 +54,28 @@ func (r *record) Looked(e *plan.Expr, v value.Value) {
 	}
 }
 
+// ofEvents tells whether an expression rests on what the reader has done before.
+func ofEvents(e *plan.Expr) bool {
+	switch e.Op {
+	case plan.FoldValue, plan.SegmentMember, plan.ReaderFirstSeen, plan.ExperimentArm:
+		return true
+	}
+	return false
+}
+
+// see takes over what another record of the block, if it is not nil, knows of the
+// reader's events.
+func (r *record) see(of *record) {
+	if of == nil {
+		return
+	}
+	for i, e := range r.looks {
+		if ofEvents(e) {
+			r.found[i] = of.found[i]
+		}
+	}
+}
+
 // A record is written as
 //
 //	1 byte    version, 1

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,9 +66,12 @@ type Ask struct {
 	// Reader is who asks, device:ID or account:ID. An account may come with the
 	// Device that it is proven on, whose rows and burns are the account's by that.
 	Reader, Device string
-	Item           string
-	Given          Given
-	Token          identity.Status // of the token that came
+	// Claimed is a reader, device:ID, that a session says to be: its events are seen
+	// in place of Reader's.
+	Claimed string
+	Item    string
+	Given   Given
+	Token   identity.Status // of the token that came
 	// At is the instant that is asked about, Unix ms; 0: the site's now. Commits
 	// may name it on sites with clock "event" only.
 	At     int64
@@ -221,10 +225,28 @@ func (a *attempt) decide(ctx context.Context) (*Verdict, error) {
 	if err := a.write(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.ticket.pack(false, nil); err != nil {
+	if err := a.look(ctx); err != nil {
 		return nil, err
 	}
 	return a.commit(ctx, &a.ask.Given.Columns)
+}
+
+// look lays the ticket of a commit out, with what a claimed device's events come
+// to: where the commit is applied they are out of reach.
+func (a *attempt) look(ctx context.Context) error {
+	if a.ask.Claimed == "" {
+		return a.ticket.pack(false, nil)
+	}
+	t := *a.ticket
+	var failed error
+	err := a.inTurn(ctx, func(_ *question, d *decision) { failed = t.pack(false, t.looked(d)) })
+	if err == nil {
+		err = failed
+	}
+	if err == nil {
+		a.ticket = &t
+	}
+	return err
 }
 
 // ready waits until the engine has what the answer must include, the device's
@@ -248,8 +270,8 @@ func (a *attempt) ready(ctx context.Context) error {
 // inTurn decides on the state that is applied, and calls fn with it. Without an
 // error fn has run; with one it may still run, so what it sets is not to be read.
 func (a *attempt) inTurn(ctx context.Context, fn func(*question, *decision)) error {
-	q := question{plan: a.program.Plan, access: a.block, item: a.ticket.Item, at: a.ticket.At, given: &a.ticket.Given}
-	return a.Engine.InTurn(ctx, a.ask.Site.ID, a.ticket.Reader, func(r *engine.Reader) {
+	q := question{plan: a.program.Plan, access: a.block, item: a.ticket.Item, at: a.ticket.At, given: &a.ticket.Given, seen: a.ticket.seen(a.program, a.block)}
+	return a.Engine.InTurn(ctx, a.ask.Site.ID, cmp.Or(a.ask.Claimed, a.ticket.Reader), func(r *engine.Reader) {
 		q.reader = r
 		fn(&q, decide(&q))
 	})
@@ -265,7 +287,7 @@ func (a *attempt) bare(ctx context.Context) (*Verdict, error) {
 			return
 		}
 		t.Shown, t.Clause = showing(d.Clause.Outcome), d.Index
-		failed = t.pack(true, func(dst []byte, limit, cut int) []byte { return d.record.append(dst, t.At, limit, cut) })
+		failed = t.pack(true, t.looked(d))
 		v = d.verdict(t.Version, "", t.Reader)
 		if a.ask.Segments {
 			v.Segments = segmentsOf(d)

@@ -15,6 +15,10 @@ type Session struct {
 	// identity of the day.
 	User  string
 	Burns []engine.Burn
+	// Claimed says that the reader has named a device of which nothing is proven.
+	// Decisions see its events, as they were when it was decided, and leave their
+	// rows with User.
+	Claimed bool
 }
 
 // Limits of the burns in a session. The oldest go first.

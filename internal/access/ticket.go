@@ -8,6 +8,7 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/rubric/plan"
 )
 
@@ -44,6 +45,32 @@ type ticket struct {
 type shown byte
 
 func showing(o plan.Outcome) shown { return shown(o) + 1 }
+
+// seen returns what the events of the device came to that a session claims; nil: of
+// no such device, or it is not known yet.
+func (t *ticket) seen(p *program.Compiled, a *plan.Access) *record {
+	if t.Given.Session == nil || !t.Given.Session.Claimed || len(t.Record) == 0 || p.Version != t.Version {
+		return nil
+	}
+	r, err := readRecord(t.Record, p.Plan, a, t.At)
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// looked returns what writes what a decision has looked up, for pack. Of a claimed
+// device it is all that may be asked of its events.
+func (t *ticket) looked(d *decision) func(dst []byte, limit, cut int) []byte {
+	if s := t.Given.Session; s != nil && s.Claimed {
+		for _, e := range d.record.looks {
+			if ofEvents(e) {
+				d.view.Expr(e)
+			}
+		}
+	}
+	return func(dst []byte, limit, cut int) []byte { return d.record.append(dst, t.At, limit, cut) }
+}
 
 // stopped says whether a wall was shown.
 func (s shown) stopped() bool { return s > showing(plan.Allow) }

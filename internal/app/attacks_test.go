@@ -187,3 +187,76 @@ func removeAll(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
+
+// TestClaimedDevice: whoever names another's device, without proof, is judged by its
+// events, and leaves nothing with it.
+func TestClaimedDevice(t *testing.T) {
+	s := openNewsroom(t, Config{}, `,"name":"News"`)
+	s.want(200, "PUT", "/v1/sites/news/program", rootKey, asJSON(map[string]any{"files": map[string]string{"main": story + `
+access devoted (deadline: 10s) {
+  deny  spent if fan and monthly.left < 1 offers plans
+  allow again if item in monthly
+  allow loyal if fan burns monthly
+  deny  rest offers plans
+}`}}))
+	s.want(200, "POST", "/v1/events?site=news", rootKey, `[{"type":"page_view","device":"victim","item":"a1"},{"type":"page_view","device":"victim","item":"a2"}]`)
+	s.verdict("victim", "a9", true)
+	const list = "/v1/sites/news/readers/device:victim/decisions"
+	before := s.want(200, "GET", list, rootKey, "").body
+
+	cookie := "X-None: x"
+	ask := func(device, item string, commit bool) map[string]any {
+		t.Helper()
+		r := s.want(200, "POST", "/v1/sites/news/decisions", s.writeKey, fmt.Sprintf(`{"access":"devoted","reader":{"device":%q},"item":{"id":%q},"commit":%t}`, device, item, commit), cookie)
+		if set, _, ok := strings.Cut(r.header.Get("Set-Cookie"), ";"); ok {
+			cookie = "Cookie: " + set
+		}
+		v := r.json(t)
+		if !strings.HasPrefix(v["reader"].(string), "device:~") {
+			t.Fatalf("a claimed device is the reader: %v", v)
+		}
+		return v
+	}
+	is := func(v map[string]any, clause, commit string) {
+		t.Helper()
+		if v["clause"] != clause || v["commit"] != commit {
+			t.Fatalf("%v, want %s, %s", v, clause, commit)
+		}
+	}
+	is(ask("victim", "a1", true), "loyal", "burned")
+	is(ask("stranger", "a2", true), "rest", "denied")
+	bare := ask("victim", "a2", false)["decision_id"].(string)
+	commit := func(id string) map[string]any {
+		t.Helper()
+		r := s.want(200, "POST", "/v1/sites/news/decisions/"+id+"/commit", s.writeKey, "", cookie)
+		if set, _, ok := strings.Cut(r.header.Get("Set-Cookie"), ";"); ok {
+			cookie = "Cookie: " + set
+		}
+		return r.json(t)
+	}
+	is(commit(bare), "loyal", "burned")
+	is(commit(bare), "loyal", "burned")
+	shown := ask("victim", "a4", false)["decision_id"].(string)
+	is(ask("victim", "a1", true), "again", "again")
+	is(ask("victim", "a3", true), "loyal", "burned")
+	is(commit(shown), "spent", "refused")
+	for i := range 60 {
+		v := ask("victim", fmt.Sprint("b", i), true)
+		is(v, "spent", "denied")
+		shown = v["decision_id"].(string)
+	}
+
+	if after := s.want(200, "GET", list, rootKey, "").body; after != before {
+		t.Errorf("the victim's decisions:\n%s\nwant\n%s", after, before)
+	}
+	if v := s.verdict("victim", "x", false); v["meter"].(map[string]any)["used"] != 1.0 {
+		t.Errorf("the victim's meter: %v", v)
+	}
+	why := s.want(200, "GET", "/v1/sites/news/decisions/"+bare, rootKey, "").json(t)
+	if why["clause"] != "loyal" || !strings.HasPrefix(why["reader"].(string), "device:~") || !strings.Contains(asJSON(why["facts"]), `"code":"fan"`) {
+		t.Errorf("why: %v", why)
+	}
+	if found := s.want(200, "GET", "/v1/sites/news/decisions?code="+shown[len(shown)-8:], rootKey, "").body; !strings.Contains(found, shown) {
+		t.Errorf("by its code: %s", found)
+	}
+}

@@ -109,7 +109,7 @@ func (a *asker) any(q *question, out *access.Ask, fail func(field, code, message
 }
 
 // self names the reader of a write key's question: who sends it. A device that
-// only the body names is a claim: decisions see its events, and nothing else.
+// only the body names is a claim: decisions see its events, and nothing else is its.
 func (a *asker) self(q *question, out *access.Ask) error {
 	if q.account != "" && q.account != a.account || q.device != "" && a.own.Device != "" && q.device != a.own.Device {
 		return errNotYours()
@@ -121,9 +121,10 @@ func (a *asker) self(q *question, out *access.Ask) error {
 	case a.own.Device != "":
 		out.Reader = engine.ReaderName(a.own.Device)
 	default:
+		out.Reader = a.session.user
 		out.Given.Session = &access.Session{User: a.session.user, Burns: a.session.burns}
-		if out.Reader = a.session.user; q.device != "" {
-			out.Reader = engine.ReaderName(q.device)
+		if q.device != "" {
+			out.Claimed, out.Given.Session.Claimed = engine.ReaderName(q.device), true
 		}
 	}
 	return nil
