@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -151,7 +152,7 @@ func (u *upkeep) snapshot(ctx context.Context) error {
 		return err
 	}
 	for _, site := range u.engine.Sites() {
-		if err := u.readers(ctx, site.ID, write); err != nil {
+		if err := u.readers(ctx, site.ID, write); err != nil && !errors.Is(err, engine.ErrUnknownSite) { // it was removed since
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -196,5 +197,59 @@ func TestLogTimeMovesWhileNobodyWrites(t *testing.T) {
 	}
 	if got := n.engine.LogTime(); got != c.now().UnixMilli() {
 		t.Errorf("log time %s, want %s", time.UnixMilli(got).UTC(), c.now().UTC())
+	}
+}
+
+// TestSiteRemovedDuringSnapshot: of a site that is removed while its readers are
+// written into the log again nothing comes to the one that is made in its place.
+func TestSiteRemovedDuringSnapshot(t *testing.T) {
+	c := newClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	n, _ := up(t, Config{Data: t.TempDir(), Now: c.now})
+	putSite(t, n, event.Site{ID: "news"})
+	view(t, n, "news", "d1", c.now())
+	removed := make(chan error, 1)
+	var told []event.Fact
+	err := n.upkeep().readers(t.Context(), "news", func(f event.Fact) error {
+		if told = append(told, f); len(told) == 1 {
+			go func() {
+				_, err := n.facts.CommitFacts(t.Context(), event.Fact{Kind: event.FactSite, Site: "news", Key: "news"})
+				removed <- err
+			}()
+			for len(removed) == 0 && n.facts.erasing.TryRLock() { // until it is removed, or waits
+				n.facts.erasing.RUnlock()
+				runtime.Gosched()
+			}
+			if len(removed) > 0 {
+				t.Error("a site is removed while its readers are written")
+				putSite(t, n, event.Site{ID: "news"})
+			}
+		}
+		_, err := n.facts.CommitFacts(t.Context(), f)
+		return err
+	})
+	if err != nil || len(told) == 0 {
+		t.Fatal(len(told), err)
+	}
+	if err := <-removed; err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(told, event.Fact{Kind: event.FactItem, Site: "news", Key: "a1", Value: []byte(`{"title":"One"}`)}) {
+		putFact(t, n, f) // as of a request that came before
+	}
+	if err := n.upkeep().snapshot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	putSite(t, n, event.Site{ID: "news"})
+	v, err := n.engine.View(t.Context(), "news", n.log.Last())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range v.Shards {
+		if readers := s.Subjects.Len(); readers > 0 {
+			t.Errorf("%d readers of the site that is gone", readers)
+		}
+	}
+	if value, ok := n.engine.Fact(event.FactItem, "news", "a1"); ok {
+		t.Errorf("an item of the site that is gone: %s", value)
 	}
 }

@@ -15,19 +15,24 @@ import (
 type factGate struct {
 	*eventlog.Committer
 	mu sync.RWMutex
-	// erasing keeps erasures, and meters that are emptied, apart from the snapshot
-	// of readers: what it read before one it must not write after it. It is taken
-	// before mu.
+	// erasing keeps erasures, meters that are emptied and sites that are removed apart
+	// from the snapshot of readers: what it read before one it must not write after
+	// it. It is taken before mu.
 	erasing sync.RWMutex
 }
 
 // CommitFacts writes facts as the committer does, while no snapshot reads.
 func (g *factGate) CommitFacts(ctx context.Context, facts ...event.Fact) (event.Position, error) {
-	if slices.ContainsFunc(facts, func(f event.Fact) bool { return f.Kind == event.FactErase || f.Kind == event.FactEmpty }) {
+	if slices.ContainsFunc(facts, erases) {
 		g.erasing.Lock()
 		defer g.erasing.Unlock()
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.Committer.CommitFacts(ctx, facts...)
+}
+
+// erases says whether a fact takes away what the snapshot of readers may have read.
+func erases(f event.Fact) bool {
+	return f.Kind == event.FactErase || f.Kind == event.FactEmpty || f.Kind == event.FactSite && len(f.Value) == 0
 }

@@ -198,7 +198,7 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 	_, known := e.facts.site(own.Site)
 	switch {
 	case f.Kind == event.FactSeen:
-		return each(func(s *shard) { s.seen(&own) })
+		return !known || each(func(s *shard) { s.seen(&own) })
 	case f.Kind == event.FactPair:
 		return !known || each(func(s *shard) { s.pairs(&own) })
 	case f.Kind == event.FactBurns:

@@ -65,6 +65,9 @@ func (f *facts) apply(fact *event.Fact, stamp int64) {
 	key := factKey{strings.Clone(fact.Kind), strings.Clone(fact.Site), strings.Clone(fact.Key)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if key.site != "" && key.kind != event.FactSite && f.sites[key.site] == nil {
+		return // it was removed since, and may be made again
+	}
 	if isProfile(key.kind) {
 		f.applyProfile(key, fact, stamp)
 		return
