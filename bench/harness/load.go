@@ -1,13 +1,7 @@
 package harness
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strconv"
 	"sync"
@@ -36,10 +30,10 @@ type Load struct {
 	// has one request under way. An error counts as broken.
 	Ask func(i int, n uint64) error
 	// Read, if set, is given the body of each answer of status 200, valid until it
-	// returns, from the connection's goroutine.
+	// returns. It is called for one answer at a time.
 	Read func(n uint64, body []byte)
-	// Answered, if set, is called after each answer, from the connection's
-	// goroutine.
+	// Answered, if set, is called after each answer; with Ask from several
+	// goroutines.
 	Answered func(n uint64, a Answer)
 }
 
@@ -71,27 +65,20 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	if l.Body == nil {
 		l.Body = PageViews
 	}
-	reports := make([]LoadReport, l.Connections)
-	errs := make([]error, l.Connections)
-	conns := make([]*conn, l.Connections)
-	for i := range conns { // before the clock starts: connections are not what is measured
-		if l.Ask != nil {
-			break
+	if l.Ask == nil {
+		r, err := l.drive(ctx)
+		if r != nil {
+			r.sort()
 		}
-		var err error
-		if conns[i], err = dial(l.Addr, l.WriteKey); err != nil {
-			for _, c := range conns[:i] {
-				c.Close()
-			}
-			return nil, err
-		}
+		return r, err
 	}
+	reports := make([]LoadReport, l.Connections)
 	var wg sync.WaitGroup
 	var next atomic.Uint64 // number of the next request
 	start := time.Now()
 	end := start.Add(l.Duration)
 	for i := range l.Connections {
-		wg.Go(func() { errs[i] = l.connection(ctx, i, conns[i], &next, &reports[i], start, end) })
+		wg.Go(func() { l.asking(ctx, i, &next, &reports[i], start, end) })
 	}
 	wg.Wait()
 	sum := &LoadReport{Took: time.Since(start)}
@@ -105,19 +92,18 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 		sum.Broken += r.Broken
 	}
 	sum.Offered = next.Load()
-	slices.Sort(sum.Accepted)
-	slices.Sort(sum.Due)
-	slices.Sort(sum.Refused)
-	return sum, errors.Join(errs...)
+	sum.sort()
+	return sum, nil
 }
 
-func (l *Load) connection(ctx context.Context, i int, c *conn, next *atomic.Uint64, r *LoadReport, start, end time.Time) error {
-	defer func() {
-		if c != nil {
-			c.Close()
-		}
-	}()
-	var body []byte
+func (r *LoadReport) sort() {
+	slices.Sort(r.Accepted)
+	slices.Sort(r.Due)
+	slices.Sort(r.Refused)
+}
+
+// asking asks on connection i.
+func (l *Load) asking(ctx context.Context, i int, next *atomic.Uint64, r *LoadReport, start, end time.Time) {
 	for ctx.Err() == nil {
 		n := next.Add(1) - 1
 		due := time.Now()
@@ -126,59 +112,25 @@ func (l *Load) connection(ctx context.Context, i int, c *conn, next *atomic.Uint
 		}
 		if due.After(end) {
 			next.Add(^uint64(0))
-			return nil
+			return
 		}
 		if wait := time.Until(due); wait > 0 {
 			time.Sleep(wait) // the schedule of an open loop
 		}
-		if c == nil && l.Ask == nil {
-			var err error
-			if c, err = dial(l.Addr, l.WriteKey); err != nil {
-				r.Broken++
-				if ctx.Err() != nil {
-					return nil
-				}
-				return err
-			}
-		}
-		switch {
-		case l.Ask != nil:
-		case l.Request != nil:
-			c.buf = l.Request(c.buf[:0], n)
-		default:
-			body = l.Body(body[:0], n, l.Batch)
-			c.lay(body)
-		}
 		sent := time.Now()
-		status, retry, keep, err := 200, false, true, error(nil)
-		if l.Ask != nil {
-			err = l.Ask(i, n)
-		} else {
-			status, retry, keep, err = c.exchange()
-		}
+		err := l.Ask(i, n)
 		now := time.Now()
-		a := Answer{Status: status, RetryAfter: retry, Waited: now.Sub(due), Took: now.Sub(sent)}
+		a := Answer{Status: 200, Waited: now.Sub(due), Took: now.Sub(sent)}
 		if err != nil {
+			a.Status = 0
 			r.Broken++
-			if c != nil {
-				c.Close()
-				c = nil
-			}
 		} else {
 			r.add(a)
-			if l.Read != nil && l.Ask == nil && status == 200 {
-				l.Read(n, c.body)
-			}
-			if !keep {
-				c.Close()
-				c = nil
-			}
 		}
 		if l.Answered != nil {
 			l.Answered(n, a)
 		}
 	}
-	return nil
 }
 
 func (r *LoadReport) add(a Answer) {
@@ -226,73 +178,4 @@ func PageViews(dst []byte, n uint64, batch int) []byte {
 		dst = append(dst, ']')
 	}
 	return dst
-}
-
-// conn is one HTTP/1.1 connection.
-type conn struct {
-	net.Conn
-	r    *bufio.Reader
-	head []byte
-	buf  []byte // the request
-	body []byte // of the answer
-}
-
-func dial(addr, key string) (*conn, error) {
-	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
-	if err != nil {
-		return nil, err
-	}
-	head := fmt.Appendf(nil, "POST /v1/events HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: ", addr, key)
-	return &conn{Conn: c, r: bufio.NewReaderSize(c, 4096), head: head}, nil
-}
-
-// lay lays out a request for POST /v1/events.
-func (c *conn) lay(body []byte) {
-	c.buf = append(c.buf[:0], c.head...)
-	c.buf = strconv.AppendInt(c.buf, int64(len(body)), 10)
-	c.buf = append(c.buf, "\r\n\r\n"...)
-	c.buf = append(c.buf, body...)
-}
-
-// exchange sends the request in buf and reads the answer. keep is false when the
-// server closes the connection.
-func (c *conn) exchange() (status int, retryAfter, keep bool, err error) {
-	c.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := c.Write(c.buf); err != nil {
-		return 0, false, false, err
-	}
-	line, err := c.r.ReadSlice('\n')
-	if err != nil {
-		return 0, false, false, err
-	}
-	if len(line) < 12 {
-		return 0, false, false, fmt.Errorf("status line %q", line)
-	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, false, false, fmt.Errorf("status line %q", line)
-	}
-	length, keep := 0, true
-	for {
-		if line, err = c.r.ReadSlice('\n'); err != nil {
-			return 0, false, false, err
-		}
-		if len(line) <= 2 {
-			break
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimSpace(value)
-		switch {
-		case bytes.EqualFold(name, []byte("content-length")):
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return 0, false, false, err
-			}
-		case bytes.EqualFold(name, []byte("retry-after")):
-			retryAfter = true
-		case bytes.EqualFold(name, []byte("connection")):
-			keep = !bytes.EqualFold(value, []byte("close"))
-		}
-	}
-	c.body = slices.Grow(c.body[:0], length)[:length]
-	_, err = io.ReadFull(c.r, c.body)
-	return status, retryAfter, keep, err
 }

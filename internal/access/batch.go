@@ -2,8 +2,9 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"math"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,9 +38,7 @@ func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v 
 // plain says whether a question is a commit before which nothing has to be read or
 // written.
 func (a *Ask) plain() bool {
-	g := &a.Given
-	joins := a.Device != "" && strings.HasPrefix(a.Reader, "account:")
-	return a.Commit && !joins && g.Session == nil && len(g.Lists) == 0 && g.Link == nil
+	return a.Commit && !a.joins() && a.Given.Session == nil && !a.Given.writes()
 }
 
 // commitAll commits plain questions together.
@@ -61,22 +60,30 @@ func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v 
 	}
 	together := time.Duration(0) // as long as all of them may take one by one
 	for _, a := range attempts {
-		together += a.deadline()
+		together += a.limit
 	}
-	limited, cancel := context.WithTimeout(ctx, together)
-	defer cancel()
-	on := make([]*commitment, len(attempts))
-	errs := make([]error, len(attempts))
-	for i, a := range attempts {
-		on[i], errs[i] = a.start(limited)
+	var running sync.WaitGroup
+	running.Add(len(attempts))
+	for _, a := range attempts {
+		a.limit, a.policy, a.wait = together, true, true
+		_ = a.start(running.Done) // it waits
 	}
-	for i, a := range attempts {
-		var v *Verdict
-		err := errs[i]
-		if err == nil {
-			v, err = on[i].wait(limited)
+	all := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-ctx.Done():
+		for _, a := range attempts {
+			a.end(answer{err: fmt.Errorf("wait for the decisions: %w", ctx.Err())})
 		}
-		if v, err = a.answer(ctx, v, err); err != nil {
+		<-all
+	}
+	for i, a := range attempts {
+		v, err := a.result()
+		if err != nil {
 			if failed == nil {
 				failed = err
 			}
@@ -85,16 +92,4 @@ func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v 
 		each(i, v)
 	}
 	return failed
-}
-
-// start sends the commit of a plain question to the log.
-func (a *attempt) start(ctx context.Context) (*commitment, error) {
-	if err := a.Engine.Wait(ctx, a.ask.Position); err != nil {
-		return nil, err
-	}
-	a.ticket.Given = a.ask.Given.used(a.block)
-	if err := a.ticket.pack(false, nil); err != nil {
-		return nil, err
-	}
-	return a.submit(&a.ask.Given.Columns)
 }

@@ -2,11 +2,13 @@ package access
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/rubric/plan"
 )
@@ -44,12 +46,12 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	asked, _, _ := c.Property(propAsked)
 	t, err := askedTicket(asked, c.Reader.Name, c.Text(event.ColItem), c.Time)
 	if err != nil {
-		call.failed(err)
+		call.end(answer{err: err})
 		return engine.Outcome{}
 	}
 	program, block, err := d.find(c.Reader.Site, t)
 	if err != nil {
-		call.failed(err)
+		call.end(answer{err: err})
 		return engine.Outcome{}
 	}
 	for column := range event.NumColumns {
@@ -82,7 +84,12 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 		out.Burn = now.burn()
 	}
 	if call != nil {
-		call.decided(now, program.Version, made, burned)
+		v := now.verdict(program.Version, call.id, call.reader)
+		v.Burned = burned
+		if call.segments {
+			v.Segments = segmentsOf(made)
+		}
+		call.end(answer{verdict: v})
 	}
 	return out
 }
@@ -143,47 +150,6 @@ func (d *decision) properties(version int, asked, code string) []event.Property 
 	return out
 }
 
-// call is a commit on its way and what came of it, once done is closed. Requests
-// that commit one decision at the same time share it.
-type call struct {
-	reader, id string
-	segments   bool // one of them asks for them
-	waiters    int
-	done       chan struct{}
-	verdict    *Verdict
-	err        error
-}
-
-// decided tells the verdict.
-func (c *call) decided(d *decision, version int, made *decision, burned *engine.Burn) {
-	c.verdict = d.verdict(version, c.id, c.reader)
-	c.verdict.Burned = burned
-	if c.segments {
-		c.verdict.Segments = segmentsOf(made)
-	}
-	close(c.done)
-}
-
-// failed tells that there is none.
-func (c *call) failed(err error) {
-	if c != nil {
-		c.err = err
-		close(c.done)
-	}
-}
-
-// answer returns what came of it to one of those who waited.
-func (c *call) answer(segments bool) (*Verdict, error) {
-	if c.err != nil {
-		return nil, c.err
-	}
-	v := *c.verdict
-	if !segments {
-		v.Segments = nil
-	}
-	return &v, nil
-}
-
 // segmentsOf returns the segments of a decision's reader; it is never nil.
 func segmentsOf(d *decision) []string {
 	if names := d.view.Segments(); names != nil {
@@ -192,9 +158,38 @@ func segmentsOf(d *decision) []string {
 	return []string{}
 }
 
+// call is a commit on its way. Requests that commit one decision at the same time
+// share it.
+type call struct {
+	code       string
+	reader, id string
+	segments   bool // one of them asks for them
+	waiters    []*attempt
+	sub        eventlog.Submission
+	event      [1]event.Event
+}
+
+// end tells those who wait what came of it. Who took the call out of waiting ends
+// it.
+func (c *call) end(with answer) {
+	if c == nil {
+		return
+	}
+	for _, a := range c.waiters {
+		own := with
+		if with.verdict != nil {
+			v := *with.verdict // each answers with its own
+			if own.verdict = &v; !a.ask.Segments {
+				v.Segments = nil
+			}
+		}
+		a.end(own)
+	}
+}
+
 // waiting are the calls for which commits are on their way, by the code of the
 // decision. Each is a request that is being answered, so their number is bounded
-// by maxWaiting. Who takes a call out of it ends it.
+// by maxWaiting.
 type waiting struct {
 	mu    sync.Mutex
 	calls map[string]*call
@@ -202,42 +197,48 @@ type waiting struct {
 
 const maxWaiting = 1 << 16
 
-// join adds a waiter to the call of a decision, which begins with the first. It is
-// nil if there are too many.
-func (w *waiting) join(code, reader, id string, segments bool) (c *call, first bool) {
+// join adds a waiter to the call of its decision, which begins with the first. It
+// is nil if there are too many.
+func (w *waiting) join(code string, a *attempt) (c *call, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c = w.calls[code]; c == nil {
 		if len(w.calls) >= maxWaiting {
 			return nil, false
 		}
-		c, first = &call{reader: reader, id: id, done: make(chan struct{})}, true
+		c, first = &call{code: code, reader: a.ticket.Reader, id: a.id}, true
 		w.calls[code] = c
 	}
-	c.waiters++
-	c.segments = c.segments || segments
+	c.waiters = append(c.waiters, a)
+	c.segments = c.segments || a.ask.Segments
 	return c, first
 }
 
 // leave takes a waiter off, and forgets the call with the last.
-func (w *waiting) leave(code string, c *call) {
+func (w *waiting) leave(c *call, a *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.waiters--; c.waiters == 0 && w.calls[code] == c {
-		delete(w.calls, code)
+	if w.calls[c.code] != c {
+		return // it is being ended
+	}
+	if i := slices.Index(c.waiters, a); i >= 0 {
+		c.waiters = slices.Delete(c.waiters, i, i+1)
+	}
+	if len(c.waiters) == 0 {
+		delete(w.calls, c.code)
 	}
 }
 
 // end ends a call without a verdict, if it has not ended.
-func (w *waiting) end(code string, c *call, err error) {
+func (w *waiting) end(c *call, err error) {
 	w.mu.Lock()
-	open := w.calls[code] == c
+	open := w.calls[c.code] == c
 	if open {
-		delete(w.calls, code)
+		delete(w.calls, c.code)
 	}
 	w.mu.Unlock()
 	if open {
-		c.failed(err)
+		c.end(answer{err: err})
 	}
 }
 

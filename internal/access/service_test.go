@@ -227,7 +227,7 @@ func TestOneDecisionCommittedAtOnce(t *testing.T) {
 	for waits, sent := 0, 0; waits < n+1 || sent == 0; runtime.Gosched() { // all have come
 		d.decider.waiting.mu.Lock()
 		if c := d.decider.waiting.calls[codeOf(id)]; c != nil {
-			waits = c.waiters
+			waits = len(c.waiters)
 		}
 		d.decider.waiting.mu.Unlock()
 		d.mu.Lock()

@@ -123,6 +123,14 @@ func (t *ticket) pack(columns bool, record func(dst []byte, limit, cut int) []by
 	return errTooLong
 }
 
+// packed lays the ticket of a commit out, unless that was done.
+func (t *ticket) packed() error {
+	if len(t.rest) > 0 {
+		return nil
+	}
+	return t.pack(false, nil)
+}
+
 func (t *ticket) head(dst []byte) []byte {
 	return binary.AppendVarint(appendText(appendText(dst, t.Reader), t.Item), t.At)
 }

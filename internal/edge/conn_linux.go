@@ -51,16 +51,17 @@ type call struct {
 	conn      *conn
 	committed func() // hands the call to its loop's answerer
 
-	buf     []byte // what has been read: the request, and what came after it
-	head    head
-	size    int // of the request in buf
-	q       collect.Request
-	out     collect.Response
-	pending collect.Pending
-	answer  []byte
-	sent    int  // of answer
-	last    bool // the connection ends with this answer
-	left    bool // the answer is the general server's to make
+	buf      []byte // what has been read: the request, and what came after it
+	head     head
+	size     int // of the request in buf
+	q        collect.Request
+	out      collect.Response
+	pending  collect.Pending
+	deciding deciding
+	answer   []byte
+	sent     int  // of answer
+	last     bool // the connection ends with this answer
+	left     bool // the answer is the general server's to make
 }
 
 // Bounds of the buffers of calls: the first, and what is kept for the next
@@ -214,7 +215,7 @@ func (c *conn) rest() {
 // release gives back the call.
 func (c *conn) release() {
 	k := c.call
-	c.call, k.conn = nil, nil
+	c.call, k.conn, k.deciding = nil, nil, deciding{}
 	if cap(k.buf) > keepBuffer {
 		k.buf = make([]byte, 0, firstBuffer)
 	}
@@ -266,13 +267,7 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
 	k.last, k.left = h.close, false
 	if h.asks != asksNothing {
-		if !c.loop.loops.ask(k) {
-			k.server.problem(&k.out, problem.New(http.StatusServiceUnavailable, "the server has more questions than it can answer").
-				WithCode("overloaded").WithRetryAfter(retryCrowded))
-			return c.send(k)
-		}
-		c.state = stateWaiting
-		return false
+		return c.ask(k)
 	}
 	switch k.start() {
 	case collect.Answered:
@@ -282,6 +277,39 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 	}
 	c.state = stateWaiting
 	return false
+}
+
+// ask starts a question about a reader; true if it has been answered.
+func (c *conn) ask(k *call) bool {
+	switch {
+	case k.decide(): // it is on its way
+	case k.left:
+		c.leave()
+		return false
+	case !c.loop.loops.ask(k):
+		k.server.problem(&k.out, problem.New(http.StatusServiceUnavailable, "the server has more questions than it can answer").
+			WithCode("overloaded").WithRetryAfter(retryCrowded))
+		return c.send(k)
+	}
+	c.state = stateWaiting
+	return false
+}
+
+// decide starts a decision for which nothing has to be waited; false for any
+// other question.
+func (k *call) decide() bool {
+	if k.head.asks != asksDecisions {
+		return false
+	}
+	defer k.recover()
+	s := k.server
+	k.deciding = s.cfg.Decisions.read(&k.q, s.cfg.Acked())
+	if k.left = k.deciding.asked == nil; k.left {
+		return false
+	}
+	var ok bool
+	k.deciding.result, ok = s.cfg.Decisions.Front.Start(k.deciding.asked, k.committed)
+	return ok
 }
 
 // start gives the request to the collector.
@@ -299,11 +327,14 @@ func (k *call) work() collect.Stage {
 
 // finish makes the answer after the commit.
 func (k *call) finish() {
-	if k.head.asks != asksNothing {
-		return // it is made
-	}
 	defer k.recover()
-	k.pending.Finish()
+	switch result := k.deciding.result; {
+	case result != nil:
+		answer, err := result()
+		k.left = !k.server.decided(&k.deciding, answer, err, &k.q, &k.out)
+	case k.head.asks == asksNothing:
+		k.pending.Finish()
+	} // the others are made
 }
 
 // ask makes the answer to a question about a reader. It may wait.
@@ -311,7 +342,8 @@ func (k *call) ask() {
 	defer k.committed()
 	defer k.recover()
 	if k.head.asks == asksDecisions {
-		k.left = !k.server.decide(context.Background(), &k.q, &k.out)
+		answer, err := k.server.cfg.Decisions.Front.Answer(context.Background(), k.deciding.asked)
+		k.left = !k.server.decided(&k.deciding, answer, err, &k.q, &k.out)
 		return
 	}
 	k.left = !k.server.cfg.Memberships.answer(context.Background(), &k.q, &k.out)
@@ -333,7 +365,7 @@ func (c *conn) send(k *call) bool {
 	k.last = k.last || k.out.Close || l.closing.Load()
 	k.answer = k.server.appendAnswer(k.answer[:0], &k.head, &k.out, *l.date.Load(), k.last)
 	k.sent = 0
-	k.pending = collect.Pending{}
+	k.pending, k.deciding = collect.Pending{}, deciding{}
 	k.buf = k.buf[:copy(k.buf, k.buf[k.size:])]
 	return c.write()
 }

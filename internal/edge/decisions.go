@@ -26,6 +26,7 @@ type Decisions struct {
 	Front interface {
 		Read(c *ask.Call, body []byte) (*ask.Asked, error)
 		Answer(ctx context.Context, a *ask.Asked) (*ask.Answer, error)
+		Start(a *ask.Asked, done func()) (result func() (*ask.Answer, error), ok bool)
 	}
 	// Problem is the main listener's answer to an error, nil if it only logs it.
 	Problem func(err error) *problem.Problem
@@ -57,25 +58,31 @@ func (d *Decisions) call(q *collect.Request, at event.Position) (*ask.Call, bool
 	return &ask.Call{Site: site, Any: true, Commits: who.Scopes.Has(auth.DecisionsRead | auth.DecisionsWrite), Request: q, Position: at}, ok
 }
 
-// decide answers a request; false, with nothing committed, for one that the main
-// listener's handler has to answer.
-func (s *Server) decide(ctx context.Context, q *collect.Request, out *collect.Response) bool {
-	d := s.cfg.Decisions
-	c, ok := d.call(q, s.cfg.Acked())
+// deciding is a request for decisions that has been read, on its way.
+type deciding struct {
+	asked  *ask.Asked // nil: it is the main listener's to answer
+	result func() (*ask.Answer, error)
+}
+
+// read reads a request.
+func (d *Decisions) read(q *collect.Request, at event.Position) (of deciding) {
+	c, ok := d.call(q, at)
 	if !ok {
-		return false
+		return of
 	}
-	asked, err := d.Front.Read(c, q.Whole)
-	if err != nil {
-		return false
-	}
+	of.asked, _ = d.Front.Read(c, q.Whole)
+	return of
+}
+
+// decided makes the answer of a request; false, with nothing committed, for one
+// that the main listener's handler has to answer.
+func (s *Server) decided(of *deciding, answer *ask.Answer, err error, q *collect.Request, out *collect.Response) bool {
 	var body []byte
-	answer, err := d.Front.Answer(ctx, asked)
 	if err == nil {
 		body, err = answer.Body()
 	}
 	switch {
-	case err != nil && !asked.Commits():
+	case err != nil && !of.asked.Commits():
 		return false
 	case err != nil:
 		s.undecided(q, out, err)

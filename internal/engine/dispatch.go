@@ -54,6 +54,7 @@ func (e *Engine) take(it item) (ok bool) {
 		}
 		return e.Failure() == nil
 	}
+	<-e.room
 	if it.position <= e.received {
 		return true
 	}

@@ -24,7 +24,9 @@ import (
 
 // Errors of the engine.
 var (
-	ErrClosed      = errors.New("engine is closed")
+	ErrClosed = errors.New("engine is closed")
+	// ErrBusy says that there is no room in the queue.
+	ErrBusy        = errors.New("the engine's queue is full")
 	ErrUnknownSite = errors.New("unknown site")
 	// ErrUnknownReader says that a name is none of a reader: device:ID or
 	// account:ID.
@@ -64,14 +66,19 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// queueLen bounds the messages between Apply and the shards.
-const queueLen = 64
+// Bounds of what is between Apply and the shards: messages, which may be large,
+// and with them turns of readers, which are small.
+const (
+	queueMessages = 64
+	queueLen      = queueMessages + 2048
+)
 
 // Engine holds the state of all sites. Its methods are safe for concurrent
 // use, but Apply must be called in log order.
 type Engine struct {
 	cfg    Config
 	queue  chan item
+	room   chan struct{} // has a value for each message in the queue
 	shards []*shard
 	facts  *facts
 	ledger *ledger
@@ -127,7 +134,7 @@ func Open(cfg Config) (*Engine, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{
-		cfg: cfg, queue: make(chan item, queueLen), facts: newFacts(cfg.Address), ledger: newLedger(),
+		cfg: cfg, queue: make(chan item, queueLen), room: make(chan struct{}, queueMessages), facts: newFacts(cfg.Address), ledger: newLedger(),
 		failed: make(chan struct{}), closing: make(chan struct{}), accounts: map[string]bool{},
 	}
 	e.memory.Store(cfg.Memory)
@@ -153,6 +160,13 @@ func Open(cfg Config) (*Engine, error) {
 // come in log order; positions already applied are ignored. It waits while the
 // queue is full. Errors: ErrClosed, ErrFailed.
 func (e *Engine) Apply(position event.Position, message []byte) error {
+	select {
+	case e.room <- struct{}{}:
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	}
 	return e.enqueue(item{position: position, raw: message})
 }
 
@@ -171,6 +185,23 @@ func (e *Engine) enqueue(it item) error {
 		return ErrFailed
 	case <-e.closing:
 		return ErrClosed
+	}
+}
+
+// tryEnqueue is enqueue that returns ErrBusy if the queue is full.
+func (e *Engine) tryEnqueue(it item) error {
+	select {
+	case <-e.failed:
+		return ErrFailed
+	case <-e.closing:
+		return ErrClosed
+	default:
+	}
+	select {
+	case e.queue <- it:
+		return nil
+	default:
+		return ErrBusy
 	}
 }
 

@@ -101,45 +101,19 @@ func newReader(name, own string) Reader {
 // ErrClosed, ErrFailed, ErrPanic where fn has panicked, the context's; with the
 // context's fn may still run.
 func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)) error {
-	own, ok := SubjectName(name)
-	if !ok {
-		return fmt.Errorf("%w %q", ErrUnknownReader, name)
-	}
-	hash := subject.Hash(own)
-	r := newReader(name, own)
-	var known bool
-	var broken error
-	done := make(chan struct{})
-	err := e.enqueue(item{one: e.shards[ShardOf(hash, len(e.shards))],
-		dispatch: func() {
-			if r.Site, known = e.facts.site(site); known {
-				r.Items, r.Profiles, r.Now = e.facts.catalog(site), e.facts.profilesOf(site), e.siteClock(r.Site)
-				r.From = r.Now - r.Site.WindowDuration().Milliseconds()
-			}
-		},
-		command: func(s *shard) {
-			defer close(done)
-			if !known {
-				return
-			}
-			defer func() {
-				if p := recover(); p != nil {
-					broken = fmt.Errorf("reader %s: %w: %v\n%s", name, ErrPanic, p, debug.Stack())
-				}
-			}()
-			if st := s.applier.sites[site]; st != nil {
-				r.From = max(r.From, st.from)
-				ordinal, found := st.subjects.Find(own, hash)
-				r.turn(st, ordinal, found)
-			}
-			fn(&r)
-		},
+	done := make(chan error, 1)
+	err := e.Turn(site, name, true, func(r *Reader, err error) {
+		if err == nil {
+			fn(r)
+		}
+		done <- err
 	})
 	if err != nil {
 		return err
 	}
 	select {
-	case <-done:
+	case err := <-done:
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("reader %s: %w", name, ctx.Err())
 	case <-e.failed:
@@ -147,10 +121,49 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 	case <-e.closing:
 		return ErrClosed
 	}
-	if !known {
-		return fmt.Errorf("%w %q", ErrUnknownSite, site)
+}
+
+// Turn is InTurn without the wait: fn is called in the turn, with the reader or
+// with ErrUnknownSite; never, if the engine stops before; again with ErrPanic, if
+// it panics. If the queue is full Turn waits for room, or returns ErrBusy. Errors:
+// ErrBusy, ErrUnknownReader, ErrClosed, ErrFailed; with one fn is not called.
+func (e *Engine) Turn(site, name string, wait bool, fn func(*Reader, error)) error {
+	own, ok := SubjectName(name)
+	if !ok {
+		return fmt.Errorf("%w %q", ErrUnknownReader, name)
 	}
-	return broken
+	hash := subject.Hash(own)
+	r := newReader(name, own)
+	known := false
+	it := item{one: e.shards[ShardOf(hash, len(e.shards))],
+		dispatch: func() {
+			if r.Site, known = e.facts.site(site); known {
+				r.Items, r.Profiles, r.Now = e.facts.catalog(site), e.facts.profilesOf(site), e.siteClock(r.Site)
+				r.From = r.Now - r.Site.WindowDuration().Milliseconds()
+			}
+		},
+		command: func(s *shard) {
+			if !known {
+				fn(nil, fmt.Errorf("%w %q", ErrUnknownSite, site))
+				return
+			}
+			defer func() {
+				if p := recover(); p != nil {
+					fn(nil, fmt.Errorf("reader %s: %w: %v\n%s", name, ErrPanic, p, debug.Stack()))
+				}
+			}()
+			if st := s.applier.sites[site]; st != nil {
+				r.From = max(r.From, st.from)
+				ordinal, found := st.subjects.Find(own, hash)
+				r.turn(st, ordinal, found)
+			}
+			fn(&r, nil)
+		},
+	}
+	if wait {
+		return e.enqueue(it)
+	}
+	return e.tryEnqueue(it)
 }
 
 // Profile returns what is proven of the reader at an instant of the site's

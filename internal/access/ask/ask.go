@@ -151,6 +151,27 @@ func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
 	return out, err
 }
 
+// Start is Answer without the wait, for one question that access.Service.Start
+// takes; ok is false, with nothing done, for any others.
+func (f *Front) Start(a *Asked, done func()) (result func() (*Answer, error), ok bool) {
+	if a.many || a.asker.session.user != "" {
+		return nil, false
+	}
+	decided, ok := f.Service.Start(&a.asks[0], done)
+	if !ok {
+		return nil, false
+	}
+	return func() (*Answer, error) {
+		v, err := decided()
+		if err != nil {
+			return nil, Problem(err)
+		}
+		out := &Answer{Verdicts: []*access.Verdict{v}}
+		out.Cookies, err = a.asker.cookies()
+		return out, err
+	}, true
+}
+
 // Commit commits a bare decision.
 func (f *Front) Commit(ctx context.Context, c *Call, id string) (*Answer, error) {
 	asker, err := f.asker(c)
