@@ -137,24 +137,28 @@ func (f *follower) tell(s *sender, b *segment.Batch) error {
 		return s.send(snapshot{name: "reset", id: b.Position, data: []byte(`{}`)})
 	}
 	f.resumes = true
-	var list []snapshot
+	last, any := snapshot{}, false
 	for i := range b.Changes {
 		e, ok, err := f.event(&b.Changes[i])
 		if err != nil {
 			return err
 		}
-		if ok {
-			e.id, e.goesOn = b.Position, true
-			list = append(list, e)
+		if !ok {
+			continue
 		}
-	}
-	for i := range list {
-		list[i].goesOn = i < len(list)-1
-		if err := s.send(list[i]); err != nil {
-			return err
+		if any {
+			last.goesOn = true
+			if err := s.queue(last); err != nil {
+				return err
+			}
 		}
+		last, any = e, true
 	}
-	return nil
+	if !any {
+		return nil
+	}
+	last.id = b.Position
+	return s.send(last)
 }
 
 // event makes the event of a change; ok is false if it is not asked for.

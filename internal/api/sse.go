@@ -17,7 +17,7 @@ import (
 // Timing of event streams.
 const (
 	commentEvery = 15 * time.Second
-	sendTime     = 10 * time.Second // for one event; a reader that is slower is dropped
+	sendTime     = 10 * time.Second // for one write; a reader that is slower is dropped
 )
 
 // snapshot is the state that a stream tells of.
@@ -127,12 +127,28 @@ func newSender(w http.ResponseWriter) *sender {
 	return s
 }
 
+// send writes an event, and those that are queued before it.
 func (s *sender) send(e snapshot) error {
+	s.append(e)
+	return s.flush()
+}
+
+// queuedBytes is how much is queued at most: one write a few hundred events.
+const queuedBytes = 32 << 10
+
+// queue has an event written with what follows it.
+func (s *sender) queue(e snapshot) error {
+	if s.append(e); s.out.Len() < queuedBytes {
+		return nil
+	}
+	return s.flush()
+}
+
+func (s *sender) append(e snapshot) {
 	name := e.name
 	if name == "" {
 		name = "result"
 	}
-	s.out.Reset()
 	if !e.goesOn {
 		s.out.WriteString("id: " + e.id.String() + "\n")
 	}
@@ -143,18 +159,18 @@ func (s *sender) send(e snapshot) error {
 		s.out.WriteByte('\n')
 	}
 	s.out.WriteByte('\n')
-	return s.flush()
 }
 
 func (s *sender) comment() error {
-	s.out.Reset()
 	s.out.WriteString(":\n\n")
 	return s.flush()
 }
 
 func (s *sender) flush() error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(sendTime)) // not all writers have deadlines
-	if _, err := s.w.Write(s.out.Bytes()); err != nil {
+	_, err := s.w.Write(s.out.Bytes())
+	s.out.Reset()
+	if err != nil {
 		return err
 	}
 	return s.control.Flush()
