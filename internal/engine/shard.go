@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/readership/readership/internal/engine/subject"
@@ -71,6 +72,7 @@ func (s *shard) run() {
 				s.step(w)
 			default:
 				s.step(work{command: (*shard).watchersWork})
+				runtime.Gosched() // whoever asks need not wait until its time is over
 			}
 			continue
 		}

@@ -53,11 +53,13 @@ type batch struct {
 }
 
 // Bounds of a stream. Who is further behind than the changes that are kept begins
-// anew, and all do after a message that changed more than that.
+// anew, and all do after a message that changed more than that. Where a day ends,
+// a hundred thousand readers leave more than one segment at once, perhaps in one
+// message; a change takes about a hundred bytes.
 const (
-	keptChanges  = 1 << 16
+	keptChanges  = 1 << 18
 	keptBatches  = 1 << 13         // of a shard that is ahead of the others
-	aheadChanges = 4 * keptChanges // likewise
+	aheadChanges = 2 * keptChanges // likewise
 )
 
 // add adds a change while there is room.
