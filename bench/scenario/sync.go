@@ -3,14 +3,12 @@ package scenario
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -61,7 +59,7 @@ func TraceSyncs(ctx context.Context, answers int, synced bool) (shown int, err e
 	defer remove()
 	binary, err := harness.Build("")
 	if !synced {
-		binary, err = buildUnsynced(ctx, dir)
+		binary, err = buildChanged(ctx, dir, change{"internal/eventlog/server.go", "SyncAlways: true", "SyncAlways: false"})
 	}
 	if err != nil {
 		return 0, err
@@ -211,36 +209,4 @@ func batchSynced(calls []*call, mark string, reply *call) bool {
 		}
 	}
 	return false
-}
-
-// buildUnsynced builds a server whose log does not sync, from the same sources
-// but for that one setting.
-func buildUnsynced(ctx context.Context, dir string) (string, error) {
-	top, err := harness.Top()
-	if err != nil {
-		return "", err
-	}
-	const on, off = "SyncAlways: true", "SyncAlways: false"
-	source := filepath.Join(top, "internal", "eventlog", "server.go")
-	text, err := os.ReadFile(source)
-	if err != nil {
-		return "", err
-	}
-	if strings.Count(string(text), on) != 1 {
-		return "", fmt.Errorf("%s does not say %q once", source, on)
-	}
-	changed, overlay, binary := filepath.Join(dir, "server.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "readership-unsynced")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(os.WriteFile(changed, []byte(strings.Replace(string(text), on, off, 1)), 0o644), os.WriteFile(overlay, replace, 0o644)); err != nil {
-		return "", err
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", binary, "./cmd/readership")
-	cmd.Dir, cmd.Env = top, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the server without syncs: %w\n%s", err, out)
-	}
-	return binary, nil
 }
