@@ -127,8 +127,15 @@ func (u *upkeep) snapshots() []int {
 // writes others does not wait long.
 func (u *upkeep) snapshot(ctx context.Context) error {
 	begin := u.now()
+	_, err := u.facts.CommitRead(ctx, func() (event.Fact, bool, error) {
+		f, err := u.engine.BeginSnapshot(ctx)
+		return f, true, err
+	})
+	if err != nil {
+		return err
+	}
 	var keys []event.Fact // without values
-	err := u.engine.EachFact(func(f event.Fact) error {
+	err = u.engine.EachFact(func(f event.Fact) error {
 		if f.Kind != factTick && f.Kind != factSnapshot {
 			f.Value = nil
 			keys = append(keys, f)
@@ -182,18 +189,21 @@ func (u *upkeep) snapshot(ctx context.Context) error {
 	return nil
 }
 
-// readers writes when the readers of a site were first seen, what meters have
-// burned of them, and which accounts were proven on which devices.
+// readers writes when the readers of a site were first seen, which accounts were
+// proven on which devices, and what meters have burned of them.
 func (u *upkeep) readers(ctx context.Context, site string, write func(event.Fact) error) error {
 	u.facts.erasing.RLock()
 	defer u.facts.erasing.RUnlock()
 	if err := u.engine.EachSeen(ctx, site, snapshotBytes, write); err != nil {
 		return err
 	}
-	if err := u.engine.EachBurns(ctx, site, snapshotBytes, write); err != nil {
+	if err := u.engine.EachPair(ctx, site, snapshotBytes, write); err != nil {
 		return err
 	}
-	return u.engine.EachPair(ctx, site, snapshotBytes, write)
+	return u.engine.EachBurns(ctx, site, snapshotBytes, func(read func() (event.Fact, bool, error)) error {
+		_, err := u.facts.CommitRead(ctx, read)
+		return err
+	})
 }
 
 // rewrite writes the first few of the keys with the values they have now and

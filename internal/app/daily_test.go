@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 )
@@ -251,5 +254,54 @@ func TestSiteRemovedDuringSnapshot(t *testing.T) {
 	}
 	if value, ok := n.engine.Fact(event.FactItem, "news", "a1"); ok {
 		t.Errorf("an item of the site that is gone: %s", value)
+	}
+}
+
+// TestBurnsOfACutLog: what meters have burned is the same after a restart from what
+// is left of the log, though readers commit while snapshots are written.
+func TestBurnsOfACutLog(t *testing.T) {
+	dir := t.TempDir()
+	s := openNewsroom(t, Config{Data: dir}, `,"window":"2d"`)
+	device := func(n int) string { return fmt.Sprint("d", n%5) }
+	u := s.node.upkeep()
+	asked := 0
+	for range 6 {
+		done := make(chan error, 1)
+		go func() { done <- u.daily(t.Context()) }()
+		for written := false; !written; asked++ {
+			s.verdict(device(asked), fmt.Sprint("a", asked/2), true)
+			select {
+			case err := <-done:
+				if written = true; err != nil {
+					t.Fatal(err)
+				}
+			default:
+			}
+		}
+		s.clock.advance(24 * time.Hour)
+	}
+	if first, made := s.node.log.First().Day(), int(s.clock.now().Add(-6*24*time.Hour).UnixMilli()/dayMillis); first <= made {
+		t.Fatalf("the log begins on day %d, the site was made on day %d", first, made)
+	}
+	burned := func(n *node) map[string][]engine.Burn {
+		out := map[string][]engine.Burn{}
+		v, err := n.engine.Readers(t.Context(), "news", n.log.Last())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			r, _ := v.Reader("device:" + device(i))
+			r.EachBurn(func(b engine.Burn) { out[r.Name] = append(out[r.Name], b) })
+		}
+		return out
+	}
+	want := burned(s.node)
+	s.stop()
+	if err := os.RemoveAll(dir + "/checkpoint"); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := up(t, Config{Data: dir, Now: s.clock.now})
+	if diff := cmp.Diff(want, burned(again)); diff != "" || len(want) != 5 {
+		t.Errorf("%d readers have burned (-before +after):\n%s", len(want), diff)
 	}
 }

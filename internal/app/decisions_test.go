@@ -41,6 +41,7 @@ type newsroom struct {
 	writeKey string
 	node     *node
 	clock    *clock
+	stop     func()
 }
 
 func openNewsroom(t *testing.T, cfg Config, settings string) *newsroom {
@@ -50,8 +51,8 @@ func openNewsroom(t *testing.T, cfg Config, settings string) *newsroom {
 	if cfg.Data == "" {
 		cfg.Data = t.TempDir()
 	}
-	n, _ := up(t, cfg)
-	s := &newsroom{t: t, address: "http://" + n.front.listener.Addr().String(), node: n, clock: clock}
+	n, stop := up(t, cfg)
+	s := &newsroom{t: t, stop: stop, address: "http://" + n.front.listener.Addr().String(), node: n, clock: clock}
 	s.writeKey = s.want(201, "POST", "/v1/sites", rootKey, `{"id":"news","domains":["news.example"],"timezone":"Europe/Berlin"`+settings+`}`).json(t)["write_key"].(string)
 	s.want(200, "PUT", "/v1/sites/news/program", rootKey, asJSON(map[string]any{"files": map[string]string{"main": story}}))
 	s.want(200, "POST", "/v1/sites/news/items", rootKey, `[{"id":"free","tier":"free"},{"id":"gold","tier":"premium"},{"id":"other","tier":"premium"}]`)

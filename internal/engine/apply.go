@@ -51,6 +51,7 @@ type siteContext struct {
 	now, window int64
 	known       bool
 	site        *event.Site // nil: there is no such site
+	decided     bool        // commits are decided
 	profiles    *Profiles
 	items       *Catalog
 }

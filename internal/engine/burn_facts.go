@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -106,8 +107,8 @@ func (r *burnReader) fixed() uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// burnsTold applies the daily snapshot of burns. Those that are known already
-// were told by the log itself.
+// burnsTold applies burns of a daily snapshot: those of each reader are all that it
+// has. Where the whole log was applied they say nothing new.
 func (s *shard) burnsTold(f *event.Fact) {
 	site := s.applier.site(f.Site)
 	eachBurns(f.Value, func(name string, list []placedBurn) {
@@ -116,11 +117,12 @@ func (s *shard) burnsTold(f *event.Fact) {
 			return
 		}
 		owner, _ := site.subjects.Get(name, hash, subject.Unseen)
+		if site.hasBurned(owner, list) {
+			return
+		}
+		site.burns.table.Remove(owner, func(*burn.Burn) bool { return true })
 		for i := range list {
 			b := &list[i]
-			if site.burns.table.Has(owner, b.position, b.row) {
-				continue
-			}
 			device := uint32(0)
 			if b.Device != "" {
 				n, _ := site.folk().accounts.Get(owner, b.Device, subject.Hash(b.Device))
@@ -132,37 +134,106 @@ func (s *shard) burnsTold(f *event.Fact) {
 	site.changed, site.view = true, nil
 }
 
-// EachBurns calls fn with facts that hold what meters have burned of the readers
-// of a site, up to about size bytes each. Like first_seen they belong to the
-// daily snapshot, after it and before pairs.
-func (e *Engine) EachBurns(ctx context.Context, site string, size int, fn func(event.Fact) error) error {
-	v, err := e.Readers(ctx, site, 0)
-	if err != nil {
+// hasBurned says whether the burns of a reader are those of a list, the oldest
+// first, apart from what is over.
+func (s *siteShard) hasBurned(owner uint32, list []placedBurn) bool {
+	same := true
+	s.burns.table.Of(owner, func(b *burn.Burn) bool {
+		for len(list) > 0 && list[len(list)-1].Until <= s.now {
+			list = list[:len(list)-1]
+		}
+		if b.Until > s.now {
+			last := len(list) - 1
+			if same = last >= 0 && list[last].position == b.Position && list[last].row == b.Row && list[last].Joined == b.Joined; same {
+				list = list[:last]
+			}
+		}
+		return same
+	})
+	return same && !slices.ContainsFunc(list, func(b placedBurn) bool { return b.Until > s.now })
+}
+
+// ownersATurn is how many readers are looked at for burns in a turn of a shard.
+const ownersATurn = 1 << 16
+
+// EachBurns writes what meters have burned of the readers of a site as facts of
+// about size bytes: the last part of a daily snapshot. write is called with what
+// reads the next one, in turn, and stores it where it was read: between the two
+// nothing goes to the log (eventlog.Committer.CommitRead). Devices come before
+// accounts, to which logins carry their burns.
+func (e *Engine) EachBurns(ctx context.Context, site string, size int, write func(read func() (f event.Fact, ok bool, err error)) error) error {
+	f := event.Fact{Kind: event.FactBurns, Site: site}
+	if err := write(func() (event.Fact, bool, error) { return f, true, nil }); err != nil {
 		return err
 	}
-	facts := factWriter{kind: event.FactBurns, site: site, size: size, fn: fn}
-	for _, s := range v.Shards {
-		if s.Readers == nil {
-			continue
-		}
-		s.Readers.burns.Owners(func(owner uint32) bool {
-			var list []placedBurn
-			s.Readers.burns.Of(owner, func(b *burn.Burn) {
-				if b.Until > v.Now {
-					list = append(list, s.burned(b))
+	for _, accounts := range [...]bool{false, true} {
+		for _, s := range e.shards {
+			for from := 0; from >= 0; {
+				next := from
+				err := write(func() (event.Fact, bool, error) {
+					var err error
+					f.Value, next, err = e.burnsFrom(ctx, s, site, from, accounts, size)
+					return f, len(f.Value) > 0, err
+				})
+				if err != nil {
+					return err
 				}
-			})
-			if len(list) > 0 {
-				facts.value = appendBurns(facts.value, s.Subjects.Name(owner), list)
-				err = facts.flush(false)
+				from = next
 			}
-			return err == nil
-		})
-		if err != nil {
-			return err
 		}
 	}
-	return facts.flush(true)
+	return nil
+}
+
+// burnsFrom returns the value of a FactBurns of the devices or accounts of a shard
+// from a number on, and where to go on; -1 at the end.
+func (e *Engine) burnsFrom(ctx context.Context, of *shard, site string, from int, accounts bool, size int) (value []byte, next int, err error) {
+	type part struct {
+		value []byte
+		next  int
+	}
+	out := make(chan part, 1)
+	err = e.enqueue(item{one: of, command: func(s *shard) {
+		p := part{next: -1}
+		if st := s.applier.sites[site]; st != nil {
+			p.value, p.next = st.burnsFrom(from, accounts, size)
+		}
+		out <- p
+	}})
+	if err != nil {
+		return nil, 0, err
+	}
+	select {
+	case p := <-out:
+		return p.value, p.next, nil
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	case <-e.failed:
+		return nil, 0, ErrFailed
+	case <-e.closing:
+		return nil, 0, ErrClosed
+	}
+}
+
+func (s *siteShard) burnsFrom(from int, accounts bool, size int) (value []byte, next int) {
+	var list []placedBurn
+	next = s.burns.table.Owners(from, ownersATurn, func(owner uint32) bool {
+		name := s.subjects.Name(owner)
+		if isAccount(name) != accounts {
+			return true
+		}
+		list = list[:0]
+		s.burns.table.Of(owner, func(b *burn.Burn) bool {
+			if b.Until > s.now {
+				list = append(list, s.burned(b))
+			}
+			return true
+		})
+		slices.Reverse(list)
+		value = appendBurns(value, name, list) // none, too, if the last was over since the snapshot began
+		return len(value) < size
+	})
+	return value, next
 }
 
 // factWriter gathers what a snapshot says of many readers into facts.

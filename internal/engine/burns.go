@@ -53,11 +53,15 @@ func newBurns() burns { return burns{table: burn.NewTable(), meters: block.NewDi
 // sweep is done.
 const sweepBurns = 256
 
+// sweptAfter is how long a burn is left after its time is over, in milliseconds: a
+// snapshot that is being written tells of every reader that had burns as it began.
+const sweptAfter = 24 * 3600_000
+
 // expire takes out some of the burns whose time is over. What is left of them is
 // part of no answer, so it does not matter when.
 func (b *burns) expire(now int64) {
 	if b.sweep {
-		b.sweep = !b.table.Sweep(sweepBurns, now)
+		b.sweep = !b.table.Sweep(sweepBurns, now-sweptAfter)
 	}
 }
 

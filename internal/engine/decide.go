@@ -67,7 +67,7 @@ func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 	name, hash := m.Strings[rows.Device[r]], m.hashes[place][r]
 	ordinal, _ := s.subjects.Get(name, hash, subject.Unseen)
 	var out Outcome
-	decided := a.decider != nil && m.sites[place].site != nil
+	decided := a.decider != nil && m.sites[place].decided
 	if decided {
 		reader := s.readerOf(&m.sites[place], name, ordinal)
 		c.Reader = &reader

@@ -342,14 +342,26 @@ func drawCommits(t *rapid.T) [][]act {
 // compareReaders compares what an engine says of all readers, of a view and in
 // turn.
 func compareReaders(rt *rapid.T, what string, f *feed, want func(reader string) told) {
+	rt.Helper()
+	compareReadersBy(rt, what, f, func(reader string, got told) (told, told) { return want(reader), got })
+}
+
+// compareReadersBy is compareReaders of a part of what is said: by returns what it
+// should be and what it is.
+func compareReadersBy(rt *rapid.T, what string, f *feed, by func(reader string, got told) (want, same told)) {
+	rt.Helper()
 	v := f.readers(rt)
+	diffOf := func(reader string, r *engine.Reader) string {
+		want, got := by(reader, toldBy(r))
+		return gocmp.Diff(want, got)
+	}
 	for _, reader := range peopleReaders {
 		r, _ := v.Reader(reader)
-		if diff := gocmp.Diff(want(reader), toldBy(&r)); diff != "" {
+		if diff := diffOf(reader, &r); diff != "" {
 			rt.Fatalf("%s: %s of a view (-want +got):\n%s", what, reader, diff)
 		}
 		err := f.e.InTurn(context.Background(), "news", reader, func(r *engine.Reader) {
-			if diff := gocmp.Diff(want(reader), toldBy(r)); diff != "" {
+			if diff := diffOf(reader, r); diff != "" {
 				rt.Errorf("%s: %s in turn (-want +got):\n%s", what, reader, diff)
 			}
 		})
@@ -470,73 +482,191 @@ func countedApart(rt *rapid.T, f *feed, model *decideModel) {
 	}
 }
 
-// snapshotOf returns the daily snapshot of an engine.
-func snapshotOf(rt *rapid.T, e *engine.Engine) (facts []event.Fact) {
-	keep := func(f event.Fact) error { facts = append(facts, f); return nil }
-	ctx, size := context.Background(), rapid.SampledFrom([]int{1, 100, 1 << 20}).Draw(rt, "size")
-	for _, err := range []error{e.EachFact(keep), e.EachSeen(ctx, "news", size, keep), e.EachBurns(ctx, "news", size, keep), e.EachPair(ctx, "news", size, keep)} {
+// snapshot writes the daily snapshot into the log of f, as of the stamp of its
+// last message. between is called where other messages may come; readers says that
+// it is among facts about readers, where nobody is erased.
+func (f *feed) snapshot(t rapidT, stamp func() int64, size int, between func(readers bool)) {
+	t.Helper()
+	ctx := context.Background()
+	must := func(err error) {
+		t.Helper()
 		if err != nil {
-			rt.Fatal(err)
+			t.Fatalf("snapshot: %v", err)
 		}
 	}
-	return facts
+	begin, err := f.e.BeginSnapshot(ctx)
+	must(err)
+	f.facts(stamp(), begin)
+	between(false)
+	f.readers(t) // is up to date
+	var standing []event.Fact
+	must(f.e.EachFact(func(fact event.Fact) error { standing = append(standing, fact); return nil }))
+	f.facts(stamp(), standing...)
+	between(false)
+	write := func(fact event.Fact) error {
+		between(true)
+		f.facts(stamp(), fact)
+		return nil
+	}
+	must(f.e.EachSeen(ctx, "news", size, write))
+	must(f.e.EachPair(ctx, "news", size, write))
+	must(f.e.EachBurns(ctx, "news", size, func(read func() (event.Fact, bool, error)) error {
+		between(true)
+		fact, ok, err := read()
+		if err == nil && ok {
+			f.facts(stamp(), fact)
+		}
+		return err
+	}))
 }
 
-// TestBurnsSurviveTheLog: a log that was cut at its front begins with a snapshot,
-// and goes on as the whole one does, to which the snapshot says nothing new.
+// TestBurnsSurviveTheLog: a log that was cut at its front has a snapshot at its
+// begin, among whatever else came then. From its end on it goes on as the whole
+// one does, to which the snapshot says nothing new.
 func TestBurnsSurviveTheLog(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		log := drawCommits(rt)
 		limit := rapid.IntRange(1, 3).Draw(rt, "limit")
 		cut := rapid.IntRange(0, len(log)).Draw(rt, "cut")
-		site := event.Site{ID: "news", Window: "2d"}
-		f := newFeed(t, engine.Config{Shards: rapid.IntRange(1, 3).Draw(rt, "shards"), Decide: decideWith(limit, true)}, site)
+		var tape []taped
+		f := newFeed(t, engine.Config{Shards: rapid.IntRange(1, 3).Draw(rt, "shards"), Decide: decideWith(limit, true)}, event.Site{ID: "news", Window: "2d"})
 		defer func() { _ = f.e.Close() }()
 		model := newDecideModel(limit, true)
 		var id uint64
-		stamp := t0
-		for i, acts := range log[:cut] {
-			f.sendActs(acts, &id)
-			model.apply(i, acts)
-			stamp = acts[0].stamp
+		next, now := 0, int64(t0)
+		send := func() {
+			f.sendActs(log[next], &id)
+			model.apply(next, log[next])
+			now = log[next][0].stamp
+			next++
 		}
-		f.view("news")
-		snapshot := snapshotOf(rt, f.e)
-		g := newFeed(t, engine.Config{Shards: rapid.IntRange(1, 3).Draw(rt, "other shards"), Decide: decideWith(limit, true)}, site)
-		defer func() { _ = g.e.Close() }()
-		g.seq = f.seq
-		times := rapid.IntRange(1, 2).Draw(rt, "times")
-		model.now = stamp
-		for _, one := range []*feed{f, g} {
-			for range times {
-				one.facts(stamp, snapshot...)
+		for next < cut {
+			send()
+		}
+		f.tape = &tape
+		more := rapid.SampledFrom([]int{0, 1, 1, 2, 3})
+		f.snapshot(rt, func() int64 { return now }, rapid.SampledFrom([]int{1, 100, 1 << 20}).Draw(rt, "size"), func(readers bool) {
+			for range more.Draw(rt, "meanwhile") {
+				if next == len(log) || readers && slices.ContainsFunc(log[next], func(a act) bool { return a.fact.Kind == event.FactErase || a.fact.Kind == event.FactEmpty }) {
+					return
+				}
+				send()
 			}
-			one.view("news")
+		})
+		compareReaders(rt, "the whole log after its snapshot", f, model.told)
+
+		e, err := engine.Open(engine.Config{Shards: rapid.IntRange(1, 3).Draw(rt, "other shards"), Decide: decideWith(limit, true)})
+		if err != nil {
+			rt.Fatal(err)
 		}
-		before := map[string]int{} // decisions that the cut log does not have
+		defer func() { _ = e.Close() }()
+		g := &feed{t: t, e: e}
+		g.play(tape)
+		before := map[string]int{} // decisions of the time of the snapshot
 		for _, reader := range peopleReaders {
 			before[reader] = len(model.decisions[reader])
 		}
-		burnsOnly := func(reader string) told { return told{Burns: model.kept(reader)} }
-		compareReaders(rt, "the whole log after its snapshot", f, model.told)
-		compareReaders(rt, "the snapshot", g, burnsOnly)
-		ids := id
-		for i, acts := range log[cut:] {
-			f.sendActs(acts, &ids)
-			g.sendActs(acts, &id)
-			model.apply(cut+i, acts)
-			for j := range acts { // the rest of what was decided before
-				if a := &acts[j]; a.fact.Kind == event.FactErase {
+		compare := func(what string) {
+			compareReadersBy(rt, what, g, func(reader string, got told) (want told, same told) {
+				own := decideModel{peopleModel: model.peopleModel, decisions: map[string][]modelDecision{reader: model.decisions[reader][before[reader]:]}}
+				want = told{model.kept(reader), own.shown(reader)}
+				if got.Decisions = got.Decisions[:min(len(got.Decisions), len(want.Decisions))]; len(want.Decisions) == 0 {
+					got.Decisions = nil
+				}
+				return want, got
+			})
+		}
+		compare("the snapshot")
+		for next < len(log) {
+			for _, a := range log[next] { // the rest of what was decided before
+				if a.fact.Kind == event.FactErase {
 					before[a.fact.Key] = 0
 				}
 			}
-			compareReaders(rt, fmt.Sprint("the whole log after message ", cut+i), f, model.told)
-			compareReaders(rt, fmt.Sprint("the cut log after message ", cut+i), g, func(reader string) told {
-				own := decideModel{peopleModel: model.peopleModel, decisions: map[string][]modelDecision{reader: model.decisions[reader][before[reader]:]}}
-				return told{model.kept(reader), own.shown(reader)}
-			})
+			tape = tape[:0]
+			send()
+			g.play(tape)
+			compareReaders(rt, fmt.Sprint("the whole log after message ", next-1), f, model.told)
+			compare(fmt.Sprint("the cut log after message ", next-1))
 		}
 	})
+}
+
+// fans is a Decider that burns unless the reader has been there before.
+type fans struct{}
+
+func (fans) Commit(c *engine.Commit) (out engine.Outcome) {
+	var rows engine.Rows
+	if c.Reader.Rows(c.Reader.From, c.Time, &rows); rows.Len() == 0 {
+		out.Burn = &engine.Burn{Meter: "m", Item: c.Text(event.ColItem), Time: c.Time, Until: c.Time + 62*24*3600_000}
+	}
+	out.Properties = []event.Property{{Name: "result", Value: "decided"}}
+	return out
+}
+
+// TestBurnsOfACutLog: a replay of a log that was cut decides no commit before burns
+// are told, and lacks rows that decisions rested on: what it burns for that is gone
+// once the log has a whole window.
+func TestBurnsOfACutLog(t *testing.T) {
+	const day = 24 * 3600_000
+	decide := func(int) engine.Decider { return fans{} }
+	f := newFeed(t, engine.Config{Shards: 2, Decide: decide}, event.Site{ID: "news", Window: "2d"})
+	defer func() { _ = f.e.Close() }()
+	commit := func(at int64, device, item string) event.Event {
+		ev := event.Event{Time: at, Device: device, Flags: event.FlagCommit}
+		ev.Columns[event.ColType], ev.Columns[event.ColItem] = event.TypeDecision, item
+		return ev
+	}
+	f.events(t0, pageView(t0, "fan", "a0"), commit(t0, "new", "a1"))
+	var tape []taped
+	f.tape = &tape
+	f.site(t0+1, event.Site{ID: "news", Window: "2d", Name: "News"}) // it was there before
+	var first int                                                    // messages up to the end of the first snapshot
+	for n := range int64(4) {
+		now := t0 + (n+1)*day - 1
+		early := n == 0
+		f.snapshot(t, func() int64 { return now }, 100, func(readers bool) {
+			if early && readers {
+				f.events(now, commit(now, "early", "a1"))
+				early = false
+			}
+		})
+		first = cmp.Or(first, len(tape))
+		f.events(now, commit(now, "fan", fmt.Sprint("b", n)), commit(now, "new", fmt.Sprint("b", n)))
+		if n == 1 {
+			f.events(now+1, pageView(now+1, "fan", "a0"))
+		}
+	}
+	cfg := engine.Config{Shards: 1, Decide: decide, Dir: t.TempDir()}
+	g := &feed{t: t}
+	open := func() {
+		var err error
+		if g.e, err = engine.Open(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open()
+	defer func() { _ = g.e.Close() }()
+	g.play(tape[:first])
+	early, _ := g.readers(t).Reader("device:early")
+	if d := toldBy(&early).Decisions; len(d) != 1 || d[0].Result == "decided" {
+		t.Errorf("a commit before burns are told: %+v", d)
+	}
+	if err := g.e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open() // from its checkpoint
+	g.play(tape[first:])
+	for name, n := range map[string]int{"device:fan": 0, "device:new": 5, "device:early": 1} {
+		var want, got told
+		for feed, out := range map[*feed]*told{f: &want, g: &got} {
+			r, _ := feed.readers(t).Reader(name)
+			r.EachBurn(func(b engine.Burn) { out.Burns = append(out.Burns, b) })
+		}
+		if diff := gocmp.Diff(want, got); diff != "" || len(want.Burns) != n {
+			t.Errorf("%s has %d burns (-whole +cut):\n%s", name, len(want.Burns), diff)
+		}
+	}
 }
 
 // TestProofOfCommitsAlone: an account whose device has left nothing but commits

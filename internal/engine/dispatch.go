@@ -131,6 +131,8 @@ func (e *Engine) prepare(m *message) {
 		if site, ok := e.facts.site(rows.Site); ok {
 			c = siteContext{now: m.Stamp, window: site.WindowDuration().Milliseconds(), known: true,
 				site: site, profiles: e.facts.profilesOf(rows.Site), items: e.facts.catalog(rows.Site)}
+			begun := e.facts.beginning(rows.Site)
+			c.decided = begun.Cut == 0 || begun.Told
 			if site.Clock == event.ClockEvent {
 				if rows.HasClock {
 					e.facts.setClock(rows.Site, rows.Clock)
@@ -187,26 +189,23 @@ func hasSite(rows []event.Rows, id string) bool {
 // fact applies a fact of a message: to the engine, or to the shards; false means
 // that the engine has stopped.
 func (e *Engine) fact(m *message, f *event.Fact) bool {
-	each := func(fn func(*shard)) bool {
-		for _, s := range e.shards {
-			if !s.send(work{command: fn, position: m.position}) {
-				return false
-			}
-		}
-		return true
-	}
 	own := event.Fact{Kind: f.Kind, Site: strings.Clone(f.Site), Key: strings.Clone(f.Key), Value: f.Value}
-	_, known := e.facts.site(own.Site)
+	site, known := e.facts.site(own.Site)
 	switch {
+	case f.Kind == event.FactBegin:
+		e.begins(&own, m.Stamp)
+		return true
 	case f.Kind == event.FactSeen:
-		return !known || each(func(s *shard) { s.seen(&own) })
+		return !known || e.each(m, func(s *shard) { s.seen(&own) })
 	case f.Kind == event.FactPair:
-		return !known || each(func(s *shard) { s.pairs(&own) })
+		return !known || e.each(m, func(s *shard) { s.pairs(&own) })
+	case f.Kind == event.FactBurns && len(f.Value) == 0:
+		return !known || e.tells(m, site)
 	case f.Kind == event.FactBurns:
-		return !known || each(func(s *shard) { s.burnsTold(&own) })
+		return !known || e.each(m, func(s *shard) { s.burnsTold(&own) })
 	case f.Kind == event.FactEmpty:
 		reader, meter, ok := strings.Cut(own.Key, "\x00")
-		return !known || !ok || each(func(s *shard) { s.applier.empty(own.Site, reader, meter) })
+		return !known || !ok || e.each(m, func(s *shard) { s.applier.empty(own.Site, reader, meter) })
 	case f.Kind == event.FactJoin:
 		return !known || e.join(m, &own)
 	case f.Kind == event.FactErase:
@@ -215,19 +214,36 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 		}
 		e.facts.erase(own.Site, own.Key, m.Stamp)
 		e.erasures.Add(1)
-		return each(func(s *shard) { s.applier.erase(own.Site, own.Key) })
+		return e.each(m, func(s *shard) { s.applier.erase(own.Site, own.Key) })
 	}
+	_, stood := e.facts.site(own.Key)
 	e.facts.apply(f, m.Stamp)
-	if f.Kind == event.FactSite && len(f.Value) == 0 {
+	switch {
+	case f.Kind == event.FactSite && len(f.Value) > 0 && !stood:
+		if b := e.facts.beginning(own.Key); b.Cut == 0 { // else its snapshot brings it
+			e.facts.begun(own.Key, beginning{Position: m.position})
+		}
+	case f.Kind == event.FactSite && len(f.Value) == 0:
 		site := own.Key
 		delete(e.accounts, site)
 		e.ledger.forget(site)
-		return each(func(s *shard) {
+		return e.each(m, func(s *shard) {
 			s.unwatch(s.applier.sites[site])
 			delete(s.applier.sites, site)
 			s.ledger.forget(site)
 			s.gone = append(s.gone, site)
 		})
+	}
+	return true
+}
+
+// each runs fn in every shard, as part of a message; false means that the engine has
+// stopped.
+func (e *Engine) each(m *message, fn func(*shard)) bool {
+	for _, s := range e.shards {
+		if !s.send(work{command: fn, position: m.position}) {
+			return false
+		}
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,24 @@ type feed struct {
 	e   *engine.Engine
 	enc event.Encoder
 	seq uint64
+	// tape keeps what is sent, by position; nil: nobody plays it again.
+	tape *[]taped
+}
+
+type taped struct {
+	position event.Position
+	message  []byte
+}
+
+// play applies what was sent to another engine, from a place of the tape on.
+func (f *feed) play(tape []taped) {
+	f.t.Helper()
+	for _, m := range tape {
+		if err := f.e.Apply(m.position, bytes.Clone(m.message)); err != nil {
+			f.t.Fatal(err)
+		}
+		f.seq = m.position.Sequence()
+	}
 }
 
 func newFeed(t testing.TB, cfg engine.Config, site event.Site) *feed {
@@ -48,7 +67,11 @@ func (f *feed) send() event.Position {
 	f.t.Helper()
 	f.seq++
 	p := event.MakePosition(20000, 0, f.seq)
-	if err := f.e.Apply(p, f.enc.AppendTo(nil)); err != nil {
+	message := f.enc.AppendTo(nil)
+	if f.tape != nil {
+		*f.tape = append(*f.tape, taped{p, bytes.Clone(message)})
+	}
+	if err := f.e.Apply(p, message); err != nil {
 		f.t.Fatal(err)
 	}
 	return p

@@ -25,6 +25,8 @@ type facts struct {
 	values   map[factKey][]byte  // of every fact but profiles, as written
 	catalogs map[string]*Catalog // of sites with items; replaced, never changed
 	changed  map[factKey]bool    // since the last checkpoint
+	// beginnings are where sites were made.
+	beginnings map[string]beginning
 	// profiles are those of each site; the map is replaced, never changed, so
 	// that they are read without a lock.
 	profiles atomic.Pointer[map[string]*Profiles]
@@ -46,7 +48,8 @@ func newFacts(address func(*event.Site, string) string) *facts {
 		address = func(_ *event.Site, a string) string { return a }
 	}
 	return &facts{address: address, sites: map[string]*event.Site{}, clocks: map[string]int64{},
-		values: map[factKey][]byte{}, catalogs: map[string]*Catalog{}, changed: map[factKey]bool{}, past: map[string][]pastVersion{}}
+		values: map[factKey][]byte{}, catalogs: map[string]*Catalog{}, changed: map[factKey]bool{}, past: map[string][]pastVersion{},
+		beginnings: map[string]beginning{}}
 }
 
 // isProfile says whether facts of a kind are kept in Profiles.
@@ -95,6 +98,7 @@ func (f *facts) applySite(key factKey, value []byte) {
 		delete(f.sites, key.key)
 		delete(f.clocks, key.key)
 		delete(f.catalogs, key.key)
+		delete(f.beginnings, key.key)
 		f.profilesOf(key.key).facts(func(kind, k string, _ []byte) { f.changed[factKey{kind, key.key, k}] = true })
 		f.setProfiles(key.key, nil)
 		delete(f.past, key.key)
@@ -259,7 +263,16 @@ func (f *facts) setErased(all map[string]int64) {
 
 // restore puts a fact of a checkpoint in place.
 func (f *facts) restore(fact *event.Fact) error {
-	if fact.Kind != event.FactAccount {
+	switch fact.Kind {
+	case event.FactAccount:
+	case event.FactBegin:
+		var b beginning
+		if err := json.Unmarshal(fact.Value, &b); err != nil {
+			return err
+		}
+		f.begun(fact.Site, b)
+		return nil
+	default:
 		f.apply(fact, 0)
 		return nil
 	}
@@ -434,7 +447,9 @@ func (f *facts) each(fn func(event.Fact) error) error {
 	f.mu.RLock()
 	out := make([]event.Fact, 0, len(f.values))
 	for k, v := range f.values {
-		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: v})
+		if k.kind != event.FactBegin {
+			out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: v})
+		}
 	}
 	f.eachProfile(func(k factKey, value []byte) {
 		out = append(out, event.Fact{Kind: k.kind, Site: k.site, Key: k.key, Value: value})

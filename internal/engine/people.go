@@ -556,19 +556,17 @@ func (s *shard) pairs(f *event.Fact) {
 	site := s.applier.site(f.Site)
 	eachPair(f.Value, func(device, account string, position event.Position, row uint32) {
 		if hash := subject.Hash(device); s.applier.owns(hash) {
-			if o, ok := site.subjects.Find(device, hash); ok {
-				if n, added := site.folk().devices.Get(o, account, subject.Hash(account)); added {
-					p := site.folk().devices.Mut(n)
-					p.Position, p.Row = uint64(position), row
-				}
+			o, _ := site.subjects.Get(device, hash, subject.Unseen) // it may have burns alone, which come later
+			if n, added := site.folk().devices.Get(o, account, subject.Hash(account)); added {
+				p := site.folk().devices.Mut(n)
+				p.Position, p.Row = uint64(position), row
 			}
 		}
 		name := AccountSubject(account)
 		if hash := subject.Hash(name); s.applier.owns(hash) {
-			if o, ok := site.subjects.Find(name, hash); ok {
-				site.folk().accounts.Get(o, device, subject.Hash(device))
-				site.note(TouchFacts, o, 0)
-			}
+			o, _ := site.subjects.Get(name, hash, subject.Unseen)
+			site.folk().accounts.Get(o, device, subject.Hash(device))
+			site.note(TouchFacts, o, 0)
 		}
 	})
 	site.changed, site.view = true, nil

@@ -21,7 +21,11 @@ const (
 	// that came before it is forgotten. Key = reader, as device:ID or account:ID.
 	FactErase = "erase"
 
-	// FactBurns carries what meters have burned of readers (engine.AppendBurns).
+	// FactBegin begins a daily snapshot. Value = the sites that stand, each with the
+	// position at which it was made.
+	FactBegin = "begin"
+	// FactBurns carries what meters have burned of readers: all that is kept of each,
+	// where it stands in the log. One without a value comes before those of a site.
 	FactBurns = "burns"
 	// FactEmpty happens once, where it stands in the log: what a meter has burned
 	// of a reader before it is gone. Key = MeterKey.

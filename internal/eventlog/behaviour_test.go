@@ -424,3 +424,65 @@ func TestPaced(t *testing.T) {
 		}
 	}
 }
+
+// TestReadStandsWhereItLooked: what a fact says was read right before its place in
+// the log, whatever others commit meanwhile, imports among it.
+func TestReadStandsWhereItLooked(t *testing.T) {
+	sink := &memorySink{}
+	c := startCommitter(t, CommitterConfig{CommitBytes: 20_000, BulkBytes: 5_000}, openLog(t, Config{}), sink)
+	var others sync.WaitGroup
+	stop := make(chan struct{})
+	for n := range 3 {
+		others.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				s := single(fmt.Sprint("single-", n, "-", i))
+				if n == 0 {
+					s = bulk(fmt.Sprint("bulk-", i, "-"), 100)
+				}
+				if err := c.Commit(context.Background(), s); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	want := map[event.Position]event.Position{} // of facts, what was read
+	for range 30 {
+		var read event.Position
+		position, err := c.CommitRead(t.Context(), func() (event.Fact, bool, error) {
+			sink.mu.Lock()
+			defer sink.mu.Unlock()
+			read = sink.position
+			return event.Fact{Kind: "read"}, true, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[position] = read
+	}
+	close(stop)
+	others.Wait()
+	before := c.Acked()
+	if _, err := c.CommitRead(t.Context(), func() (event.Fact, bool, error) { return event.Fact{}, false, nil }); err != nil || c.Acked() != before {
+		t.Errorf("nothing to say is stored: %v", err)
+	}
+	broken := errors.New("cannot be read")
+	if _, err := c.CommitRead(t.Context(), func() (event.Fact, bool, error) { return event.Fact{}, true, broken }); !errors.Is(err, broken) {
+		t.Errorf("read fails: %v", err)
+	}
+	last := event.Position(0)
+	err := c.log.Read(t.Context(), 0, func(position event.Position, _ []byte) error {
+		if read, ok := want[position]; ok && read != last {
+			t.Errorf("%s says what was at %s, after %s", position, read, last)
+		}
+		last = position
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

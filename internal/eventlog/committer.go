@@ -353,6 +353,17 @@ func (c *Committer) CommitFacts(ctx context.Context, facts ...event.Fact) (event
 	return c.wait(ctx, w)
 }
 
+// CommitRead stores a fact that says how things stand. The committer calls read
+// once everything before is durable and with the sink, and nothing else goes to
+// the log before what it returns, so that the fact holds where it stands; others
+// wait meanwhile, so read is quick. With ok false there is nothing to store.
+// Errors as of Commit, and read's.
+func (c *Committer) CommitRead(ctx context.Context, read func() (f event.Fact, ok bool, err error)) (event.Position, error) {
+	w := c.waiters.Get().(*waiter)
+	w.read, w.bulk, w.size, w.head = read, false, 0, 0
+	return c.wait(ctx, w)
+}
+
 // refuse makes every Commit answer err from now on. The error is the callee's
 // own copy: callers of Commit read it while the gatherer goes on.
 func (c *Committer) refuse(err error) { c.fault.Store(&err) }
@@ -405,7 +416,7 @@ func (c *Committer) finish(w *waiter, err error) {
 
 // put gives a waiter back to the pool.
 func (c *Committer) put(w *waiter) {
-	w.sub, w.facts, w.err, w.call = nil, nil, nil, nil
+	w.sub, w.facts, w.read, w.err, w.call = nil, nil, nil, nil, nil
 	w.next, w.durable, w.position = 0, 0, 0
 	w.state.Store(waiterQueued)
 	if cap(w.hashes) > 1<<14 {

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -158,7 +159,7 @@ func (g *gatherer) fill() {
 	held := len(g.open.shares)
 	g.addLane(laneFirst, g.c.cfg.CommitBytes)
 	g.first = g.first || len(g.open.shares) > held
-	if len(g.lanes[laneBulk]) == 0 {
+	if len(g.lanes[laneBulk]) == 0 || g.reading() {
 		return
 	}
 	before := g.size()
@@ -171,6 +172,13 @@ func (g *gatherer) fill() {
 	}
 	g.addLane(laneBulk, limit)
 	g.bulk += g.size() - before
+}
+
+// reading says whether the next waiter of the first lane waits until nothing is on
+// its way.
+func (g *gatherer) reading() bool {
+	first := g.lanes[laneFirst]
+	return len(first) > 0 && first[0].read != nil && first[0].next == 0
 }
 
 // addLane adds the waiters of a lane in order until the open commit has reached
@@ -223,7 +231,7 @@ func (w *waiter) nextSize() int {
 
 // add adds what has room of w; true if w needs no further commit.
 func (g *gatherer) add(w *waiter, limit int) bool {
-	if !g.room(w.nextSize(), limit) {
+	if w.read != nil && (g.flying != nil || g.items > 0) || !g.room(w.nextSize(), limit) {
 		return false
 	}
 	if w.next == 0 {
@@ -236,6 +244,11 @@ func (g *gatherer) add(w *waiter, limit int) bool {
 			for _, c := range w.sub.Refused {
 				g.count(c)
 			}
+		}
+		if w.read != nil && !w.look() {
+			g.c.queue.left(w)
+			g.c.finish(w, w.err)
+			return true
 		}
 	}
 	if w.sub != nil {
@@ -250,6 +263,16 @@ func (g *gatherer) add(w *waiter, limit int) bool {
 		g.c.stats.taken.Add(1)
 	}
 	return last
+}
+
+// look reads the fact of a waiter; false if there is none to store.
+func (w *waiter) look() bool {
+	f, ok, err := w.read()
+	if err == nil && ok && factSize(&f) > maxItem {
+		err = fmt.Errorf("%w: fact %s %q has %d bytes", ErrTooLarge, f.Kind, f.Key, factSize(&f))
+	}
+	w.err, w.facts = err, []event.Fact{f}
+	return err == nil && ok
 }
 
 func (g *gatherer) addFacts(w *waiter, limit int) {

@@ -66,11 +66,13 @@ const (
 	waiterWithdrawn
 )
 
-// waiter is one submission, or one set of facts, on its way. The caller owns it
+// waiter is one submission, or one set of facts, on its way; read makes them a
+// fact of what holds once it is its turn. The caller owns it
 // before it is queued and after done; the gatherer in between.
 type waiter struct {
 	sub   *Submission
 	facts []event.Fact
+	read  func() (event.Fact, bool, error)
 
 	state  atomic.Int32
 	bulk   bool

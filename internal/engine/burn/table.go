@@ -82,6 +82,23 @@ func (t *Table) Has(owner uint32, position event.Position, row uint32) (has bool
 	return has
 }
 
+// Owners calls fn with the subjects from a number on that have burns, in order,
+// until fn returns false or most subjects were looked at. It returns where to go
+// on, -1 at the end.
+func (t *Table) Owners(from, most int, fn func(owner uint32) bool) (next int) {
+	end := min(t.heads.Len(), from+most)
+	for ; from < end; from++ {
+		if t.heads.At(from) != 0 && !fn(uint32(from)) {
+			from++
+			break
+		}
+	}
+	if from >= t.heads.Len() {
+		return -1
+	}
+	return from
+}
+
 // Remove takes out the burns of a subject for which drop is true.
 func (t *Table) Remove(owner uint32, drop func(*Burn) bool) {
 	if int(owner) >= t.heads.Len() {
