@@ -10,6 +10,7 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rubric/incremental"
 )
 
 const benchStart = int64(1_790_000_000_000)
@@ -21,6 +22,10 @@ type benched struct {
 	enc     event.Encoder
 	seq     uint64
 	site    *event.Site
+	now     int64
+	step    int64 // between events
+
+	properties [10]event.Property
 }
 
 func newBenched(b *testing.B, text string) *benched {
@@ -69,13 +74,24 @@ func (f *benched) view(at int64, device, item int) {
 // propertied is a page view whose properties p0 to p9 each have one of four values
 // of its reader, of 100 that there are.
 func (f *benched) propertied(at int64, device, turn int) {
-	ev := event.Event{Time: at, Device: fmt.Sprint("d", device)}
+	ev := event.Event{Time: at, Device: benchDevices[device], Properties: f.properties[:]}
 	ev.Columns[event.ColType] = event.TypePageView
-	ev.Columns[event.ColItem] = fmt.Sprint("a", turn%100)
-	for p := range 10 {
-		ev.Properties = append(ev.Properties, event.Property{Name: fmt.Sprint("p", p), Value: fmt.Sprint("v", (device+7*p+turn%4*25)%100)})
+	ev.Columns[event.ColItem] = benchItems[turn%100]
+	for p := range f.properties {
+		f.properties[p] = event.Property{Name: benchNames[p], Value: benchValues[(device+7*p+turn%4*25)%100]}
 	}
 	f.enc.Add("news", &ev, f.seq<<20|uint64(f.enc.Rows()+1), 0)
+}
+
+// Names, made once: it is not they that is measured.
+var benchDevices, benchItems, benchValues, benchNames = numbered("d", 20_000), numbered("a", 100), numbered("v", 100), numbered("p", 10)
+
+func numbered(prefix string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprint(prefix, i)
+	}
+	return out
 }
 
 // fill gives readers rows over 14 days, and waits for their states.
@@ -127,12 +143,12 @@ func segments(n int) string {
 }
 
 // matching are n segments of different plans: of 1,000 an event matches the
-// predicates of 10, one of each property.
-func matching(n int) string {
+// predicates of 10, one of each property. Limits are at most most.
+func matching(n, most int) string {
 	random := rand.New(rand.NewPCG(1, 2))
 	var out strings.Builder
 	for i := range n {
-		fmt.Fprintf(&out, "segment s%d = events |> where type == \"page_view\" and properties.p%d == \"v%d\" |> last %dd |> count >= %d\n", i, i/100, i%100, 1+random.IntN(14), 1+random.IntN(3))
+		fmt.Fprintf(&out, "segment s%d = events |> where type == \"page_view\" and properties.p%d == \"v%d\" |> last %dd |> count >= %d\n", i, i/100, i%100, 1+random.IntN(14), 1+random.IntN(most))
 	}
 	return out.String()
 }
@@ -147,68 +163,119 @@ func counting(n int) string {
 	return out.String()
 }
 
-// BenchmarkEvent is a page view with ten properties, of one of 20,000 readers with
-// 30 rows in 30 days, in messages of 100; without segments it is what the engine
-// takes. Time goes on with each, so that readers leave as well as enter:
-// changes/op is how many memberships an event changes.
+// BenchmarkEvent is a page view with ten properties, of one of 20,000 readers who
+// have 30 in the window of 30 days, in messages of 100; without segments it is
+// what the engine takes. Events come at the pace of a visit, a reader's about a
+// quarter of an hour apart, or daily: then readers leave as many segments as they
+// enter, and 30 rows stay 30. What is due when a message has come is part of what
+// its events take. changes/op is how many memberships an event changes, those that
+// time takes later with them, changing/op how many events change one at once.
 func BenchmarkEvent(b *testing.B) {
-	const readers, rows, batch = 20_000, 30, 100
-	for _, c := range []struct{ name, text string }{
-		{"none", ""}, {"matching100", matching(100)}, {"matching1000", matching(1000)}, {"counting100", counting(100)}, {"counting1000", counting(1000)},
+	for _, c := range []struct {
+		name, text string
+		daily      bool
+	}{
+		{"none", "", false},
+		{"matching100", matching(100, 20), false},
+		{"matching1000", matching(1000, 20), false},
+		{"matching1000low", matching(1000, 3), false},
+		{"counting100", counting(100), false},
+		{"counting1000", counting(1000), false},
+		{"daily/none", "", true},
+		{"daily/matching1000", matching(1000, 20), true},
+		{"daily/matching1000low", matching(1000, 3), true},
+		{"daily/counting1000", counting(1000), true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			f := newBenched(b, c.text)
-			now, step, i := int64(benchStart), int64(24*3600_000/readers), 0
-			event := func() {
-				now += step
-				f.propertied(now, i%readers, i/readers)
-				if i++; i%batch == 0 {
-					f.send(b, now)
-					f.wait(b)
-				}
-			}
-			for range readers * rows {
-				event()
-			}
-			step /= 100
+			next := f.views(b)
 			if err := f.service.Start(context.Background()); err != nil {
 				b.Fatal(err)
 			}
 			if c.text != "" {
-				f.settle(b, "s0", now)
+				f.settle(b, "s0", f.now)
+			}
+			if !c.daily {
+				f.step /= 100
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				event()
+				next()
 			}
 			b.StopTimer()
-			if c.text == "" {
-				return
+			if c.text != "" {
+				f.reportChanges(b, next)
 			}
-			changes, counted := f.service.Changes("news", 0, false), 0
-			f.settle(b, "s0", now)
-			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				for {
-					batch, err := changes.Next(ctx)
-					if err != nil {
-						return
-					}
-					counted += len(batch.Changes)
-				}
-			}()
-			const more = readers
-			for range more {
-				event()
-			}
-			f.settle(b, "s0", now)
-			cancel()
-			<-done
-			b.ReportMetric(float64(counted)/more, "changes/op")
 		})
 	}
+}
+
+// views gives 20,000 readers 30 page views, one a day on average, and returns what
+// gives some reader one more.
+func (f *benched) views(b *testing.B) (next func()) {
+	const rows, batch = 30, 100
+	random := rand.New(rand.NewPCG(3, 4))
+	i, readers := 0, len(benchDevices)
+	f.now, f.step = benchStart, 24*3600_000/int64(readers)
+	next = func() {
+		f.now += f.step
+		f.propertied(f.now, random.IntN(readers), random.IntN(100))
+		if i++; i%batch == 0 {
+			f.send(b, f.now)
+			f.rest(b)
+		}
+	}
+	for range readers * rows {
+		next()
+	}
+	return next
+}
+
+// rest has the shard do what is due.
+func (f *benched) rest(b *testing.B) {
+	if _, err := f.e.EachWatcher(b.Context(), "news", func(_ int, w engine.Watcher, l *engine.Live) {
+		for w != nil && w.Work(l) {
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// reportChanges counts what 20,000 more events change, in messages of 100 readers.
+func (f *benched) reportChanges(b *testing.B, next func()) {
+	const more, batch = 20_000, 100
+	follow := f.service.Changes("news", 0, false)
+	for range batch { // it is told from the next message on
+		next()
+	}
+	f.settle(b, "s0", f.now)
+	changes, changing := -1, 0 // the first is a reset
+	count := func() {
+		for told, ok, _ := follow.take(); ok; told, ok, _ = follow.take() {
+			if changes < 0 {
+				changes = 0
+				continue
+			}
+			changes += len(told.Changes)
+			readers := map[string]bool{}
+			for _, c := range told.Changes {
+				if c.Because == incremental.ByEvent.String() {
+					readers[c.Reader] = true
+				}
+			}
+			changing += len(readers)
+		}
+	}
+	for i := range more {
+		if i%batch == 0 {
+			count()
+		}
+		next()
+	}
+	f.settle(b, "s0", f.now)
+	count()
+	b.ReportMetric(float64(changes)/more, "changes/op")
+	b.ReportMetric(float64(changing)/more, "changing/op")
 }
 
 // BenchmarkOf asks for the segments of a reader with 200 rows: as they are kept,

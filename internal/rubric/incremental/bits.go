@@ -33,12 +33,6 @@ func (s Set) add(o Set) {
 	}
 }
 
-func (s Set) remove(o Set) {
-	for i, w := range o {
-		s[i] &^= w
-	}
-}
-
 // next returns the first number from i on that is in the set and below end; end
 // if there is none.
 func (s Set) next(i, end int) int {

@@ -14,6 +14,10 @@
 // a stage makes one set of another, and the end of a fold counts. Sets are made
 // when they are asked for first, and shared by all that asks.
 //
+// Much is known without looking. A reader who has enough rows for `count >= n`
+// stays in by any further row, one who has not stays out whatever time passes; a
+// limit above the number of rows in the window is not reached, whatever they are.
+//
 // There is no state per segment or rule: rows that come late, rows of a joined
 // device, another catalogue and another program need no more than to be read.
 //

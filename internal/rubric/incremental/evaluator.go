@@ -3,7 +3,6 @@ package incremental
 import (
 	"fmt"
 	"math"
-	"math/bits"
 
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
@@ -74,7 +73,10 @@ type Evaluator struct {
 	predicates []predicate
 	thresholds []threshold // by segment
 	ladders    []*ladder   // by segment; nil for those that ask more
-	todo       Set         // segments still to be worked out
+	filled     Set         // segments of readers with so many rows: rows bring them in, time takes them out
+	short      Set         // segments of readers with fewer rows: time brings them in, rows take them out
+	todo       []int       // segments to be worked out, of a ladder one
+	rest       Set         // while todo is made
 
 	// What is worked out for one reader at one instant.
 	reader   Reader
@@ -98,6 +100,7 @@ type Evaluator struct {
 	met      uint32   // mark in seen
 	leaf     leaf
 	set      Set // segments, while rows are matched
+	due      Set // segments, while time passes
 	untold   []Change
 	one      matched
 
@@ -107,7 +110,10 @@ type Evaluator struct {
 // New returns the evaluator of a program for rows in a table, which may be set
 // later by Bind.
 func New(p *plan.Program, t Table) *Evaluator {
-	e := &Evaluator{program: p, table: t, all: make(Set, words(len(p.Segments))), set: make(Set, words(len(p.Segments))), maxRows: MaxRows}
+	e := &Evaluator{program: p, table: t, maxRows: MaxRows}
+	for _, set := range []*Set{&e.all, &e.set, &e.due, &e.filled, &e.short} {
+		*set = e.NewSet()
+	}
 	e.clock.calendar = p.Calendar
 	for _, s := range p.Segments {
 		e.all.put(s.ID)
@@ -128,6 +134,11 @@ func New(p *plan.Program, t Table) *Evaluator {
 	e.thresholds = make([]threshold, len(p.Segments))
 	for i, s := range p.Segments {
 		e.thresholds[i] = e.threshold(s.Expr)
+		if t := &e.thresholds[i]; t.shrinks && t.least {
+			e.filled.put(i)
+		} else if t.shrinks {
+			e.short.put(i)
+		}
 	}
 	e.buildLadders()
 	e.scratch.init(e)
@@ -157,22 +168,28 @@ func (e *Evaluator) Inputs() []Input {
 func (e *Evaluator) Reset(r Reader, now int64, s *State) {
 	*s = State{Members: s.Members[:0].grown(len(e.program.Segments)), Timer: Never, Border: Never}
 	clear(s.Members)
-	e.untold = e.update(r, e.all, now, ByProgram, s, e.untold[:0])
+	e.lay(r, e.all, now, s)
+	e.untold = e.update(never, now, ByProgram, s, e.untold[:0])
 }
 
 // Arrived brings a state up to date with rows that were added to the reader's:
 // of one event, or of a device that was joined. It appends the changes to dst.
 func (e *Evaluator) Arrived(r Reader, rows []Entry, now int64, s *State, dst []Change) []Change {
+	dst = e.Advance(r, now, s, dst)
 	clear(e.set)
 	for _, row := range rows {
 		e.Match(row, e.set)
 		if s.kept != nil {
 			s.kept.insert(row)
 		}
+		if row.Time > now && e.fault != faultFutureTimer {
+			s.Timer = min(s.Timer, row.Time)
+		}
 		if e.fault == faultJoinedRows {
 			break
 		}
 	}
+	e.byRows(e.set, s.Members)
 	return e.Update(r, e.set, now, ByEvent, s, dst)
 }
 
@@ -212,7 +229,12 @@ func (e *Evaluator) FactsChanged(r Reader, facts plan.Facts, now int64, s *State
 func (e *Evaluator) Advance(r Reader, now int64, s *State, dst []Change) []Change {
 	for s.Until() <= now {
 		at := s.Until()
-		dst = e.update(r, e.all, at, ByTimer, s, dst)
+		e.byTime(e.due, s.Members)
+		e.lay(r, e.due, at, s)
+		if e.appear(e.due, at) {
+			e.lay(r, e.due, at, s)
+		}
+		dst = e.update(never, at, ByTimer, s, dst)
 		if s.Until() <= at {
 			panic(fmt.Sprintf("incremental: the state made for %d holds until %d", at, s.Until()))
 		}
@@ -220,27 +242,61 @@ func (e *Evaluator) Advance(r Reader, now int64, s *State, dst []Change) []Chang
 	return dst
 }
 
+// byTime makes a set of the segments that can change because time passes, and no
+// row's time comes.
+func (e *Evaluator) byTime(set, members Set) {
+	for w, all := range e.all {
+		set[w] = all &^ (e.filled[w]&^members[w] | e.short[w]&members[w])
+		if e.fault == faultTime {
+			set[w] &^= e.short[w]
+		}
+	}
+}
+
+// byRows removes the segments that rows cannot change which arrive, or whose time
+// comes.
+func (e *Evaluator) byRows(set, members Set) {
+	for w := range set {
+		set[w] &^= e.filled[w]&members[w] | e.short[w]&^members[w]
+		if e.fault == faultRows {
+			set[w] &^= e.short[w]
+		}
+	}
+}
+
 // Update works some segments of a reader out again because of something. Where
-// the state does not hold at that instant any more, all are, and others change
-// because of time.
+// the state does not hold at that instant any more, it is brought up to it first.
 func (e *Evaluator) Update(r Reader, set Set, now int64, why Because, s *State, dst []Change) []Change {
 	if s.kept != nil && why == ByItem {
 		s.kept.forget(e, onItem, 0)
 	}
-	if s.Until() <= now {
-		dst = e.Advance(r, now, s, dst)
-	}
-	if set.Len() == 0 {
+	dst = e.Advance(r, now, s, dst)
+	n := len(e.program.Segments)
+	if set.next(0, n) == n {
 		return dst
 	}
-	return e.update(r, set, now, why, s, dst)
+	left := until{timer: s.Timer, border: s.Border}
+	if &set[0] == &e.all[0] { // nothing of before is left
+		left = never
+	}
+	e.lay(r, set, now, s)
+	return e.update(left, now, why, s, dst)
 }
 
-func (e *Evaluator) update(r Reader, set Set, now int64, why Because, s *State, dst []Change) []Change {
+// lay finds what is to be worked out for a set of segments, and lays the rows out
+// that it looks at.
+func (e *Evaluator) lay(r Reader, set Set, now int64, s *State) {
 	reach := int64(0)
 	n := len(e.program.Segments)
-	for id := set.next(0, n); id < n; id = set.next(id+1, n) {
-		reach = max(reach, e.reaches[id])
+	todo := append(e.rest[:0], set...)
+	e.rest, e.todo = todo, e.todo[:0]
+	for id := todo.next(0, n); id < n; id = todo.next(id, n) {
+		e.todo, reach = append(e.todo, id), max(reach, e.reaches[id])
+		if l := e.ladders[id]; l != nil {
+			l.remove(todo)
+		} else {
+			todo.drop(id)
+		}
 	}
 	e.begin(r, now, reach, s)
 	if e.rows.kept {
@@ -249,28 +305,30 @@ func (e *Evaluator) update(r Reader, set Set, now int64, why Because, s *State, 
 		e.keep(s)
 		e.begin(r, now, reach, s)
 	}
-	e.state = s
-	left := until{timer: s.Timer, border: s.Border}
-	if n > 0 && &set[0] == &e.all[0] { // nothing of before is left
-		left = never
+}
+
+// appear adds to a set of segments those that rows can change whose time has just
+// come, and tells whether there are such rows.
+func (e *Evaluator) appear(set Set, now int64) (any bool) {
+	for i := e.hi - 1; i >= 0 && e.rows.rows[i].Time == now && e.fault != faultAppearance; i-- {
+		e.Match(e.rows.rows[i], set)
+		any = true
 	}
-	todo := append(e.todo[:0], set...)
-	e.todo = todo
+	return any
+}
+
+// update works out what was laid out; left says until when all else is known.
+func (e *Evaluator) update(left until, now int64, why Because, s *State, dst []Change) []Change {
+	e.state = s
 	told := len(dst)
-	for id := todo.next(0, n); id < n; id = todo.next(id, n) {
-		holds := until{}
+	for _, id := range e.todo {
 		if l := e.ladders[id]; l != nil {
-			var members Set
-			members, holds = e.climb(l)
-			dst = s.take(l.all, members, dst)
-			todo.remove(l.all)
-		} else {
-			var member bool
-			member, holds = e.segment(id)
-			dst = s.put(id, member, dst)
-			todo.drop(id)
+			steps, holds := e.climb(l)
+			dst, left = s.step(l, steps, dst), left.min(holds)
+			continue
 		}
-		left = left.min(holds)
+		member, holds := e.segment(id)
+		dst, left = s.put(id, member, dst), left.min(holds)
 	}
 	for i := range dst[told:] {
 		dst[told+i].At, dst[told+i].Because = now, why
@@ -294,23 +352,6 @@ func (s *State) put(id int, member bool, dst []Change) []Change {
 		s.Members.drop(id)
 	}
 	return append(dst, Change{Segment: id, Entered: member})
-}
-
-// take notes which of some segments the reader is in, and appends the changes.
-func (s *State) take(of, members Set, dst []Change) []Change {
-	for w, all := range of {
-		in := uint64(0)
-		if members != nil {
-			in = members[w]
-		}
-		changed := (s.Members[w] ^ in) & all
-		s.Members[w] ^= changed
-		for ; changed != 0; changed &= changed - 1 {
-			id := w<<6 + bits.TrailingZeros64(changed)
-			dst = append(dst, Change{Segment: id, Entered: s.Members.Has(id)})
-		}
-	}
-	return dst
 }
 
 // begin takes a reader's rows in for what is asked at an instant.

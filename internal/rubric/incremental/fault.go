@@ -23,5 +23,8 @@ const (
 	faultSegmentOfSegment
 	faultEntitlementTimer
 	faultJoinedRows
+	faultAppearance
+	faultTime
+	faultRows
 	numFaults
 )

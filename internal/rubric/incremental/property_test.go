@@ -417,6 +417,9 @@ func TestFaultsAreFound(t *testing.T) {
 		faultSegmentOfSegment: "segments that name others are not worked out with them",
 		faultEntitlementTimer: "nothing is noted for the end of an entitlement",
 		faultJoinedRows:       "of rows that arrive together only the first is matched",
+		faultAppearance:       "rows are not matched when their time comes",
+		faultTime:             "time is thought to bring nobody into a segment",
+		faultRows:             "rows are thought to take nobody out of a segment",
 	} {
 		t.Run(what, func(t *testing.T) {
 			c := newCounts()

@@ -84,13 +84,19 @@ func (e *Evaluator) stream(id int) (span, until) {
 // base returns the rows of a stream after its first stage.
 func (e *Evaluator) base(id int) (span, until) {
 	st := &e.layout.stages[id][0]
+	rows := e.filtered(st)
+	e.streams[id].base = rows
+	return rows, e.untilOut(st.edge, rows)
+}
+
+// filtered returns the rows that the filter of a first stage keeps.
+func (e *Evaluator) filtered(st *stage) span {
 	k := e.matching(st.Predicate)
 	rows := span{bits: k.bits, lo: max(e.lo, e.edge(st.edge)), hi: e.hi}
 	if e.rows.kept {
 		rows.blocks = k.tally(len(e.rows.rows))
 	}
-	e.streams[id].base = rows
-	return rows, e.untilOut(st.edge, rows)
+	return rows
 }
 
 // edge returns the place of the first row of a window.

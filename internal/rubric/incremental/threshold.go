@@ -2,6 +2,7 @@ package incremental
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/readership/readership/internal/rubric/plan"
@@ -15,9 +16,10 @@ type threshold struct {
 	limit int64
 	fold  int
 
-	// shrinks tells that rows leave the stream as time passes and none enters.
-	shrinks bool
-	edge    int // the window of its only filter
+	// shrinks tells that rows leave the stream as time passes and none enters,
+	// plain that it is a filter alone.
+	shrinks, plain bool
+	first          *stage // the only filter, if it shrinks
 }
 
 // threshold returns the comparison that an expression is.
@@ -42,95 +44,150 @@ func (e *Evaluator) threshold(x *plan.Expr) threshold {
 		t.limit++
 	}
 	stages := e.layout.stages[e.program.Folds[t.fold].Stream]
-	t.edge = stages[0].edge
-	t.shrinks = !slices.ContainsFunc(stages[1:], func(s stage) bool { return s.Kind != plan.Distinct }) && len(stages) <= 2
+	t.first = &stages[0]
+	t.plain = len(stages) == 1
+	t.shrinks = t.plain || len(stages) == 2 && stages[1].Kind == plan.Distinct
 	return t
 }
 
 // compare tells whether a threshold is reached.
 func (e *Evaluator) compare(t *threshold) (bool, until) {
-	n := e.fold(t.fold).value.N
+	if e.few(t) {
+		return !t.least, never
+	}
+	n, rows := e.counted(t)
 	reached := n >= t.limit
-	return reached == t.least, e.untilCrossed(t, n)
+	return reached == t.least, e.untilCrossed(t, n, rows)
+}
+
+// few tells that a threshold cannot be reached: not so many rows are in its
+// window, whatever they are.
+func (e *Evaluator) few(t *threshold) bool {
+	return t.shrinks && int64(max(0, e.hi-max(e.lo, e.edge(t.first.edge)))) < t.limit
+}
+
+// counted returns the count that a threshold is compared with and, if it shrinks,
+// the rows that it is made of.
+func (e *Evaluator) counted(t *threshold) (n int64, rows span) {
+	if t.plain {
+		rows = e.filtered(t.first)
+		return int64(rows.count()), rows
+	}
+	n = e.fold(t.fold).value.N
+	return n, e.streams[e.program.Folds[t.fold].Stream].base
 }
 
 // untilCrossed returns until when a count of n stays on its side of a threshold.
 // Where rows only leave, each takes one from the count at most: the threshold is
 // crossed when as many have left as are too many, or never.
-func (e *Evaluator) untilCrossed(t *threshold, n int64) until {
-	holds := e.folds[t.fold].holds
+func (e *Evaluator) untilCrossed(t *threshold, n int64, rows span) until {
 	switch {
 	case !t.shrinks:
-		return holds
+		return e.folds[t.fold].holds
 	case n < t.limit:
 		return never
 	}
-	holds.timer = Never
-	if last := e.layout.edges[t.edge].last; last > 0 {
+	holds, of := never, &e.layout.edges[t.first.edge]
+	if of.window.Periods != 0 {
+		holds.border = e.untilOut(t.first.edge, rows).border
+	}
+	if of.last > 0 {
 		spare := int(n - t.limit)
 		if e.fault == faultThresholdTimer {
 			spare++
 		}
-		rows := e.streams[e.program.Folds[t.fold].Stream].base
 		if i := rows.nth(spare); i < rows.hi {
-			holds.timer = e.rows.rows[i].Time + last
+			holds.timer = e.rows.rows[i].Time + of.last
 		}
 	}
 	return holds
 }
 
-// ladder is all segments that only ask whether one count has reached a limit.
+// ladder is all segments that only ask whether one count has reached a limit: its
+// steps are the limits that there are, ascending. A reader is in the segments of
+// all steps up to the highest that the count has reached, and in no others.
 type ladder struct {
-	thresholds []threshold // by limit, ascending
-	members    []Set       // with each of them: the segments whose limit that or a lower one is
-	all        Set
+	thresholds []threshold // by step
+	one        []int       // by step: a segment with that limit
+	words      []int       // of a Set, those with segments of the ladder
+	all        []uint64    // by word: the segments
+	members    [][]uint64  // by steps reached, by word: the segments that the reader is in
 }
 
 // buildLadders takes segments together that count the same.
 func (e *Evaluator) buildLadders() {
-	byFold := map[int]*ladder{}
+	byFold := map[int][]int{}
 	e.ladders = make([]*ladder, len(e.program.Segments))
 	for id := range e.thresholds {
-		t := e.thresholds[id]
-		if !t.is || !t.least {
-			continue
+		if t := &e.thresholds[id]; t.is && t.least {
+			byFold[t.fold] = append(byFold[t.fold], id)
 		}
-		l := byFold[t.fold]
-		if l == nil {
-			l = &ladder{all: e.NewSet()}
-			byFold[t.fold] = l
-		}
-		l.all.put(id)
-		l.thresholds = append(l.thresholds, t)
-		e.ladders[id] = l
 	}
-	for _, l := range byFold {
-		slices.SortFunc(l.thresholds, func(a, b threshold) int { return cmp.Compare(a.limit, b.limit) })
-		l.thresholds = slices.CompactFunc(l.thresholds, func(a, b threshold) bool { return a.limit == b.limit })
-		for i := range l.thresholds {
-			members := e.NewSet()
-			n := len(e.thresholds)
-			for id := l.all.next(0, n); id < n; id = l.all.next(id+1, n) {
-				if e.thresholds[id].limit <= l.thresholds[i].limit {
-					members.put(id)
-				}
-			}
-			l.members = append(l.members, members)
+	for _, segments := range byFold {
+		l := e.newLadder(segments)
+		for _, id := range segments {
+			e.ladders[id] = l
 		}
 	}
 }
 
-// climb works the segments of a ladder out and returns their members. Only the
-// highest limit reached can be the first to be missed.
-func (e *Evaluator) climb(l *ladder) (Set, until) {
+func (e *Evaluator) newLadder(segments []int) *ladder {
+	l := &ladder{}
+	all := e.NewSet()
+	all.putAll(segments)
+	for w, word := range all {
+		if word != 0 {
+			l.words, l.all = append(l.words, w), append(l.all, word)
+		}
+	}
+	byLimit := slices.Clone(segments)
+	slices.SortStableFunc(byLimit, func(a, b int) int { return cmp.Compare(e.thresholds[a].limit, e.thresholds[b].limit) })
+	reached := make([]uint64, len(l.words))
+	for i, id := range byLimit {
+		if t := e.thresholds[id]; i == 0 || t.limit != e.thresholds[byLimit[i-1]].limit {
+			l.thresholds, l.one = append(l.thresholds, t), append(l.one, id)
+			l.members = append(l.members, slices.Clone(reached))
+		}
+		at, _ := slices.BinarySearch(l.words, id>>6)
+		reached[at] |= 1 << (id & 63)
+	}
+	l.members = append(l.members, reached)
+	return l
+}
+
+// climb returns how many steps of a ladder are reached. Only the highest of them
+// can be the first to be missed.
+func (e *Evaluator) climb(l *ladder) (steps int, holds until) {
 	first := &l.thresholds[0]
-	n := e.fold(first.fold).value.N
-	reached := 0
-	for reached < len(l.thresholds) && l.thresholds[reached].limit <= n {
-		reached++
+	if e.few(first) {
+		return 0, never
 	}
-	if reached == 0 {
-		return nil, e.untilCrossed(first, n)
+	n, rows := e.counted(first)
+	for steps < len(l.thresholds) && l.thresholds[steps].limit <= n {
+		steps++
 	}
-	return l.members[reached-1], e.untilCrossed(&l.thresholds[reached-1], n)
+	return steps, e.untilCrossed(&l.thresholds[max(steps, 1)-1], n, rows)
+}
+
+// remove takes the segments of a ladder out of a set.
+func (l *ladder) remove(set Set) {
+	for i, w := range l.words {
+		set[w] &^= l.all[i]
+	}
+}
+
+// step notes how many steps of a ladder are reached, and appends the changes.
+func (s *State) step(l *ladder, steps int, dst []Change) []Change {
+	if (steps == 0 || s.Members.Has(l.one[steps-1])) && (steps == len(l.one) || !s.Members.Has(l.one[steps])) {
+		return dst
+	}
+	for i, w := range l.words {
+		changed := (s.Members[w] ^ l.members[steps][i]) & l.all[i]
+		s.Members[w] ^= changed
+		for ; changed != 0; changed &= changed - 1 {
+			id := w<<6 + bits.TrailingZeros64(changed)
+			dst = append(dst, Change{Segment: id, Entered: s.Members.Has(id)})
+		}
+	}
+	return dst
 }
