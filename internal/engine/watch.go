@@ -114,14 +114,46 @@ func (l *Live) Names() subject.Snapshot { return l.s.subjects.Snapshot() }
 // milliseconds.
 func (l *Live) Late(n uint32) int64 { return int64(l.s.subjects.Ptr(n).Late) }
 
-// EachRow calls fn with the rows that a reader has in the window, newest arrival
-// first, until it returns false.
-func (l *Live) EachRow(n uint32, fn func(b *block.Builder, id block.RowID) bool) {
-	l.s.eachRow(n, fn)
+// RowsFrom calls fn with the rows that a reader has in the window from a time on,
+// with their times, newest arrival first, until it returns false. It stops where
+// all that came before are older.
+func (l *Live) RowsFrom(n uint32, from int64, fn func(b *block.Builder, id block.RowID, time int64) bool) {
+	type placed struct {
+		block *block.Builder
+		id    block.RowID
+		time  int64
+	}
+	var few [16]placed
+	late, blocks := l.Late(n), l.s.blocks
+	l.s.subjects.Chunks(n, func(rows []uint32) bool {
+		// Times are mostly not in the cache: nothing depends on one until all are
+		// asked for, and what the day of the block tells is not asked for.
+		got, all := few[:0], false
+		for i := len(rows) - 1; i >= 0 && !all; i-- {
+			id := block.RowID(rows[i])
+			b := blocks.get(id.Block())
+			if b == nil || b.Leaving || b.Kind == block.Decisions {
+				continue
+			}
+			if all = int64(b.Day+1)*block.DayMillis+late <= from; !all {
+				got = append(got, placed{b, id, b.Unix(id.Row())})
+			}
+		}
+		for i := range got {
+			p := &got[i]
+			if p.time+late < from || p.time >= from && !fn(p.block, p.id, p.time) {
+				return false
+			}
+		}
+		return !all
+	})
 }
 
 // Block returns the block of a row, to be read.
 func (l *Live) Block(id block.RowID) *block.Builder { return l.s.blocks.get(id.Block()) }
+
+// Numbered returns the blocks by their IDs, nil where there is none, to be read.
+func (l *Live) Numbered() []*block.Builder { return l.s.blocks }
 
 // Blocks returns the blocks of the window, to be read.
 func (l *Live) Blocks() []*block.Builder { return l.s.order }

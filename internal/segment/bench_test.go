@@ -38,8 +38,8 @@ func newBenched(b *testing.B, text string) *benched {
 	b.Cleanup(func() { _ = f.service.Close(); _ = e.Close() })
 	f.enc.Reset(benchStart)
 	f.enc.AddFact(event.Fact{Kind: event.FactSite, Key: "news", Value: []byte(`{"id":"news","timezone":"UTC","window":"30d","clock":"wall"}`)})
-	for i := range 100 {
-		f.enc.AddFact(event.Fact{Kind: event.FactItem, Site: "news", Key: fmt.Sprint("a", i), Value: fmt.Appendf(nil, `{"section":"s%d"}`, i)})
+	for i := range benchItems {
+		f.enc.AddFact(event.Fact{Kind: event.FactItem, Site: "news", Key: benchItems[i], Value: benchItem(i)})
 	}
 	f.enc.AddFact(event.Fact{Kind: event.FactProgram, Site: "news", Key: "1", Value: fmt.Appendf(nil, `{"files":{"main":%q}}`, text+program.Initial)})
 	f.enc.AddFact(event.Fact{Kind: event.FactActive, Site: "news", Value: []byte(`{"version":1,"stored":1}`)})
@@ -72,19 +72,28 @@ func (f *benched) view(at int64, device, item int) {
 }
 
 // propertied is a page view whose properties p0 to p9 each have one of four values
-// of its reader, of 100 that there are.
-func (f *benched) propertied(at int64, device, turn int) {
+// of its reader, of 100 that there are, as its host, country, campaign do.
+func (f *benched) propertied(at int64, device, item, turn int) {
 	ev := event.Event{Time: at, Device: benchDevices[device], Properties: f.properties[:]}
 	ev.Columns[event.ColType] = event.TypePageView
-	ev.Columns[event.ColItem] = benchItems[turn%100]
+	ev.Columns[event.ColItem] = benchItems[item]
+	of := func(p int) string { return benchValues[(device+7*p+turn%4*25)%100] }
 	for p := range f.properties {
-		f.properties[p] = event.Property{Name: benchNames[p], Value: benchValues[(device+7*p+turn%4*25)%100]}
+		f.properties[p] = event.Property{Name: benchNames[p], Value: of(p)}
 	}
+	ev.Columns[event.ColReferrerHost], ev.Columns[event.ColCountry], ev.Columns[event.ColUTMCampaign] = of(1), of(2), of(3)
 	f.enc.Add("news", &ev, f.seq<<20|uint64(f.enc.Rows()+1), 0)
 }
 
+// benchItem is an article with one section of 100, one author of 100 and five
+// tags of 500.
+func benchItem(i int) []byte {
+	tag := func(k int) string { return fmt.Sprint("t", (i*(2*k+1)+i/100*7)%100+100*k) }
+	return fmt.Appendf(nil, `{"section":"s%d","authors":["w%d"],"tags":[%q,%q,%q,%q,%q]}`, i%100, i*7%100, tag(0), tag(1), tag(2), tag(3), tag(4))
+}
+
 // Names, made once: it is not they that is measured.
-var benchDevices, benchItems, benchValues, benchNames = numbered("d", 20_000), numbered("a", 100), numbered("v", 100), numbered("p", 10)
+var benchDevices, benchItems, benchValues, benchNames = numbered("d", 20_000), numbered("a", 2000), numbered("v", 100), numbered("p", 10)
 
 func numbered(prefix string, n int) []string {
 	out := make([]string, n)
@@ -142,13 +151,30 @@ func segments(n int) string {
 	return out.String()
 }
 
-// matching are n segments of different plans: of 1,000 an event matches the
-// predicates of 10, one of each property. Limits are at most most.
-func matching(n, most int) string {
+// matching are n segments of different plans, each of another predicate. Of 1,000
+// a page view matches 10: by its item's section, author and five tags, by its
+// referrer, country and campaign.
+func matching(n int) string {
 	random := rand.New(rand.NewPCG(1, 2))
 	var out strings.Builder
 	for i := range n {
-		fmt.Fprintf(&out, "segment s%d = events |> where type == \"page_view\" and properties.p%d == \"v%d\" |> last %dd |> count >= %d\n", i, i/100, i%100, 1+random.IntN(14), 1+random.IntN(most))
+		kind, value := i%10, i/10
+		where := []string{"item.section == \"s%d\"", "\"w%d\" in item.authors", "referrer_host == \"v%d\"", "country == \"v%d\"", "utm_campaign == \"v%d\"", "\"t%d\" in item.tags"}[min(kind, 5)]
+		if kind > 5 {
+			value += 100 * (kind - 5)
+		}
+		fmt.Fprintf(&out, "segment s%d = events |> where type == \"page_view\" and "+where+" |> last %dd |> count >= %d\n", i, value, 1+random.IntN(14), 1+random.IntN(20))
+	}
+	return out.String()
+}
+
+// properties are the same of ten properties, of which each is a column of its own,
+// with limits so low that most events change something.
+func properties(n int) string {
+	random := rand.New(rand.NewPCG(1, 2))
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, "segment s%d = events |> where type == \"page_view\" and properties.p%d == \"v%d\" |> last %dd |> count >= %d\n", i, i/100, i%100, 1+random.IntN(14), 1+random.IntN(3))
 	}
 	return out.String()
 }
@@ -176,14 +202,14 @@ func BenchmarkEvent(b *testing.B) {
 		daily      bool
 	}{
 		{"none", "", false},
-		{"matching100", matching(100, 20), false},
-		{"matching1000", matching(1000, 20), false},
-		{"matching1000low", matching(1000, 3), false},
+		{"matching100", matching(100), false},
+		{"matching1000", matching(1000), false},
+		{"properties1000", properties(1000), false},
 		{"counting100", counting(100), false},
 		{"counting1000", counting(1000), false},
 		{"daily/none", "", true},
-		{"daily/matching1000", matching(1000, 20), true},
-		{"daily/matching1000low", matching(1000, 3), true},
+		{"daily/matching1000", matching(1000), true},
+		{"daily/properties1000", properties(1000), true},
 		{"daily/counting1000", counting(1000), true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -219,7 +245,7 @@ func (f *benched) views(b *testing.B) (next func()) {
 	f.now, f.step = benchStart, 24*3600_000/int64(readers)
 	next = func() {
 		f.now += f.step
-		f.propertied(f.now, random.IntN(readers), random.IntN(100))
+		f.propertied(f.now, random.IntN(readers), random.IntN(len(benchItems)), random.IntN(100))
 		if i++; i%batch == 0 {
 			f.send(b, f.now)
 			f.rest(b)

@@ -23,7 +23,6 @@ type table struct {
 	one    Reader      // whose row was asked for last
 	oneIs  block.RowID // valid if have is set
 	have   bool        // one holds oneIs
-	last   *block.Builder
 }
 
 // input is an incremental.Input with its column, -1 while no row has it.
@@ -44,7 +43,7 @@ func newTable(live *engine.Live, inputs []incremental.Input) *table {
 func (t *table) begin(of engine.Reader) {
 	t.one.Load(of)
 	t.one.Events.Forget()
-	t.have, t.last = false, nil
+	t.have = false
 }
 
 func (t *table) columnOf(in int) int {
@@ -57,13 +56,6 @@ func (t *table) columnOf(in int) int {
 		}
 	}
 	return i.column
-}
-
-func (t *table) block(id block.RowID) *block.Builder {
-	if t.last == nil || t.last.ID != id.Block() {
-		t.last = t.live.Block(id)
-	}
-	return t.last
 }
 
 // ofItem tells whether an input is the item that rows count for.
@@ -81,22 +73,21 @@ func (t *table) Codes(in int, rows []incremental.Entry, codes []uint32) bool {
 		clear(codes[:len(rows)])
 		return true
 	}
-	item := t.ofItem(in)
+	blocks := t.live.Numbered()
 	for i := range rows {
 		id := block.RowID(rows[i].Row)
-		b := t.block(id)
-		if b == nil { // it has left: a heavy reader's rows are let go of later
-			codes[i] = 0
-			continue
+		codes[i] = 0
+		if at := int(id.Block()); at < len(blocks) && blocks[at] != nil { // else it has left: a heavy reader's rows are let go of later
+			var ok bool
+			if codes[i], ok = blocks[at].Shared(id.Row(), c); !ok {
+				return false
+			}
 		}
-		if b.HasLocal(c) {
-			return false
+	}
+	if t.ofItem(in) {
+		for i, code := range codes[:len(rows)] {
+			codes[i] = t.items.of(code)
 		}
-		code := b.CodeOf(id.Row(), c)
-		if item {
-			code = t.items.of(code)
-		}
-		codes[i] = code
 	}
 	return true
 }
@@ -164,15 +155,13 @@ func (s *subject) Rows(dst []incremental.Entry, from int64, most int) []incremen
 	if !s.Known {
 		return dst
 	}
-	late, device := s.live.Late(s.n), s.Account == ""
-	from = max(from, s.from)
-	s.live.EachRow(s.n, func(b *block.Builder, id block.RowID) bool {
-		t := b.Unix(id.Row())
-		if t+late < from || len(dst) >= most {
+	device := s.Account == ""
+	s.live.RowsFrom(s.n, max(from, s.from), func(b *block.Builder, id block.RowID, time int64) bool {
+		if len(dst) >= most {
 			return false
 		}
-		if t >= from && !(device && b.MarksOf(id.Row())&block.MarkProven != 0) {
-			dst = append(dst, entryOf(b, id))
+		if !(device && b.MarksOf(id.Row())&block.MarkProven != 0) {
+			dst = append(dst, entryAt(b, id, time))
 		}
 		return true
 	})
@@ -182,7 +171,11 @@ func (s *subject) Rows(dst []incremental.Entry, from int64, most int) []incremen
 // entryOf returns a row with its place: rows of one time are in the order in
 // which they came, an account's own after those of its devices.
 func entryOf(b *block.Builder, id block.RowID) incremental.Entry {
-	e := incremental.Entry{Time: b.Unix(id.Row()), Sequence: uint64(b.Age)<<16 | uint64(id.Row()), Row: incremental.Row(id)}
+	return entryAt(b, id, b.Unix(id.Row()))
+}
+
+func entryAt(b *block.Builder, id block.RowID, time int64) incremental.Entry {
+	e := incremental.Entry{Time: time, Sequence: uint64(b.Age)<<16 | uint64(id.Row()), Row: incremental.Row(id)}
 	if b.Kind != block.Copies {
 		e.Sequence |= 1 << 63
 	}

@@ -297,6 +297,19 @@ func (b *Builder) HasLocal(c int) bool {
 	return c < len(b.cols) && b.cols[c] != nil && b.cols[c].local != nil
 }
 
+// Shared returns the code of a row in column c as the shard's dictionary has it,
+// 0 if there is none; ok is false if the column has a dictionary of its own here.
+func (b *Builder) Shared(row, c int) (code uint32, ok bool) {
+	if c >= len(b.cols) || b.cols[c] == nil {
+		return 0, true
+	}
+	col := b.cols[c]
+	if col.local != nil {
+		return 0, false
+	}
+	return col.at(row), true
+}
+
 // Has says whether any row has a code of column c.
 func (b *Builder) Has(c int) bool { return c < len(b.cols) && b.cols[c] != nil }
 

@@ -98,6 +98,19 @@ func (c *chains) add(last uint32, count uint8, row block.RowID) (uint32, uint8) 
 
 // walk calls fn with the rows from the last to the first, until it says false.
 func (c *chains) walk(last uint32, count uint8, fn func(block.RowID) bool) {
+	c.chunks(last, count, func(rows []uint32) bool {
+		for i := len(rows) - 1; i >= 0; i-- {
+			if !fn(block.RowID(rows[i])) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// chunks calls fn with the chunks of rows from the last to the first, until it
+// says false.
+func (c *chains) chunks(last uint32, count uint8, fn func(rows []uint32) bool) {
 	for last != 0 {
 		class, place := split(last)
 		var rows []uint32
@@ -111,10 +124,8 @@ func (c *chains) walk(last uint32, count uint8, fn func(block.RowID) bool) {
 			chunk := c.large.chunks.Ptr(int(place))
 			rows, next = chunk[1:1+int(count)], chunk[0]
 		}
-		for i := len(rows) - 1; i >= 0; i-- {
-			if !fn(block.RowID(rows[i])) {
-				return
-			}
+		if !fn(rows) {
+			return
 		}
 		last, count = next, 15
 	}

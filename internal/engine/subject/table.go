@@ -112,6 +112,14 @@ func (t *Table) Rows(ordinal uint32, fn func(block.RowID) bool) {
 	t.chains.walk(s.chain, uint8(s.firstSeen), fn)
 }
 
+// Chunks calls fn with the rows of a subject, some at a time, those that came
+// last first, until it returns false. Within rows, the values of block.RowIDs
+// that must not be changed, the first came first.
+func (t *Table) Chunks(ordinal uint32, fn func(rows []uint32) bool) {
+	s := t.subjects.Ptr(int(ordinal))
+	t.chains.chunks(s.chain, uint8(s.firstSeen), fn)
+}
+
 // Trim drops the rows of a subject for which gone is true and returns how many
 // stay.
 func (t *Table) Trim(ordinal uint32, gone func(block.RowID) bool) int {

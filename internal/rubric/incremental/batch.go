@@ -25,20 +25,29 @@ type batch struct {
 	lasts []lasts
 }
 
-// known is a set of rows, up to the first n.
-type known struct {
-	mark uint32
-	n    int
-	bits Set
+// part says of which rows something is known: those from one place on up to the
+// first n.
+type part struct {
+	mark    uint32
+	from, n int
+}
 
-	blocks  []uint32 // kept: how many rows each block has
-	counted int      // up to this row
+// known is a set of rows.
+type known struct {
+	part
+	bits   Set
+	blocks *blocks // kept
+}
+
+// blocks say how many rows of a set each block has, up to a row.
+type blocks struct {
+	of      []uint32
+	counted int
 }
 
 // codes are those of the rows in one input.
 type codes struct {
-	mark  uint32
-	n     int
+	part
 	of    []uint32
 	coded bool
 }
@@ -84,25 +93,37 @@ func (b *batch) again() {
 	}
 }
 
-// extend makes room for what is not known yet and returns the first row of it.
-func (k *known) extend(b *batch) int {
-	if k.mark != b.mark {
-		k.mark, k.n = b.mark, 0
+// rest returns the rows from a place on that nothing is known of yet; they will
+// be. What is kept is known whole, and so is what is asked for again from an
+// earlier place on.
+func (p *part) rest(b *batch, from int) (lo, hi int) {
+	if b.kept {
+		from = 0
 	}
-	n := len(b.rows)
-	if k.n == n {
-		return n
+	if p.mark != b.mark {
+		*p = part{b.mark, from, from}
 	}
-	k.bits = k.bits.grown(n)
-	if w := k.n >> 6; k.n&63 != 0 {
-		k.bits[w] &= below(k.n & 63)
-		clear(k.bits[w+1 : words(n)])
-	} else {
-		clear(k.bits[w:words(n)])
+	if from < p.from {
+		hi, p.from = p.from, 0
+		return 0, hi
 	}
-	first := k.n
-	k.n, k.counted = n, min(k.counted, first)
-	return first
+	lo, p.n = p.n, len(b.rows)
+	return lo, p.n
+}
+
+// extend makes room for rows from a place on that are not known yet, and returns
+// them.
+func (k *known) extend(b *batch, from int) (lo, hi int) {
+	lo, hi = k.rest(b, from)
+	if lo == hi {
+		return lo, hi
+	}
+	k.bits = k.bits.grown(hi)
+	k.bits.clear(lo, hi)
+	if k.blocks != nil {
+		k.blocks.counted = min(k.blocks.counted, lo)
+	}
+	return lo, hi
 }
 
 // from returns the place of the first row of a time or later.
@@ -132,46 +153,49 @@ func (e *Evaluator) load(from int64) {
 	}
 }
 
-// codes returns the codes of all rows in an input; false if it has none.
-func (e *Evaluator) codes(in int) ([]uint32, bool) {
+// codes returns the codes of rows in an input, valid from a place on; false if it
+// has none.
+func (e *Evaluator) codes(in, from int) ([]uint32, bool) {
 	b := e.rows
 	c := &b.inputs[in]
-	if c.mark != b.mark {
-		c.mark, c.n = b.mark, 0
-	}
+	lo, hi := c.rest(b, from)
 	n := len(b.rows)
-	if c.n == n && n > 0 {
+	if lo == hi && n > 0 {
 		return c.of[:n], c.coded
 	}
-	if cap(c.of) < n {
-		c.of = append(c.of[:c.n], make([]uint32, n-c.n)...)
+	if len(c.of) < n {
+		c.of = append(c.of, make([]uint32, n-len(c.of))...)
 	}
-	c.of = c.of[:n]
-	c.coded = e.table.Codes(in, b.rows[c.n:], c.of[c.n:])
-	if c.coded {
-		for _, code := range c.of[c.n:] {
+	of := c.of[lo:hi]
+	if c.coded = e.table.Codes(in, b.rows[lo:hi], of); !c.coded {
+		c.mark = 0 // nothing is known
+		return nil, false
+	}
+	covered := e.inputs[in].covered
+	for _, code := range of {
+		if !covered.Has(int(code)) {
 			e.cover(in, code)
+			covered = e.inputs[in].covered
 		}
-		c.n = n
 	}
-	return c.of, c.coded
+	return c.of[:n], true
 }
 
-// holding returns the rows that a condition holds for.
-func (e *Evaluator) holding(id int) *known {
+// holding returns the rows from a place on that a condition holds for.
+func (e *Evaluator) holding(id, from int) *known {
 	b, c := e.rows, &e.conditions[id]
 	k := &b.conditions[id]
-	i, n := k.extend(b), len(b.rows)
-	if i == n {
+	i, end := k.extend(b, from)
+	if i == end {
 		return k
 	}
 	if c.input >= 0 {
-		if codes, ok := e.codes(c.input); ok {
+		if codes, ok := e.codes(c.input, i); ok {
 			holds := c.holds
-			for i < n {
+			for i < end {
 				w := i >> 6
-				word, end := k.bits[w], min(n, (w+1)<<6)
-				for ; i < end; i++ {
+				word, next := k.bits[w], min(end, (w+1)<<6)
+				for ; i < next; i++ {
 					code := codes[i]
 					word |= holds[code>>6] >> (code & 63) & 1 << (i & 63)
 				}
@@ -180,7 +204,7 @@ func (e *Evaluator) holding(id int) *known {
 			return k
 		}
 	}
-	for ; i < n; i++ {
+	for ; i < end; i++ {
 		if e.onRow(&b.rows[i], c.Expr).True() {
 			k.bits.put(i)
 		}
@@ -188,24 +212,24 @@ func (e *Evaluator) holding(id int) *known {
 	return k
 }
 
-// matching returns the rows that a predicate holds for.
-func (e *Evaluator) matching(id int) *known {
+// matching returns the rows from a place on that a predicate holds for.
+func (e *Evaluator) matching(id, from int) *known {
 	b, p := e.rows, &e.predicates[id]
 	if len(p.conditions) == 1 {
-		return e.holding(p.conditions[0])
+		return e.holding(p.conditions[0], from)
 	}
 	k := &b.predicates[id]
-	i, n := k.extend(b), len(b.rows)
-	if i == n {
+	lo, hi := k.extend(b, from)
+	if lo == hi {
 		return k
 	}
-	first := i >> 6
-	for w := first; w < words(n); w++ {
+	first, end := lo>>6, words(hi)
+	for w := first; w < end; w++ {
 		k.bits[w] = ^uint64(0)
 	}
 	for _, c := range p.conditions {
-		bits := e.holding(c).bits
-		for w := first; w < words(n); w++ {
+		bits := e.holding(c, lo).bits
+		for w := first; w < end; w++ {
 			k.bits[w] &= bits[w]
 		}
 	}

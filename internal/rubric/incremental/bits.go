@@ -27,6 +27,19 @@ func (s Set) putAll(list []int) {
 
 func (s Set) drop(i int) { s[i>>6] &^= 1 << (i & 63) }
 
+// clear takes the numbers from lo on and below hi, more than lo, out of the set.
+func (s Set) clear(lo, hi int) {
+	first, last := lo>>6, (hi-1)>>6
+	head, tail := ^uint64(0)<<(lo&63), below(hi-last<<6)
+	if first == last {
+		s[first] &^= head & tail
+		return
+	}
+	s[first] &^= head
+	clear(s[first+1 : last])
+	s[last] &^= tail
+}
+
 func (s Set) add(o Set) {
 	for i, w := range o {
 		s[i] |= w

@@ -72,7 +72,7 @@ type Evaluator struct {
 	conditions []condition
 	predicates []predicate
 	thresholds []threshold // by segment
-	ladders    []*ladder   // by segment; nil for those that ask more
+	ladders    []*ladder   // by segment; nil for those that are on none
 	filled     Set         // segments of readers with so many rows: rows bring them in, time takes them out
 	short      Set         // segments of readers with fewer rows: time brings them in, rows take them out
 	todo       []int       // segments to be worked out, of a ladder one
@@ -286,7 +286,7 @@ func (e *Evaluator) Update(r Reader, set Set, now int64, why Because, s *State, 
 // lay finds what is to be worked out for a set of segments, and lays the rows out
 // that it looks at.
 func (e *Evaluator) lay(r Reader, set Set, now int64, s *State) {
-	reach := int64(0)
+	reach := int64(1) // the rows whose time has just come
 	n := len(e.program.Segments)
 	todo := append(e.rest[:0], set...)
 	e.rest, e.todo = todo, e.todo[:0]

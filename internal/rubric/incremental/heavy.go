@@ -21,13 +21,17 @@ const blockRows = 4096
 
 // tally counts the rows of a set in each block, those of the first n rows.
 func (k *known) tally(n int) []uint32 {
-	first := k.counted / blockRows
-	k.blocks = k.blocks[:min(len(k.blocks), first)]
-	for i := first; i*blockRows < n; i++ {
-		k.blocks = append(k.blocks, uint32(k.bits.count(i*blockRows, min(n, (i+1)*blockRows))))
+	if k.blocks == nil {
+		k.blocks = &blocks{}
 	}
-	k.counted = n
-	return k.blocks
+	b := k.blocks
+	first := b.counted / blockRows
+	b.of = b.of[:min(len(b.of), first)]
+	for i := first; i*blockRows < n; i++ {
+		b.of = append(b.of, uint32(k.bits.count(i*blockRows, min(n, (i+1)*blockRows))))
+	}
+	b.counted = n
+	return b.of
 }
 
 // lasts are the rows of a set that are the last of their key: as many as lie
@@ -44,9 +48,9 @@ type lastsOf struct{ predicate, key int }
 // for.
 func (e *Evaluator) lastsOf(place int) *known {
 	b, of := e.rows, e.layout.lasts[place]
-	matching, keys := e.matching(of.predicate), e.keyOf(of.key)
+	matching, keys := e.matching(of.predicate, 0), e.keyOf(of.key)
 	l := &b.lasts[place]
-	i, n := l.extend(b), len(b.rows)
+	i, n := l.extend(b, 0)
 	if i == n {
 		return &l.known
 	}
@@ -71,7 +75,9 @@ func (e *Evaluator) lastsOf(place int) *known {
 		}
 		if before := int(l.row[k]); before >= 0 {
 			l.bits.drop(before)
-			l.counted = min(l.counted, before)
+			if l.blocks != nil {
+				l.blocks.counted = min(l.blocks.counted, before)
+			}
 		}
 		l.row[k] = int32(r)
 		l.bits.put(r)

@@ -48,6 +48,9 @@ func (e *Evaluator) buildIndex() {
 		if paths[in] == nil {
 			paths[in] = &path{input: in, byValue: map[value.Value][]int{}}
 		}
+		p.unknown = slices.DeleteFunc(slices.Clone(p.conditions), func(id int) bool {
+			return lookup == nil && slices.Contains(p.Item, id) || lookup != nil && e.conditions[id].Lookup == lookup
+		})
 		if lookup == nil {
 			paths[in].predicates = append(paths[in].predicates, p.ID)
 			continue
@@ -183,7 +186,7 @@ func (e *Evaluator) Match(row Entry, set Set) {
 }
 
 func (e *Evaluator) match(p int, set Set) {
-	if e.holds(&e.predicates[p], false) {
+	if e.holds(e.predicates[p].unknown, false) {
 		e.addSegments(p, set)
 	}
 }
@@ -199,7 +202,11 @@ func (e *Evaluator) addSegments(p int, set Set) {
 		}
 		return
 	}
-	set.add(e.predicates[p].segments)
+	if all := e.predicates[p].segments; all != nil {
+		set.add(all)
+	} else {
+		set.putAll(e.predicates[p].Segments)
+	}
 }
 
 // matchMutable adds to set the segments that a row can change whose attention
@@ -207,7 +214,7 @@ func (e *Evaluator) addSegments(p int, set Set) {
 func (e *Evaluator) matchMutable(row Entry, set Set) {
 	e.one.begin(e, row)
 	for i, p := range e.index.mutable {
-		if e.holds(&e.predicates[p], true) {
+		if e.holds(e.predicates[p].conditions, true) {
 			set.add(e.index.changed[i])
 		}
 	}
@@ -249,10 +256,10 @@ func (e *Evaluator) holdForItem(p *predicate, item uint32) bool {
 	return true
 }
 
-// holds tells whether a predicate holds for the row that is matched. Conditions
-// on what may change, if that is passed over, and on the item asked for may hold.
-func (e *Evaluator) holds(p *predicate, mutable bool) bool {
-	for _, id := range p.conditions {
+// holds tells whether conditions hold for the row that is matched. Those on what
+// may change, if that is passed over, and on the item asked for may hold.
+func (e *Evaluator) holds(conditions []int, mutable bool) bool {
+	for _, id := range conditions {
 		c := &e.conditions[id]
 		switch {
 		case c.asked, mutable && c.mutable:

@@ -22,7 +22,7 @@ func (e *Evaluator) keyOf(place int) *keyed {
 	in, coded := e.codedInput(k.expr), false
 	var codes []uint32
 	if in >= 0 {
-		codes, coded = e.codes(in)
+		codes, coded = e.codes(in, 0)
 	}
 	if coded != v.coded { // those numbered by code do not meet those by value
 		v.coded, v.n = coded, 0

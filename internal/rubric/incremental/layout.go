@@ -71,7 +71,8 @@ type condition struct {
 type predicate struct {
 	*plan.Predicate
 	conditions           []int
-	segments             Set
+	unknown              []int // of conditions: those that a row may miss whose codes led here
+	segments             Set   // nil for few
 	mutable, item, asked bool
 }
 
@@ -210,7 +211,7 @@ func (e *Evaluator) condition(c *plan.Condition) condition {
 }
 
 func (e *Evaluator) predicate(p *plan.Predicate) predicate {
-	out := predicate{Predicate: p, conditions: slices.Concat(p.Row, p.Item, p.Both, p.Asked), segments: make(Set, words(len(e.program.Segments)))}
+	out := predicate{Predicate: p, conditions: slices.Concat(p.Row, p.Item, p.Both, p.Asked)}
 	cost := func(id int) int64 {
 		if c := &e.conditions[id]; c.input < 0 {
 			return c.Expr.Size
@@ -223,8 +224,10 @@ func (e *Evaluator) predicate(p *plan.Predicate) predicate {
 		out.item = out.item || e.conditions[id].item
 		out.asked = out.asked || e.conditions[id].asked
 	}
-	for _, s := range p.Segments {
-		out.segments.put(s)
+	out.unknown = out.conditions
+	if n := words(len(e.program.Segments)); len(p.Segments) > n {
+		out.segments = make(Set, n)
+		out.segments.putAll(p.Segments)
 	}
 	return out
 }

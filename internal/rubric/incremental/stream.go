@@ -60,7 +60,7 @@ func (e *Evaluator) stream(id int) (span, until) {
 		switch st.Kind {
 		case plan.Filter:
 			if st.narrows {
-				rows = e.both(s, rows, e.matching(st.Predicate).bits)
+				rows = e.both(s, rows, e.matching(st.Predicate, rows.lo).bits)
 			}
 			if st.edge >= 0 {
 				rows.lo = max(rows.lo, e.edge(st.edge))
@@ -84,15 +84,16 @@ func (e *Evaluator) stream(id int) (span, until) {
 // base returns the rows of a stream after its first stage.
 func (e *Evaluator) base(id int) (span, until) {
 	st := &e.layout.stages[id][0]
-	rows := e.filtered(st)
+	rows := e.filtered(st.Predicate, st.edge)
 	e.streams[id].base = rows
 	return rows, e.untilOut(st.edge, rows)
 }
 
-// filtered returns the rows that the filter of a first stage keeps.
-func (e *Evaluator) filtered(st *stage) span {
-	k := e.matching(st.Predicate)
-	rows := span{bits: k.bits, lo: max(e.lo, e.edge(st.edge)), hi: e.hi}
+// filtered returns the rows in a window that a predicate holds for.
+func (e *Evaluator) filtered(predicate, edge int) span {
+	lo := max(e.lo, e.edge(edge))
+	k := e.matching(predicate, lo)
+	rows := span{bits: k.bits, lo: lo, hi: e.hi}
 	if e.rows.kept {
 		rows.blocks = k.tally(len(e.rows.rows))
 	}

@@ -18,8 +18,8 @@ type threshold struct {
 
 	// shrinks tells that rows leave the stream as time passes and none enters,
 	// plain that it is a filter alone.
-	shrinks, plain bool
-	first          *stage // the only filter, if it shrinks
+	shrinks, plain  bool
+	predicate, edge int // of the first filter
 }
 
 // threshold returns the comparison that an expression is.
@@ -44,7 +44,7 @@ func (e *Evaluator) threshold(x *plan.Expr) threshold {
 		t.limit++
 	}
 	stages := e.layout.stages[e.program.Folds[t.fold].Stream]
-	t.first = &stages[0]
+	t.predicate, t.edge = stages[0].Predicate, stages[0].edge
 	t.plain = len(stages) == 1
 	t.shrinks = t.plain || len(stages) == 2 && stages[1].Kind == plan.Distinct
 	return t
@@ -63,14 +63,14 @@ func (e *Evaluator) compare(t *threshold) (bool, until) {
 // few tells that a threshold cannot be reached: not so many rows are in its
 // window, whatever they are.
 func (e *Evaluator) few(t *threshold) bool {
-	return t.shrinks && int64(max(0, e.hi-max(e.lo, e.edge(t.first.edge)))) < t.limit
+	return t.shrinks && int64(max(0, e.hi-max(e.lo, e.edge(t.edge)))) < t.limit
 }
 
 // counted returns the count that a threshold is compared with and, if it shrinks,
 // the rows that it is made of.
 func (e *Evaluator) counted(t *threshold) (n int64, rows span) {
 	if t.plain {
-		rows = e.filtered(t.first)
+		rows = e.filtered(t.predicate, t.edge)
 		return int64(rows.count()), rows
 	}
 	n = e.fold(t.fold).value.N
@@ -87,9 +87,9 @@ func (e *Evaluator) untilCrossed(t *threshold, n int64, rows span) until {
 	case n < t.limit:
 		return never
 	}
-	holds, of := never, &e.layout.edges[t.first.edge]
+	holds, of := never, &e.layout.edges[t.edge]
 	if of.window.Periods != 0 {
-		holds.border = e.untilOut(t.first.edge, rows).border
+		holds.border = e.untilOut(t.edge, rows).border
 	}
 	if of.last > 0 {
 		spare := int(n - t.limit)
@@ -103,7 +103,7 @@ func (e *Evaluator) untilCrossed(t *threshold, n int64, rows span) until {
 	return holds
 }
 
-// ladder is all segments that only ask whether one count has reached a limit: its
+// ladder is several segments that only ask whether one count has reached a limit: its
 // steps are the limits that there are, ascending. A reader is in the segments of
 // all steps up to the highest that the count has reached, and in no others.
 type ladder struct {
@@ -124,6 +124,9 @@ func (e *Evaluator) buildLadders() {
 		}
 	}
 	for _, segments := range byFold {
+		if len(segments) == 1 {
+			continue
+		}
 		l := e.newLadder(segments)
 		for _, id := range segments {
 			e.ladders[id] = l
