@@ -47,7 +47,7 @@ type answer struct {
 // direct says whether nothing has to be waited for or written before it can be
 // decided.
 func (a *attempt) direct() bool {
-	return a.Engine.Position() >= a.ask.Position && !a.ask.joins() && !(a.ask.Commit && (a.ask.Claimed != "" || a.ticket.Given.writes()))
+	return a.Engine.Queued() >= a.ask.Position && !a.ask.joins() && !(a.ask.Commit && (a.ask.Claimed != "" || a.ticket.Given.writes()))
 }
 
 // joins says whether an account is asked about that was proven on a device: its
@@ -71,8 +71,13 @@ func (a *attempt) prepare(ctx context.Context) error {
 // ready waits until the engine has what the answer must include, the device's
 // rows and burns where an account was proven on it among it.
 func (a *attempt) ready(ctx context.Context) error {
-	if err := a.Engine.Wait(ctx, a.ask.Position); err != nil || !a.ask.joins() {
-		return err
+	if a.Engine.Queued() < a.ask.Position {
+		if err := a.Engine.Wait(ctx, a.ask.Position); err != nil {
+			return err
+		}
+	}
+	if !a.ask.joins() {
+		return nil
 	}
 	account := strings.TrimPrefix(a.ask.Reader, "account:")
 	joined := false

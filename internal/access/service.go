@@ -22,7 +22,7 @@ import (
 type Engine interface {
 	SiteNow(site string, wall int64) int64
 	Wait(ctx context.Context, position event.Position) error
-	Position() event.Position
+	Queued() event.Position
 	InTurn(ctx context.Context, site, name string, fn func(*engine.Reader)) error
 	Turn(site, name string, wait bool, fn func(*engine.Reader, error)) error
 }
@@ -144,9 +144,6 @@ func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
 // done is called once, from any goroutine, which goes on only when it returns;
 // then result answers as Decide does.
 func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error), ok bool) {
-	if s.Engine.Position() < ask.Position {
-		return nil, false
-	}
 	a, err := s.begin(ask, math.MinInt64)
 	if err != nil || !a.direct() {
 		return nil, false

@@ -84,6 +84,7 @@ type Engine struct {
 	ledger *ledger
 
 	position atomic.Uint64 // applied by every shard
+	queued   atomic.Uint64 // the last that Apply was given
 	logTime  atomic.Int64
 	memory   atomic.Int64    // as Config.Memory
 	minute   int64           // dispatcher: log minute of the last tick
@@ -167,7 +168,17 @@ func (e *Engine) Apply(position event.Position, message []byte) error {
 	case <-e.closing:
 		return ErrClosed
 	}
-	return e.enqueue(item{position: position, raw: message})
+	if err := e.enqueue(item{position: position, raw: message}); err != nil {
+		return err
+	}
+	e.queued.Store(uint64(position))
+	return nil
+}
+
+// Queued returns a position up to which everything is applied or in the queue: a
+// turn that is asked for now comes after it.
+func (e *Engine) Queued() event.Position {
+	return max(event.Position(e.queued.Load()), e.Position())
 }
 
 func (e *Engine) enqueue(it item) error {
