@@ -23,7 +23,7 @@ type attempt struct {
 	ask     *Ask
 	program *program.Compiled
 	block   *plan.Access
-	ticket  *ticket // its names and what was given are not written any more
+	ticket  *ticket // not written once the attempt has started, but for a commit's id
 	begun   time.Time
 	id      string        // of a commit
 	limit   time.Duration // for all of it
@@ -40,7 +40,7 @@ type attempt struct {
 // answer is what comes of an attempt.
 type answer struct {
 	verdict *Verdict
-	bare    *ticket // to seal, of a decision without a commit
+	bare    []byte // to seal into the id, of a decision without a commit
 	err     error
 }
 
@@ -216,7 +216,7 @@ func (a *attempt) answer(with answer) (*Verdict, error) {
 			return nil, err
 		}
 	} else if with.bare != nil {
-		v.DecisionID = with.bare.seal(a.IDs, a.ask.Site.ID)
+		v.DecisionID = a.ticket.sealed(a.IDs, a.ask.Site.ID, with.bare)
 	}
 	v.Token, v.TookMicros = a.ask.Token.String(), a.Now().Sub(a.begun).Microseconds()
 	return v, nil
@@ -228,14 +228,14 @@ func (a *attempt) bare(r *engine.Reader, err error) {
 		a.end(answer{err: err})
 		return
 	}
-	t := *a.ticket
+	t := a.ticket
 	if t.At < r.From {
 		a.end(answer{err: ErrOutside})
 		return
 	}
 	d := decide(a.question(r))
-	t.Shown, t.Clause, t.rest = showing(d.Clause.Outcome), d.Index, nil
-	if err := t.pack(true, t.looked(d)); err != nil {
+	rest, err := t.lay(showing(d.Clause.Outcome), d.Index, true, t.looked(d))
+	if err != nil {
 		a.end(answer{err: err})
 		return
 	}
@@ -243,7 +243,7 @@ func (a *attempt) bare(r *engine.Reader, err error) {
 	if a.ask.Segments {
 		v.Segments = segmentsOf(d)
 	}
-	a.end(answer{verdict: v, bare: &t})
+	a.end(answer{verdict: v, bare: rest})
 }
 
 // submit sends the commit to the log, unless another request has done so and waits
@@ -330,12 +330,11 @@ func (a *attempt) fallback(err error) (*Verdict, error) {
 		}
 	}
 	if v.DecisionID == "" {
-		t := *a.ticket // a turn may still read the other
-		t.Shown, t.Clause, t.rest = showing(outcome), len(a.block.Clauses)-1, nil
-		if err := t.pack(true, nil); err != nil {
+		rest, err := a.ticket.lay(showing(outcome), len(a.block.Clauses)-1, true, nil)
+		if err != nil {
 			return nil, err
 		}
-		v.DecisionID = t.seal(a.IDs, a.ask.Site.ID)
+		v.DecisionID = a.ticket.sealed(a.IDs, a.ask.Site.ID, rest)
 	}
 	return v, nil
 }

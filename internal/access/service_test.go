@@ -22,7 +22,7 @@ import (
 
 // desk is a service with an engine and a log in memory.
 type desk struct {
-	t        *testing.T
+	t        testing.TB
 	site     *event.Site
 	engine   *engine.Engine
 	programs *program.Programs
@@ -44,7 +44,7 @@ func (f engineFacts) Fact(kind, site, key string) ([]byte, bool) {
 	return f.d.engine.Fact(kind, site, key)
 }
 
-func newDesk(t *testing.T, text string) *desk {
+func newDesk(t testing.TB, text string) *desk {
 	t.Helper()
 	d := &desk{t: t, ids: map[string]bool{}, now: time.Date(2026, 3, 20, 9, 0, 0, 0, time.UTC).UnixMilli()}
 	site := event.Site{ID: "news", Timezone: "Europe/Berlin"}.WithDefaults()

@@ -90,38 +90,48 @@ const (
 	cutLooked = 24  // of a text that was looked up, likewise
 )
 
-// pack lays the ticket out for its id; columns says that it carries those of the
-// request. record writes what was looked up into so many bytes, cutting texts; nil
-// for nothing.
-func (t *ticket) pack(columns bool, record func(dst []byte, limit, cut int) []byte) error {
-	head := len(t.head(nil))
+// pack lays the ticket out for its id, as lay does.
+func (t *ticket) pack(columns bool, record func(dst []byte, limit, cut int) []byte) (err error) {
+	t.rest, err = t.lay(t.Shown, t.Clause, columns, record)
+	return err
+}
+
+// lay lays out what stands in the id behind the names, of a ticket that has shown a
+// clause; columns says that it carries those of the request. record writes what was
+// looked up into so many bytes, cutting texts; nil for nothing.
+func (t *ticket) lay(s shown, clause int, columns bool, record func(dst []byte, limit, cut int) []byte) ([]byte, error) {
+	var names [maxNames + binary.MaxVarintLen64]byte
+	head := len(t.head(names[:0]))
 	if head+len(t.Access) > maxNames {
-		return errTooLong
+		return nil, errTooLong
 	}
 	room := identity.MaxSealed - head
+	rest := make([]byte, 0, usualRest)
 	for _, cut := range [...]int{0, cutColumn} {
-		t.rest = append(t.rest[:0], ticketVersion)
-		t.rest = binary.AppendUvarint(t.rest, uint64(t.Version))
-		t.rest = append(appendText(t.rest, t.Access), byte(t.Shown))
-		t.rest = binary.AppendUvarint(t.rest, uint64(t.Clause))
-		t.rest = t.Given.append(t.rest, columns, cut)
-		if len(t.rest) > room {
+		rest = append(rest[:0], ticketVersion)
+		rest = binary.AppendUvarint(rest, uint64(t.Version))
+		rest = append(appendText(rest, t.Access), byte(s))
+		rest = binary.AppendUvarint(rest, uint64(clause))
+		rest = t.Given.append(rest, columns, cut)
+		if len(rest) > room {
 			continue
 		}
 		if record == nil {
-			return nil
+			return rest, nil
 		}
-		before := len(t.rest)
+		before := len(rest)
 		for _, cut := range [...]int{0, cutLooked} {
-			if t.rest = record(t.rest[:before], room-before, cut); len(t.rest) <= room {
-				return nil
+			if rest = record(rest[:before], room-before, cut); len(rest) <= room {
+				return rest, nil
 			}
 		}
-		t.rest = t.rest[:before] // it is decided as well; its explanation says less
-		return nil
+		return rest[:before], nil // it is decided as well; its explanation says less
 	}
-	return errTooLong
+	return nil, errTooLong
 }
+
+// usualRest is room for nearly all that lay writes.
+const usualRest = 192
 
 // packed lays the ticket of a commit out, unless that was done.
 func (t *ticket) packed() error {
@@ -137,7 +147,13 @@ func (t *ticket) head(dst []byte) []byte {
 
 // seal returns the id.
 func (t *ticket) seal(ids *identity.Decisions, site string) string {
-	return ids.Seal(t.Nonce, site, append(t.head(make([]byte, 0, identity.MaxSealed)), t.rest...))
+	return t.sealed(ids, site, t.rest)
+}
+
+// sealed returns the id with the rest that lay returned.
+func (t *ticket) sealed(ids *identity.Decisions, site string, rest []byte) string {
+	known := make([]byte, 0, len(t.Reader)+len(t.Item)+3*binary.MaxVarintLen64+len(rest))
+	return ids.Seal(t.Nonce, site, append(t.head(known), rest...))
 }
 
 // openTicket reads an id.

@@ -398,11 +398,3 @@ func TestAnswersWhileStarting(t *testing.T) {
 		}
 	}
 }
-
-func TestGCPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: 100, 40 << 20: 100, 200 << 20: 24, 4 << 30: 10} {
-		if got := gcPercent(live); got != want {
-			t.Errorf("live %d bytes: %d %%, want %d %%", live, got, want)
-		}
-	}
-}

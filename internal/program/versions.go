@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/readership/readership/internal/event"
@@ -152,8 +153,7 @@ func (p *Programs) of(site *event.Site) *plans {
 
 // Settings tells apart what of a site's settings a program's meaning depends on.
 func Settings(site *event.Site) string {
-	s := Schema(site)
-	return fmt.Sprint(site.Timezone, s.Calendar.WeekStart, s.Window)
+	return site.Timezone + "\x00" + strings.ToLower(site.WeekStart) + "\x00" + site.WindowDuration().String()
 }
 
 // find returns a version that was compiled from a text, nil if there is none. A
