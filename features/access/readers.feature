@@ -79,6 +79,29 @@ Feature: Readers, devices and accounts at a meter
       | 2024-03-01 10:03 | d1 as anna   | a3   | allow again   | 3/2   |
       | 2024-03-01 10:04 | d1 as anna   | a4   | deny wall     | 3/2   |
 
+  Scenario: 10 Of two reads of an item the earlier one is kept
+    Given the program
+      """
+      meter weekly (limit: 2) = burns |> last 7d |> distinct item
+      access story {
+        allow again   if item in weekly
+        allow metered if weekly.left > 0 burns weekly
+        deny  wall
+      }
+      """
+    Then reading comes to
+      | at                            | reader        | item | verdict       | meter | resets at        |
+      | 2024-03-01 10:00              | d1            | a1   | allow metered | 1/2   | 2024-03-08 10:00 |
+      | 2024-03-02 10:00              | account:berta | a1   | allow metered | 1/2   | 2024-03-09 10:00 |
+      | 2024-03-03 10:00              | account:anna  | a1   | allow metered | 1/2   | 2024-03-10 10:00 |
+      | 2024-03-03 10:00              | d2            | a1   | allow metered | 1/2   | 2024-03-10 10:00 |
+      | 2024-03-04 10:00              | d1 as anna    | a1   | allow again   | 1/2   | 2024-03-08 10:00 |
+      | 2024-03-04 10:00              | d2 as berta   | a1   | allow again   | 1/2   | 2024-03-09 10:00 |
+      | 2024-03-08T09:59:59.999+01:00 | account:anna  | a1   | allow again   | 1/2   | 2024-03-08 10:00 |
+      | 2024-03-08 10:00              | account:anna  | a1   | allow metered | 1/2   | 2024-03-15 10:00 |
+      | 2024-03-09T09:59:59.999+01:00 | account:berta | a1   | allow again   | 1/2   | 2024-03-09 10:00 |
+      | 2024-03-09 10:00              | account:berta | a1   | allow metered | 1/2   | 2024-03-16 10:00 |
+
   Scenario: 11 A shared tablet with two accounts over two logins each
     Given the program
       """
@@ -146,6 +169,29 @@ Feature: Readers, devices and accounts at a meter
       | 2024-03-01 10:00 | d1 as anna | a6   | deny wall     | 5/5   | account:anna   |
       | 2024-03-01 10:00 | d1 as anna | a5   | allow again   | 5/5   | account:anna   |
 
+  Scenario: A login and a question in the same millisecond do not open it either
+    Given the program
+      """
+      meter monthly (limit: 5) = burns |> per month |> distinct item
+      access story {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall
+      }
+      """
+    Then reading comes to
+      | at               | reader     | item | verdict       | meter | as             |
+      | 2024-03-01 10:00 | d1         | a1   | allow metered | 1/5   | device:d1      |
+      | 2024-03-01 10:00 | d1         | a2   | allow metered | 2/5   | device:d1      |
+      | 2024-03-01 10:00 | d1         | a3   | allow metered | 3/5   | device:d1      |
+      | 2024-03-01 10:00 | d1         | a4   | allow metered | 4/5   | device:d1      |
+      | 2024-03-01 10:00 | d1         | a5   | allow metered | 5/5   | device:d1      |
+    When the device "d1" signs in as "anna"
+    Then reading comes to
+      | at               | reader     | item | verdict       | meter | as             |
+      | 2024-03-01 10:00 | d1         | a6   | deny wall     | 5/5   | account:anna   |
+      | 2024-03-01 10:00 | d1         | a5   | allow again   | 5/5   | account:anna   |
+
   Scenario: 29 An arm follows the device's reader through signing in
     Given the program
       """
@@ -197,6 +243,62 @@ Feature: Readers, devices and accounts at a meter
       | 2024-03-02 10:01 | d1     | a2   | allow metered | 2/2   |
       | 2024-03-02 10:02 | d1     | a3   | deny wall     | 2/2   |
       | 2024-04-01 00:00 | d1     | a3   | allow metered | 1/1   |
+
+  Scenario: 26 A limit is fixed by the first read, not before, and until the program says another
+    Given the program
+      """
+      segment keen = events |> where type == "page_view" |> last 1d |> any
+      meter monthly (limit: if keen then 3 else 1, sticky: true) = burns |> per month |> distinct item
+      access story {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall
+      }
+      """
+    When these events happen
+      | at               | reader | type      | item |
+      | 2024-03-01 10:00 | d1     | page_view | a0   |
+      | 2024-03-01 10:00 | d2     | page_view | a0   |
+    Then asking comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-01 10:00 | d1     | a1   | allow metered | 0/3   |
+      | 2024-03-02 10:01 | d1     | a1   | allow metered | 0/1   |
+    When these events happen
+      | at               | reader | type      | item |
+      | 2024-03-02 10:02 | d1     | page_view | a0   |
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-02 10:02 | d1     | a1   | allow metered | 1/3   |
+      | 2024-03-02 10:02 | d2     | a1   | allow metered | 1/1   |
+      | 2024-03-03 10:03 | d1     | a2   | allow metered | 2/3   |
+    Given the program
+      """
+      segment keen = events |> where type == "page_view" |> last 1d |> any
+      meter monthly (limit: if keen then 3 else 1, sticky: true) = burns |> per month |> distinct item
+      access story {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  stop
+      }
+      """
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-03 10:04 | d1     | a2   | allow again   | 2/3   |
+      | 2024-03-03 10:04 | d2     | a2   | deny stop     | 1/1   |
+    Given the program
+      """
+      segment keen = events |> where type == "page_view" |> last 1d |> any
+      meter monthly (limit: if keen then 4 else 2, sticky: true) = burns |> per month |> distinct item
+      access story {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  stop
+      }
+      """
+    Then reading comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-03 10:05 | d1     | a3   | deny stop     | 2/2   |
+      | 2024-03-03 10:05 | d2     | a2   | allow metered | 2/2   |
 
   Scenario: 27 A program edited in mid-window keeps the set and applies the new limit
     Given the program

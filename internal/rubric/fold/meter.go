@@ -122,8 +122,57 @@ func merged(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
 	case plan.MergeMax:
 		return larger(m, burns, now, c)
 	default: // MergeUnion
+		return united(m, burns, c)
+	}
+}
+
+// united returns the burns of a meter without those of an item that, when a device
+// was carried over, had an earlier one in the window: the earliest read is kept.
+// Where all leave the window together it makes no difference.
+func united(m *plan.Meter, burns []Burn, c value.Calendar) []Burn {
+	if m.Window.Last == 0 || !slices.ContainsFunc(burns, func(b Burn) bool { return b.Device != "" }) {
 		return burns
 	}
+	byArrival := make([]int, len(burns))
+	for i := range burns {
+		byArrival[i] = i
+	}
+	slices.SortStableFunc(byArrival, func(i, j int) int { // its own first: it burns nothing that a device has brought
+		a, b := &burns[i], &burns[j]
+		return cmp.Or(cmp.Compare(a.arrived(), b.arrived()), min(1, len(a.Device))-min(1, len(b.Device)))
+	})
+	var kept []int
+	dropped := make([]bool, len(burns))
+	for _, i := range byArrival {
+		b, at := &burns[i], -1
+		if from := m.Window.From(b.Joined, c); b.Device != "" && b.Time >= from {
+			at = slices.IndexFunc(kept, func(k int) bool { return burns[k].Item == b.Item && burns[k].Time >= from })
+		}
+		switch {
+		case at < 0:
+			kept = append(kept, i)
+		case b.Time < burns[kept[at]].Time:
+			dropped[kept[at]] = true
+			kept[at] = i
+		default:
+			dropped[i] = true
+		}
+	}
+	var out []Burn
+	for i := range burns {
+		if !dropped[i] {
+			out = append(out, burns[i])
+		}
+	}
+	return out
+}
+
+// arrived is when a burn came to its reader.
+func (b *Burn) arrived() int64 {
+	if b.Device != "" {
+		return b.Joined
+	}
+	return b.Time
 }
 
 // current returns the first burn of each item in the window at an instant, and
@@ -168,14 +217,8 @@ func larger(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
 		set, _ := current(m, burns, now, c)
 		return len(set)
 	}
-	arrived := func(b Burn) int64 {
-		if b.Device != "" {
-			return b.Joined
-		}
-		return b.Time
-	}
 	byArrival := slices.Clone(burns)
-	slices.SortStableFunc(byArrival, func(a, b Burn) int { return cmp.Compare(arrived(a), arrived(b)) })
+	slices.SortStableFunc(byArrival, func(a, b Burn) int { return cmp.Compare(a.arrived(), b.arrived()) })
 	var kept []Burn
 	var last Burn // whose device was carried over
 	for _, b := range byArrival {

@@ -55,10 +55,16 @@ func TestMeters(t *testing.T) {
 		name, options, burns, now string
 		items, resets             string
 	}{
-		{"an item that was read by both stays until both reads have left", `= burns |> last 7d |> distinct item`,
-			"01T10:00 a d@03T10:00, 02T10:00 a, 02T11:00 b", "08T10:00", "a b", "2026-03-09T10:00:00Z"},
-		{"and its earliest read is shown first", `= burns |> last 7d |> distinct item`,
-			"01T10:00 a d@03T10:00, 02T09:00 b, 02T10:00 a", "07T10:00", "a b", "2026-03-09T09:00:00Z"},
+		{"union: of an item that was read by both the earlier read is kept", `= burns |> last 7d |> distinct item`,
+			"01T10:00 a d@03T10:00, 02T10:00 a, 02T11:00 b", "08T10:00", "b", "2026-03-09T11:00:00Z"},
+		{"union: also if it is the account's", `= burns |> last 7d |> distinct item`,
+			"01T10:00 a, 02T09:00 b, 02T10:00 a d@03T10:00", "07T10:00", "a b", "2026-03-08T10:00:00Z"},
+		{"union: also if it was at the instant of the login", `= burns |> last 7d |> distinct item`,
+			"02T10:00 a d@03T10:00, 03T10:00 a", "07T10:00", "a", "2026-03-09T10:00:00Z"},
+		{"union: a read that had left the window by then is no earlier one", `= burns |> last 7d |> distinct item`,
+			"01T10:00 a d@08T10:00, 03T10:00 a", "09T10:00", "a", "2026-03-10T10:00:00Z"},
+		{"union: of three reads the earliest", `= burns |> last 7d |> distinct item`,
+			"02T10:00 a d@05T10:00, 03T10:00 a, 04T10:00 a e@06T10:00, 01T10:00 a f@07T09:00", "07T10:00", "a", "2026-03-08T10:00:00Z"},
 		{"a burn of the future does not count yet", `= burns |> last 7d |> distinct item`,
 			"01T10:00 a, 03T10:00 b", "02T10:00", "a", "2026-03-08T10:00:00Z"},
 		{"max: of two sets of one size the account's", `(limit: 5, merge: max) = burns |> per month |> distinct item`,
