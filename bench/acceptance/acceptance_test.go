@@ -5,6 +5,7 @@ package acceptance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -62,9 +63,11 @@ type world struct {
 	readers map[[2]string]bool // of a site: who was named
 	items   map[[2]string]bool // of a site: what was asked for
 	links   map[string]string  // tokens
+	devices map[string]string  // tokens
 	stored  map[string]any     // the answer to the last program
 	decided struct {
 		*harness.Decision // the last
+		text              json.RawMessage
 		site              string
 		err               error
 	}
@@ -72,7 +75,8 @@ type world struct {
 }
 
 func newWorld(t *testing.T, shared *sharedServer) *world {
-	return &world{t: t, shared: shared, places: map[string]*place{}, readers: map[[2]string]bool{}, items: map[[2]string]bool{}, links: map[string]string{}}
+	return &world{t: t, shared: shared, places: map[string]*place{}, readers: map[[2]string]bool{}, items: map[[2]string]bool{},
+		links: map[string]string{}, devices: map[string]string{}}
 }
 
 func (w *world) register(sc *godog.ScenarioContext) {
@@ -90,7 +94,11 @@ func (w *world) register(sc *godog.ScenarioContext) {
 	w.registerDecisions(sc)
 	w.registerPrograms(sc)
 	w.registerParallel(sc)
+	w.registerPages(sc)
+	w.registerLinks(sc)
+	w.registerRetries(sc)
 	w.registerReplay(sc)
+	w.registerClock(sc)
 	sc.After(func(ctx context.Context, s *godog.Scenario, err error) (context.Context, error) {
 		if err == nil && replayed(s) {
 			err = w.sameAfterReplay(ctx)

@@ -2,9 +2,11 @@ package acceptance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +22,7 @@ func (w *world) registerDecisions(sc *godog.ScenarioContext) {
 	sc.When(`^the last decision is committed$`, w.commitLast)
 	sc.Then(`^the commit comes to "([^"]*)" with the meter at (\d+) of (\d+)$`, w.commitIs)
 	sc.Then(`^the answer is (\d+)$`, w.statusIs)
+	sc.Then(`^the answer says$`, w.answerSays)
 	sc.Then(`^the explanation of the last decision is$`, w.explained)
 	sc.Then(`^the last decision of "([^"]*)" is found by the end of its id$`, w.found)
 }
@@ -55,9 +58,12 @@ func (w *world) ask(ctx context.Context, site string, row cells, commit bool) (e
 	if at.After(p.clock) {
 		p.clock = at
 	}
-	w.decided.site = site
-	w.decided.Decision, w.decided.err = w.server.Decide(ctx, site, w.question(site, row, at, commit))
-	return w.decided.err
+	w.decided.site, w.decided.Decision, w.decided.text = site, new(harness.Decision), nil
+	w.decided.err = w.server.Call(ctx, http.MethodPost, path(site, "decisions"), w.question(site, row, at, commit), &w.decided.text)
+	if w.decided.err != nil {
+		return w.decided.err
+	}
+	return json.Unmarshal(w.decided.text, w.decided.Decision)
 }
 
 func (w *world) question(site string, row cells, at time.Time, commit bool) map[string]any {
@@ -90,7 +96,9 @@ func (w *world) question(site string, row cells, at time.Time, commit bool) map[
 	if commit {
 		when = "time"
 	}
-	q[when] = at.Format(time.RFC3339Nano)
+	if !at.IsZero() {
+		q[when] = at.Format(time.RFC3339Nano)
+	}
 	return q
 }
 
@@ -160,6 +168,22 @@ func (w *world) statusIs(want int) error {
 	status := new(harness.StatusError)
 	if !errors.As(w.decided.err, &status) || status.Status != want {
 		return fmt.Errorf("the answer is %v, want status %d", w.decided.err, want)
+	}
+	return nil
+}
+
+// answerSays compares the whole of the last verdict, but for its id and how long
+// it took, which it must have.
+func (w *world) answerSays(text *godog.DocString) error {
+	var got, want map[string]any
+	if err := errors.Join(json.Unmarshal(w.decided.text, &got), json.Unmarshal([]byte(text.Content), &want)); err != nil {
+		return err
+	}
+	id, took := got["decision_id"], got["took_us"]
+	delete(got, "decision_id")
+	delete(got, "took_us")
+	if id, ok := id.(string); !ok || id == "" || took == nil || !reflect.DeepEqual(got, want) {
+		return fmt.Errorf("the answer is %s", w.decided.text)
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ func (w *world) registerReaders(sc *godog.ScenarioContext) {
 	sc.When(`^the device "([^"]*)" signs out$`, w.signOut)
 	sc.Given(`^the account "([^"]*)" with$`, w.account)
 	sc.Given(`^the entitlement list "([^"]*)" with$`, w.list)
-	sc.Given(`^a (gift|preview|newsletter) link "([^"]*)" with$`, w.link)
 	sc.When(`^the meter "([^"]*)" of "([^"]*)" is emptied$`, w.empty)
 }
 
@@ -49,17 +48,6 @@ func (w *world) account(ctx context.Context, id string, text *godog.DocString) e
 
 func (w *world) list(ctx context.Context, name string, text *godog.DocString) error {
 	return w.server.Call(ctx, http.MethodPut, path(w.site, "lists", name), text.Content, nil)
-}
-
-// link makes a signed link that rows of tables name in their column link.
-func (w *world) link(ctx context.Context, kind, name string, text *godog.DocString) error {
-	var made struct{ Token string }
-	body := strings.Replace(text.Content, "{", `{"kind":"`+kind+`",`, 1)
-	if err := w.server.Call(ctx, http.MethodPost, path(w.site, "links"), body, &made); err != nil {
-		return err
-	}
-	w.links[name] = made.Token
-	return nil
 }
 
 func (w *world) empty(ctx context.Context, meter, reader string) error {

@@ -14,6 +14,7 @@ import (
 
 func (w *world) registerSite(sc *godog.ScenarioContext) {
 	sc.Given(`^a site "([^"]*)" with clock "([^"]*)" in "([^"]*)" on the same server$`, w.addSite)
+	sc.Given(`^the server is in the time zone "([^"]*)"$`, w.serverZone)
 	sc.Given(`^the settings$`, w.settings)
 	sc.Given(`^the program$`, w.program)
 	sc.Then(`^the program was stored with the warning "([^"]*)"$`, w.warned)
@@ -24,8 +25,9 @@ func (w *world) registerSite(sc *godog.ScenarioContext) {
 
 // place is where and when a site of the scenario is.
 type place struct {
-	zone  *time.Location
-	clock time.Time // the latest time that the scenario has sent
+	zone     *time.Location
+	clock    time.Time // the latest time that the scenario has sent; zero where the wall's counts
+	writeKey string
 }
 
 func (w *world) addSite(ctx context.Context, site, clock, zone string) error {
@@ -33,9 +35,19 @@ func (w *world) addSite(ctx context.Context, site, clock, zone string) error {
 	if err != nil {
 		return err
 	}
+	key, err := w.server.CreateSite(ctx, fmt.Sprintf(`{"id":%q,"domains":["%s.example"],"timezone":%q,"window":"30d","clock":%q}`, site, site, zone, clock))
 	w.site = site
-	w.places[site] = &place{zone: loc}
-	_, err = w.server.CreateSite(ctx, fmt.Sprintf(`{"id":%q,"domains":["%s.example"],"timezone":%q,"window":"30d","clock":%q}`, site, site, zone, clock))
+	w.places[site] = &place{zone: loc, writeKey: key}
+	return err
+}
+
+// serverZone starts the server again as on a machine in another time zone.
+func (w *world) serverZone(ctx context.Context, zone string) (err error) {
+	if err := w.server.Stop(); err != nil {
+		return err
+	}
+	w.server.Env = append(w.server.Env, "TZ="+zone)
+	w.server, err = w.server.Restart(ctx)
 	return err
 }
 

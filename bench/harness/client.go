@@ -53,6 +53,11 @@ func (e *StatusError) Error() string { return fmt.Sprintf("status %d: %s", e.Sta
 // JSON answer into out (nil: dropped). Other statuses than 2xx are a
 // *StatusError; out is filled all the same when the body is JSON.
 func (s *Server) Call(ctx context.Context, method, path string, body any, out any) error {
+	return s.CallAs(ctx, RootKey, nil, method, path, body, out)
+}
+
+// CallAs is Call with another key, and with headers.
+func (s *Server) CallAs(ctx context.Context, key string, header map[string]string, method, path string, body any, out any) error {
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -71,7 +76,10 @@ func (s *Server) Call(ctx context.Context, method, path string, body any, out an
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+RootKey)
+	req.Header.Set("Authorization", "Bearer "+key)
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
 	if _, stream := body.(io.Reader); stream {
 		req.Header.Set("Content-Type", "application/x-ndjson")
 	} else if body != nil {

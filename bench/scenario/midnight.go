@@ -43,13 +43,6 @@ const (
 	toldWithin  = 30 * time.Second
 )
 
-// aheadEnv is how far the clock of the server is ahead.
-const aheadEnv = "READERSHIP_BENCH_AHEAD"
-
-// shifted makes the clock of a server be ahead.
-var shifted = change{"cmd/readership/serve.go", "Now: time.Now,",
-	`Now: func(by time.Duration, _ error) func() time.Time { return func() time.Time { return time.Now().Add(by) } }(time.ParseDuration(c.getenv("` + aheadEnv + `"))),`}
-
 // Midnight lets the readers of a site leave a segment of the day at midnight,
 // while decisions are made and memberships asked for: on a server as it is
 // released, but for its clock.
@@ -119,7 +112,7 @@ func (m *midnight) start(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	binary, err := buildChanged(ctx, dir, shifted)
+	binary, err := harness.BuildChanged(ctx, dir, harness.Shifted)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +120,7 @@ func (m *midnight) start(ctx context.Context) (stop func(), err error) {
 	local := now.In(zone)
 	m.ahead = time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, zone).Sub(now) - m.lead
 	m.at = now.Add(m.lead)
-	m.server, err = harness.Start(ctx, harness.Options{Binary: binary, Dir: filepath.Join(dir, "data"), Env: []string{aheadEnv + "=" + m.ahead.String()}})
+	m.server, err = harness.Start(ctx, harness.Options{Binary: binary, Dir: filepath.Join(dir, "data"), Env: []string{harness.Ahead(m.ahead)}})
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func TraceSyncs(ctx context.Context, answers int, synced bool) (shown int, err e
 	defer remove()
 	binary, err := harness.Build("")
 	if !synced {
-		binary, err = buildChanged(ctx, dir, change{"internal/eventlog/server.go", "SyncAlways: true", "SyncAlways: false"})
+		binary, err = harness.BuildChanged(ctx, dir, harness.Change{Source: "internal/eventlog/server.go", Old: "SyncAlways: true", To: "SyncAlways: false"})
 	}
 	if err != nil {
 		return 0, err

@@ -28,7 +28,7 @@ Feature: What a meter counts
       | 2024-03-01 10:03 | laptop | a2   | allow again   | again  | 2/2   | account:anna |             |
       | 2024-03-01 10:04 | laptop | a3   | deny wall     | denied | 2/2   | account:anna | plan_picker |
 
-  Scenario: 2 After the first read has left a rolling window reading burns again
+  Scenario: 2 The first read leaves a rolling window to the millisecond
     Given the program
       """
       meter weekly (limit: 1) = burns |> last 7d |> distinct item
@@ -41,9 +41,30 @@ Feature: What a meter counts
     Then reading comes to
       | at                            | reader | item | verdict       | commit | meter |
       | 2024-03-01T10:00:00.000+01:00 | d1     | a1   | allow metered | burned | 1/1   |
+      | 2024-03-01T10:00:00.000+01:00 | d2     | a1   | allow metered | burned | 1/1   |
       | 2024-03-08T09:59:59.999+01:00 | d1     | a1   | allow again   | again  | 1/1   |
       | 2024-03-08T09:59:59.999+01:00 | d1     | a2   | deny wall     | denied | 1/1   |
-      | 2024-03-08T10:00:00.001+01:00 | d1     | a1   | allow metered | burned | 1/1   |
+      | 2024-03-08T10:00:00.000+01:00 | d1     | a1   | allow metered | burned | 1/1   |
+      | 2024-03-08T10:00:00.000+01:00 | d1     | a1   | allow again   | again  | 1/1   |
+      | 2024-03-08T10:00:00.001+01:00 | d2     | a1   | allow metered | burned | 1/1   |
+      | 2024-03-08T10:00:00.001+01:00 | d2     | a2   | deny wall     | denied | 1/1   |
+
+  Scenario: 2 Reading again does not prolong the window
+    Given the program
+      """
+      meter weekly (limit: 1) = burns |> last 7d |> distinct item
+      access story {
+        allow again   if item in weekly
+        allow metered if weekly.left > 0 burns weekly
+        deny  wall
+      }
+      """
+    Then reading comes to
+      | at                            | reader | item | verdict       | commit | meter | resets at                 |
+      | 2024-03-26T10:00:00.000+01:00 | d1     | a1   | allow metered | burned | 1/1   | 2024-04-02T11:00:00+02:00 |
+      | 2024-03-31T10:00:00.000+02:00 | d1     | a1   | allow again   | again  | 1/1   | 2024-04-02T11:00:00+02:00 |
+      | 2024-04-02T10:59:59.999+02:00 | d1     | a2   | deny wall     | denied | 1/1   | 2024-04-02T11:00:00+02:00 |
+      | 2024-04-02T11:00:00.000+02:00 | d1     | a2   | allow metered | burned | 1/1   | 2024-04-09T11:00:00+02:00 |
 
   Scenario Outline: 3 Calendar windows begin where the site's calendar says
     Given the program
@@ -66,11 +87,19 @@ Feature: What a meter counts
       | leap day               | per day        | 2024-02-29 00:00          | 2024-02-29T23:59:59.999+01:00 | 2024-03-01 00:00          |
       | end of a leap February | per month      | 2024-02-01 00:00          | 2024-02-29T23:59:59.999+01:00 | 2024-03-01 00:00          |
       | the 31st               | per month      | 2024-01-01 00:00          | 2024-01-31T23:59:59.999+01:00 | 2024-02-01 00:00          |
+      | the 30th               | per month      | 2024-04-01 00:00          | 2024-04-30T23:59:59.999+02:00 | 2024-05-01 00:00          |
+      | end of a February      | per month      | 2023-02-01 00:00          | 2023-02-28T23:59:59.999+01:00 | 2023-03-01 00:00          |
+      | a month in spring      | per month      | 2024-03-01 00:00          | 2024-03-31T23:59:59.999+02:00 | 2024-04-01T00:00:00+02:00 |
+      | a month in autumn      | per month      | 2024-10-01T00:00:00+02:00 | 2024-10-31T23:59:59.999+01:00 | 2024-11-01T00:00:00+01:00 |
       | 23 hours in spring     | per day        | 2024-03-31 00:00          | 2024-03-31T23:59:59.999+02:00 | 2024-04-01 00:00          |
       | 25 hours in autumn     | per day        | 2024-10-27T00:00:00+02:00 | 2024-10-27T23:59:59.999+01:00 | 2024-10-28T00:00:00+01:00 |
       | weeks begin on Monday  | per week       | 2024-03-04 00:00          | 2024-03-10T23:59:59.999+01:00 | 2024-03-11 00:00          |
       | weeks in spring        | per week       | 2024-03-25 00:00          | 2024-03-31T23:59:59.999+02:00 | 2024-04-01 00:00          |
+      | weeks in autumn        | per week       | 2024-10-21T00:00:00+02:00 | 2024-10-27T23:59:59.999+01:00 | 2024-10-28T00:00:00+01:00 |
+      | a rolling day, spring  | last 1d        | 2024-03-30T12:00:00+01:00 | 2024-03-31T12:59:59.999+02:00 | 2024-03-31T13:00:00+02:00 |
+      | a rolling day, autumn  | last 1d        | 2024-10-26T12:00:00+02:00 | 2024-10-27T10:59:59.999+01:00 | 2024-10-27T11:00:00+01:00 |
       | from the first read    | from_first 14d | 2024-03-20 08:00          | 2024-04-03T08:59:59.999+02:00 | 2024-04-03T09:00:00+02:00 |
+      | the same in autumn     | from_first 14d | 2024-10-20T08:00:00+02:00 | 2024-11-03T06:59:59.999+01:00 | 2024-11-03T07:00:00+01:00 |
 
   Scenario: 3 On the 31st the read of the 1st counts, though the site keeps events for 30 days
     Given the program
@@ -109,8 +138,9 @@ Feature: What a meter counts
       | 2024-02-20 10:02          | d1     | a2   | deny wall     | 1/1   | 2024-03-01 10:00 |
       | 2024-03-01T10:00:00+01:00 | d1     | a2   | allow metered | 1/1   |                  |
 
-  Scenario: 4 Two sites in two zones on one server
-    Given a site "jornal" with clock "event" in "America/Sao_Paulo" on the same server
+  Scenario: 4 Two sites in two zones on one server that is in a third
+    Given the server is in the time zone "Pacific/Auckland"
+    And a site "jornal" with clock "event" in "America/Sao_Paulo" on the same server
     And the program
       """
       meter daily (limit: 1) = burns |> per day |> distinct item
