@@ -118,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	argv := append(append([]string{}, o.Prefix...), o.Binary, "serve", "--data", o.Dir, "--listen", o.Addr, "--collect-listen", o.CollectAddr)
 	argv = append(argv, o.Args...)
 	s := &Server{Options: o, done: make(chan struct{}), output: &tail{to: o.Log}, Started: time.Now(),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}}
 	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Env = append(append(os.Environ(), "READERSHIP_ROOT_KEY="+RootKey), o.Env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
@@ -219,6 +219,13 @@ func (s *Server) URL(path string) string { return "http://" + s.Addr + path }
 
 // CollectURL returns the address of a path on the fast listener.
 func (s *Server) CollectURL(path string) string { return "http://" + s.CollectAddr + path }
+
+// Fast returns the same server, asked through its fast listener.
+func (s *Server) Fast() *Server {
+	fast := *s
+	fast.Addr = s.CollectAddr
+	return &fast
+}
 
 // Output returns the end of what the server wrote.
 func (s *Server) Output() string { return s.output.String() }

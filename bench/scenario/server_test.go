@@ -13,6 +13,10 @@ func TestKilledServersLoseAndDoubleNothing(t *testing.T) {
 	small(t, Crash, "-rounds", "3", "-connections", "8")
 }
 
+func TestNoMeterOvershoots(t *testing.T) {
+	small(t, Overshoot, "-repetitions", "60", "-kills", "4")
+}
+
 func TestImportedFileIsStoredWhole(t *testing.T) {
 	small(t, Import, "-events", "20000", "-runs", "1")
 }

@@ -29,6 +29,7 @@ var scenarios = []struct {
 	{"readers-peers", "the same question about readers, of Readership, Redis and Tarantool", scenario.ReadersPeers},
 	{"decide", "decisions with and without commit on the fast listener", scenario.Decide},
 	{"midnight", "100,000 readers leave a segment of the day at midnight, decisions meanwhile", scenario.Midnight},
+	{"overshoot", "100 commits at once with three left, 1,000 times and across kill -9", scenario.Overshoot},
 	{"memory", "bytes per page view by kind, and RSS", scenario.Memory},
 	{"restart", "start from a checkpoint, after SIGTERM and after kill -9", scenario.Restart},
 	{"crash", "kill -9 at random moments under load", scenario.Crash},
