@@ -157,6 +157,7 @@ type API struct {
 	programWrites sync.Mutex // the same of programs
 
 	simulations *simulate.Queue[*simulated]
+	simulators  simulate.Room
 
 	streams  chan struct{} // a slot for each open stream
 	draining chan struct{} // closed by Drain
@@ -187,7 +188,7 @@ func New(d Deps) *API {
 		queries:  gate{slots: make(chan struct{}, d.Limits.Queries), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		exports:  gate{slots: make(chan struct{}, d.Limits.Exports), waiting: make(chan struct{}, d.Limits.QueryWaiting)},
 		streams:  make(chan struct{}, d.Limits.Streams),
-		draining: make(chan struct{}), simulations: simulate.NewQueue[*simulated](d.Now, d.Logger),
+		draining: make(chan struct{}), simulations: simulate.NewQueue[*simulated](d.Now, d.Logger), simulators: simulate.NewRoom(),
 	}
 	config := huma.DefaultConfig("Readership", d.Version)
 	config.CreateHooks = nil // no $schema members and links in answers

@@ -280,7 +280,7 @@ func (a *API) simulate(ctx context.Context, site string, at event.Position, body
 	now := a.Engine.SiteNow(site, a.Now().UnixMilli())
 	q.From, q.To = simulationSpan(view, now, body, &out.warnings)
 	out.of = q
-	out.Result, err = simulate.Run(ctx, view, q, progress)
+	out.Result, err = a.simulators.Run(ctx, view, q, progress)
 	return out, err
 }
 

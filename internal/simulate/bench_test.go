@@ -68,7 +68,7 @@ func BenchmarkRun(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			q := simulate.Question{Block: simulate.Block{Program: p.Plan, Access: p.Plan.Accesses[0]}, From: view.From, To: view.Now + 1}
 			for b.Loop() {
-				r, err := simulate.Run(context.Background(), view, q, nil)
+				r, err := simulate.NewRoom().Run(context.Background(), view, q, nil)
 				if err != nil || r.Decisions != views {
 					b.Fatal(r, err)
 				}

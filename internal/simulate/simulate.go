@@ -40,13 +40,21 @@ type Question struct {
 	From, To int64
 }
 
+// Room is what simulations may take of a machine: all that share one have so many
+// cores together, and take turns.
+type Room chan struct{}
+
+// NewRoom returns room for work on half of the cores: the rest stays for who waits
+// for an answer.
+func NewRoom() Room { return make(Room, max(1, runtime.GOMAXPROCS(0)/2)) }
+
 // Run decides about all page views of a view that was asked for with
 // Engine.Readers. Meanwhile progress is told which share of the readers is done,
 // by several goroutines. The error is the context's, or says what broke.
-func Run(ctx context.Context, view *engine.View, q Question, progress func(share float64)) (*Result, error) {
+func (room Room) Run(ctx context.Context, view *engine.View, q Question, progress func(share float64)) (*Result, error) {
 	q.From = max(q.From, view.From)
 	q.To = max(q.From, q.To)
-	s := &simulation{view: view, question: q, blocks: []Block{q.Block}, days: daysOf(q), progress: progress}
+	s := &simulation{room: room, view: view, question: q, blocks: []Block{q.Block}, days: daysOf(q), progress: progress}
 	if q.Against != nil {
 		s.blocks = append(s.blocks, *q.Against)
 	}
@@ -65,6 +73,7 @@ func Run(ctx context.Context, view *engine.View, q Question, progress func(share
 
 // simulation is what the workers of one simulation share.
 type simulation struct {
+	room     Room
 	view     *engine.View
 	question Question
 	blocks   []Block // the one asked about, and what it is compared with
@@ -90,7 +99,8 @@ type shardFacts struct {
 	next atomic.Int64 // the first of its readers that no worker has taken
 }
 
-// chunk is how many readers of a shard a worker takes at a time.
+// chunk is how many readers of a shard a worker takes at a time, before another
+// simulation has its turn.
 const chunk = 512
 
 // take returns the next readers that nobody has taken, of n; from is n or more at
@@ -105,7 +115,7 @@ func (s *simulation) pass(ctx context.Context, total *totals, of func(*worker, c
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers sync.WaitGroup
-	for n := range runtime.GOMAXPROCS(0) {
+	for n := range cap(s.room) {
 		workers.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {

@@ -338,7 +338,7 @@ func TestEqualsDecidingOneByOne(t *testing.T) {
 				}
 			}
 		}
-		got, err := simulate.Run(context.Background(), view, q, nil)
+		got, err := make(simulate.Room, 3).Run(context.Background(), view, q, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,39 +70,55 @@ func (w *worker) enter(shard *shardFacts) {
 // devices decides for all devices of a shard, and notes which readers are
 // accounts.
 func (w *worker) devices(ctx context.Context, shard *shardFacts) error {
-	n := shard.Subjects.Len()
-	for from, to := shard.take(n); from < n; from, to = shard.take(n) {
-		for o := from; o < to; o++ {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			switch r, ok := w.view.ReaderAt(shard.number, uint32(o)); {
-			case !ok: // it was erased
-			case r.Account != "":
-				w.found[shard] = append(w.found[shard], uint32(o))
-			default:
-				w.load(r, uint32(o))
-				w.device(shard.shared[uint32(o)])
-			}
+	return w.each(ctx, shard.Subjects.Len(), func(n int) {
+		o := uint32(n)
+		switch r, ok := w.view.ReaderAt(shard.number, o); {
+		case !ok: // it was erased
+		case r.Account != "":
+			w.found[shard] = append(w.found[shard], o)
+		default:
+			w.load(r, o)
+			w.device(shard.shared[o])
 		}
-		w.tell(to - from)
-	}
-	return nil
+	}, w.tell)
 }
 
 // accounts decides for all accounts of a shard.
 func (w *worker) accounts(ctx context.Context, shard *shardFacts) error {
-	n := len(shard.accounts)
-	for from, to := shard.take(n); from < n; from, to = shard.take(n) {
-		for _, o := range shard.accounts[from:to] {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if r, ok := w.view.ReaderAt(shard.number, o); ok {
-				w.load(r, o)
-				w.account()
-			}
+	return w.each(ctx, len(shard.accounts), func(n int) {
+		o := shard.accounts[n]
+		if r, ok := w.view.ReaderAt(shard.number, o); ok {
+			w.load(r, o)
+			w.account()
 		}
+	}, func(int) {})
+}
+
+// each calls do for those of n readers of the worker's shard that no other has
+// taken, and done after some of them.
+func (w *worker) each(ctx context.Context, n int, do func(int), done func(int)) error {
+	for from, to := w.shard.take(n); from < n; from, to = w.shard.take(n) {
+		if err := w.some(ctx, from, to, do); err != nil {
+			return err
+		}
+		done(to - from)
+	}
+	return nil
+}
+
+// some calls do for a few readers, once there is room.
+func (w *worker) some(ctx context.Context, from, to int, do func(int)) error {
+	select {
+	case w.room <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-w.room }()
+	for n := from; n < to; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		do(n)
 	}
 	return nil
 }
