@@ -184,40 +184,21 @@ func (s *Service) Of(ctx context.Context, site *event.Site, reader string) ([]Li
 	return s.listed(site, <-out), nil
 }
 
-// ByCode returns the decisions whose ids end with a code, the newest first: of
-// each reader's last ones.
+// ByCode returns the decisions of a view whose ids end with a code, the newest
+// first. The error is ctx's.
 func (s *Service) ByCode(ctx context.Context, site *event.Site, view *engine.View, code string) ([]Listed, error) {
 	var list []kept
-	n := 0
-	take := func(r *engine.Reader) {
-		column := r.Property(propCode)
-		if column < 0 {
-			return
+	err := view.EachDecision(ctx, propCode, func(text string) bool { return strings.HasSuffix(text, code) }, func(r *engine.Reader, rows *engine.Rows) bool {
+		if k, ok := keptOf(r, rows, 0); ok {
+			list = append(list, k)
 		}
-		var rows engine.Rows
-		r.Decisions(MostKept, &rows)
-		for i := range rows.Len() {
-			if text, _, found := rows.Text(i, column); found && strings.HasSuffix(text, code) {
-				if k, ok := keptOf(r, &rows, i); ok {
-					list = append(list, k)
-				}
-			}
-		}
-	}
-	for _, shard := range view.Shards { // some readers have decisions and no events
-		for o := range shard.Subjects.Len() {
-			if n++; n%256 == 0 && ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if name := shard.Subjects.Name(uint32(o)); name != "" {
-				if r, ok := view.Reader(engine.ReaderName(name)); ok {
-					take(&r)
-				}
-			}
-		}
+		return len(list) < MostKept
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(list, func(a, b kept) int { return cmp.Compare(b.ticket.At, a.ticket.At) })
-	return s.listed(site, list[:min(len(list), MostKept)]), nil
+	return s.listed(site, list), nil
 }
 
 // Listed is a committed decision as a list shows it.

@@ -228,7 +228,7 @@ func (a *API) findDecisions(ctx context.Context, in *struct {
 		return nil, a.failed(ctx, err)
 	}
 	defer a.queries.leave()
-	view, err := a.Engine.Readers(ctx, c.site.ID, c.at)
+	view, err := a.Engine.View(ctx, c.site.ID, c.at)
 	if err != nil {
 		return nil, a.failed(ctx, err)
 	}

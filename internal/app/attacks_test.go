@@ -241,9 +241,7 @@ access devoted (deadline: 10s) {
 	is(ask("victim", "a3", true), "loyal", "burned")
 	is(commit(shown), "spent", "refused")
 	for i := range 60 {
-		v := ask("victim", fmt.Sprint("b", i), true)
-		is(v, "spent", "denied")
-		shown = v["decision_id"].(string)
+		is(ask("victim", fmt.Sprint("b", i), true), "spent", "denied")
 	}
 
 	if after := s.want(200, "GET", list, rootKey, "").body; after != before {
@@ -257,6 +255,6 @@ access devoted (deadline: 10s) {
 		t.Errorf("why: %v", why)
 	}
 	if found := s.want(200, "GET", "/v1/sites/news/decisions?code="+shown[len(shown)-8:], rootKey, "").body; !strings.Contains(found, shown) {
-		t.Errorf("by its code: %s", found)
+		t.Errorf("by its code, though 50 decisions of its reader came after it: %s", found)
 	}
 }
