@@ -74,7 +74,7 @@ func (w *world) logBeginsOn(ctx context.Context, day string) error {
 
 // said waits until the server has written something.
 func (w *world) said(ctx context.Context, text string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for !strings.Contains(w.server.Output(), text) {
 		select {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -65,11 +66,15 @@ func (w *world) settings(ctx context.Context, text *godog.DocString) error {
 	return w.server.Call(ctx, http.MethodPatch, path(w.site), text.Content, nil)
 }
 
+// patient gives access blocks all the time they may have: scenarios are about what
+// is decided, on a busy machine too.
+var patient = regexp.MustCompile(`(?m)^(\s*access \w+) \{`)
+
 // program stores a program in every site of the scenario.
 func (w *world) program(ctx context.Context, text *godog.DocString) error {
 	for site := range w.places {
 		w.stored = nil
-		body := map[string]any{"files": map[string]string{"main": text.Content}}
+		body := map[string]any{"files": map[string]string{"main": patient.ReplaceAllString(text.Content, "$1 (deadline: 10s) {")}}
 		if err := w.server.Call(ctx, http.MethodPut, path(site, "program"), body, &w.stored); err != nil {
 			return err
 		}

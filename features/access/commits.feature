@@ -83,13 +83,35 @@ Feature: Commits
       | reader | item | verdict     | meter |
       | d1     | a1   | allow again | 1/5   |
 
-  Scenario: A commit may come for ten minutes
+  Scenario: A commit may come for ten minutes, and burns at the time of its decision
     Then asking comes to
       | at               | reader | item | verdict       |
       | 2024-03-01 10:00 | d1     | a1   | allow metered |
-    When the clock moves to "2024-03-01 10:10:01"
+    When the clock moves to "2024-03-01 10:10:00"
+    And the last decision is committed
+    Then the commit comes to "burned" with the meter at 1 of 5
+    And asking comes to
+      | at               | reader | item | verdict       |
+      | 2024-03-01 10:20 | d1     | a2   | allow metered |
+    When the clock moves to "2024-03-01T10:30:00.001+01:00"
     And the last decision is committed
     Then the answer is 410
+    And asking comes to
+      | reader | item | verdict       | meter |
+      | d1     | a1   | allow again   | 1/5   |
+      | d1     | a2   | allow metered | 1/5   |
+
+  Scenario: A commit that comes after the month burns in the month of its decision
+    Then asking comes to
+      | at               | reader | item | verdict       | meter |
+      | 2024-03-31 23:55 | d1     | a1   | allow metered | 0/5   |
+    When the clock moves to "2024-04-01 00:03"
+    And the last decision is committed
+    Then the commit comes to "burned" with the meter at 1 of 5
+    And reading comes to
+      | at               | reader | item | verdict       | commit | meter |
+      | 2024-04-01 00:04 | d1     | a1   | allow metered | burned | 1/5   |
+      | 2024-04-01 00:04 | d1     | a2   | allow metered | burned | 2/5   |
 
   Scenario: The meter filled up between the page and its commit
     Then reading comes to

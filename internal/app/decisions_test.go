@@ -230,7 +230,7 @@ func TestParallelDecisions(t *testing.T) {
 	for round := range 4 {
 		var granted atomic.Int32
 		var all sync.WaitGroup
-		for i := range 40 {
+		for i := range 100 {
 			all.Go(func() {
 				if s.verdict(fmt.Sprint("r", round), fmt.Sprint("a", i), true)["commit"] == "burned" {
 					granted.Add(1)
