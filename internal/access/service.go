@@ -49,6 +49,7 @@ type Service struct {
 	Config
 	random    sync.Mutex
 	fallbacks atomic.Uint64
+	asked     atomic.Uint64
 }
 
 // New makes a service.
@@ -57,6 +58,9 @@ func New(cfg Config) *Service { return &Service{Config: cfg} }
 // Fallbacks returns how many answers the policies of access blocks have given,
 // in place of the engine.
 func (s *Service) Fallbacks() uint64 { return s.fallbacks.Load() }
+
+// Asked returns how many questions were asked.
+func (s *Service) Asked() uint64 { return s.asked.Load() }
 
 // Ask is a question about one reader and one item.
 type Ask struct {
@@ -155,6 +159,7 @@ func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error),
 // begin finds what a question is decided by. A commit that names its time must not
 // lie before after.
 func (s *Service) begin(ask *Ask, after int64) (*attempt, error) {
+	s.asked.Add(1)
 	begun := s.Now()
 	active, err := s.Programs.Active(ask.Site)
 	if err != nil {

@@ -81,24 +81,33 @@ func (m *memory) divide() {
 	m.engine.SetMemory(engineMemory(heap))
 }
 
-// spareBytes is about how much garbage may lie about before it is collected.
 // Most of the heap is rows and tables without pointers, which cost the collector
-// next to nothing, so a large heap need not double before it runs.
-const spareBytes = 64 << 20
+// next to nothing, so a large heap need not double before it runs: spareBytes of
+// garbage or a tenth will do. A heap that is small may grow to leastGoal: each
+// collection takes a core from readers for a moment.
+const (
+	leastGoal  = 256 << 20
+	spareBytes = 48 << 20
+)
 
-// tuneGarbage sets how far the heap may grow over what lives: by spareBytes, by a
-// tenth for a large one. What a burst has left free beyond that
-// goes back to the system.
+// tuneGarbage sets how far the heap may grow over what lives. What a burst has left
+// free beyond that goes back to the system.
 func tuneGarbage() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(sample)
 	live, free := sample[0].Value.Uint64(), sample[1].Value.Uint64()
 	debug.SetGCPercent(gcPercent(live))
-	if free > max(spareBytes, live/16) {
+	if free > spare(live)+live/16 {
 		debug.FreeOSMemory()
 	}
 }
 
-func gcPercent(live uint64) int {
-	return int(min(1000, max(10, spareBytes*100/max(live, 1))))
+// spare is how many bytes of garbage may lie about beside what lives.
+func spare(live uint64) uint64 {
+	return max(spareBytes, live/10, leastGoal-min(live, leastGoal))
 }
+
+func gcPercent(live uint64) int { return max(10, int(spare(live)*100/max(live, leastLive))) }
+
+// leastLive is about what lives in an empty process.
+const leastLive = 8 << 20

@@ -22,7 +22,7 @@ func TestMemoryIsDivided(t *testing.T) {
 }
 
 func TestCollectorRunsSoonerOnALargeHeap(t *testing.T) {
-	for live, want := range map[uint64]int{0: 1000, 8 << 20: 800, 64 << 20: 100, 128 << 20: 50, 640 << 20: 10, 8 << 30: 10} {
+	for live, want := range map[uint64]int{0: 3200, 8 << 20: 3100, 64 << 20: 300, 128 << 20: 100, 240 << 20: 20, 480 << 20: 10, 8 << 30: 10} {
 		if got := gcPercent(live); got != want {
 			t.Errorf("with %d MB alive the heap may grow by %d %%, want %d", live>>20, got, want)
 		}

@@ -238,9 +238,13 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	n.tokens = identity.NewTokens(identity.Config{Sites: n.engine.Sites, Fetch: identity.FetchWith(&http.Client{}), Now: n.cfg.Now, Logger: n.cfg.Logger})
 	n.background("key sets", n.tokens.Run)
 	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.committer, Tokens: n.tokens, Logins: n.engine,
-		Keys: n.keys, Sessions: n.sessions, Secret: n.secret, Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
+		Keys: n.keys, Sessions: n.sessions, Secret: n.secret, Others: n.others, Applied: n.engine.Wait,
+		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	return err
 }
+
+// others counts the requests of readers, to which imports give way.
+func (n *node) others() uint64 { return n.committer.Others() + n.decisions.Service.Asked() }
 
 func (n *node) openAPI(context.Context) error {
 	registry := prometheus.NewRegistry()

@@ -103,6 +103,10 @@ type Config struct {
 	// Secret signs device cookies and salts the cookieless identity. It is at
 	// least 16 random bytes, the same on every edge and after every restart.
 	Secret []byte
+	// Others counts the requests of readers so far; imports give way to them. nil:
+	// they do not. Applied waits until a position is applied.
+	Others  func() uint64
+	Applied func(context.Context, event.Position) error
 	// Now is the wall clock. nil: time.Now.
 	Now func() time.Time
 	// Random makes devices and seeds the ids of events without one. nil: the
@@ -170,6 +174,7 @@ type Collector struct {
 	bodies    atomic.Int64 // bytes of bodies held
 	active    atomic.Int64 // bytes of bodies worked on; see exchange.admit
 	pressure  *pressure
+	courtesy  *courtesy
 	imports   atomic.Int64 // imports being read
 	exchanges sync.Pool    // of *exchange
 	parts     sync.Pool    // of *part
@@ -206,6 +211,7 @@ func New(cfg Config) (*Collector, error) {
 		tokens: cfg.Tokens, logins: cfg.Logins,
 	}
 	c.pressure = newPressure(c.limits.Active)
+	c.courtesy = newCourtesy(cfg.Others, cfg.Applied)
 	c.exchanges.New = func() any { return &exchange{c: c} }
 	c.parts.New = func() any { return &part{random: c.newRandom()} }
 	c.blocks.New = func() any { return newBlock(c.newRandom()) }

@@ -152,7 +152,7 @@ func FuzzLines(f *testing.F) {
 		for l := (lines{src: body, line: 1}); l.more(); {
 			whole.part.line(&l)
 		}
-		s := splitter{r: &pieces{s: string(body)}, left: 1 << 20, line: 1, size: long + 1 + int(size)%2000, long: long}
+		s := splitter{r: &pieces{s: string(body)}, left: 1 << 20, line: 1, size: long + 1 + int(size)%2000, lines: blockLines, long: long}
 		n, events, messages := 0, []string{}, []string{}
 		for more := true; more; {
 			var err error

@@ -145,7 +145,7 @@ func (im *importer) read(coding coding, limit int64) error {
 		return err
 	}
 	defer done()
-	s := splitter{r: r, left: limit, line: 1, size: blockBytes, long: longLine}
+	s := splitter{r: r, left: limit, line: 1, long: longLine}
 	for {
 		var b *block
 		select {
@@ -153,16 +153,39 @@ func (im *importer) read(coding coding, limit int64) error {
 		case <-im.stop:
 			return nil
 		}
+		polite := x.c.courtesy.asked(x.c.now())
+		if s.size, s.lines = blockBytes, blockLines; polite {
+			s.size, s.lines = politeBytes, politeLines
+		}
 		more, err := s.next(b)
-		if len(b.buf) > 0 {
-			im.order <- b
-			im.parse <- b
-		} else {
+		switch {
+		case len(b.buf) == 0:
 			im.free <- b
+		case polite:
+			im.giveWay(b)
+		default:
+			im.hand(b)
 		}
 		if err != nil || !more {
 			return err
 		}
+	}
+}
+
+// hand has a block parsed and committed.
+func (im *importer) hand(b *block) {
+	im.order <- b
+	im.parse <- b
+}
+
+// wait waits until all blocks that were handed over are settled.
+func (im *importer) wait() {
+	all := make([]*block, 0, cap(im.free))
+	for range cap(im.free) {
+		all = append(all, <-im.free)
+	}
+	for _, b := range all {
+		im.free <- b
 	}
 }
 
@@ -194,7 +217,8 @@ type splitter struct {
 	start int64
 	line  int
 	eof   bool
-	size  int // of a block
+	size  int // of a block, at most
+	lines int // of a block, at most
 	long  int // how much is kept of a line that fills a block, less than size
 }
 
@@ -204,10 +228,11 @@ const longLine = event.MaxEventBytes + 1024
 
 // next fills b. With an error b holds the whole lines before it.
 func (s *splitter) next(b *block) (more bool, err error) {
-	if cap(b.buf) < s.size {
-		b.buf = make([]byte, 0, s.size)
+	size := max(s.size, len(s.carry)+1) // a larger block may have left more
+	if cap(b.buf) < size {
+		b.buf = make([]byte, 0, max(size, blockBytes))
 	}
-	b.buf = append(b.buf[:0:s.size], s.carry...)
+	b.buf = append(b.buf[:0:size], s.carry...)
 	b.start, b.line = s.start, s.line
 	s.carry = s.carry[:0]
 	skipped := 0
@@ -233,7 +258,7 @@ func (s *splitter) next(b *block) (more bool, err error) {
 	if !s.eof {
 		end = bytes.LastIndexByte(b.buf, '\n') + 1
 	}
-	end, n := wholeLines(b.buf[:end])
+	end, n := wholeLines(b.buf[:end], s.lines)
 	s.carry = append(s.carry, b.buf[end:]...)
 	b.buf = b.buf[:end]
 	s.start += int64(end + skipped)
@@ -244,10 +269,10 @@ func (s *splitter) next(b *block) (more bool, err error) {
 // blockLines bounds the lines of a block, and so what its events take.
 const blockLines = 4096
 
-// wholeLines returns where the first blockLines lines of b end, and how many
-// line ends that are.
-func wholeLines(b []byte) (end, n int) {
-	for end < len(b) && n < blockLines {
+// wholeLines returns where the first most lines of b end, and how many line ends
+// that are.
+func wholeLines(b []byte, most int) (end, n int) {
+	for end < len(b) && n < most {
 		i := bytes.IndexByte(b[end:], '\n')
 		if i < 0 {
 			return len(b), n

@@ -12,6 +12,7 @@ var errNotStarted = errors.New("committer has not been started")
 // lane is one of the queue's two lines with its bounds.
 type lane struct {
 	maxBytes, maxCount int64
+	pushed             atomic.Uint64
 	bytes, count       atomic.Int64 // waiting: queued, and not yet in a commit
 	queued             []*waiter    // guarded by queue.mu
 }
@@ -81,6 +82,7 @@ func (q *queue) push(w *waiter) error {
 		q.mu.Unlock()
 		return ErrOverloaded
 	}
+	l.pushed.Add(1)
 	l.count.Add(1)
 	l.bytes.Add(int64(w.size))
 	l.queued = append(l.queued, w)

@@ -39,3 +39,7 @@ func (g *gatherer) publishStats() {
 	g.c.stats.ids.Store(int64(g.c.ids.count))
 	g.c.stats.idBytes.Store(g.c.ids.size())
 }
+
+// Others returns how many submissions have come so far, imports apart. Safe for
+// concurrent use.
+func (c *Committer) Others() uint64 { return c.queue.lanes[laneFirst].pushed.Load() }
