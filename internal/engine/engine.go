@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -60,6 +61,10 @@ type Config struct {
 	// Pause waits a little before a write of the checkpoint that failed is tried
 	// again, as on a full disk; nil does not wait.
 	Pause func()
+	// Pace makes what a shard asks after each step of a watcher's work that can
+	// wait: what tells when the next may be, nil for at once. So others have the
+	// processor meanwhile; nil does not hold work up.
+	Pace func() func() <-chan time.Time
 	// Seed makes places in hash tables unguessable; a random number of the
 	// process. It has no effect on answers.
 	Seed   uint64

@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/event"
@@ -23,10 +24,12 @@ type shard struct {
 
 	newWatcher func(shard int, site string) Watcher // nil: nobody watches
 	watchers   []*watched
-	logTime    int64        // greatest stamp, once there are watchers
-	more       bool         // watchers have work left
-	due        atomic.Int64 // when something happens without a message
-	facts      []event.Fact // scratch
+	logTime    int64 // greatest stamp, once there are watchers
+	left       Left  // that watchers have to do
+	pace       func() <-chan time.Time
+	pause      <-chan time.Time // until it tells, work that can wait is held up; nil: it is not
+	due        atomic.Int64     // when something happens without a message
+	facts      []event.Fact     // scratch
 }
 
 // work is one step of a shard, in order.
@@ -40,6 +43,9 @@ type work struct {
 func newShard(e *Engine, number int) *shard {
 	s := &shard{engine: e, number: number, in: make(chan work, 16), applier: newApplier(number, e.cfg.Shards), ledger: newLedger()}
 	s.applier.journal, s.applier.seed = e.cfg.Dir != "", e.cfg.Seed
+	if e.cfg.Pace != nil {
+		s.pace = e.cfg.Pace()
+	}
 	if e.cfg.Decide != nil {
 		s.applier.decider = e.cfg.Decide(number)
 	}
@@ -59,28 +65,49 @@ func (s *shard) send(w work) bool {
 	}
 }
 
-// run applies work until the dispatcher closes the queue. While there is none,
-// watchers do theirs.
+// run applies work until the dispatcher closes the queue.
 func (s *shard) run() {
 	for {
-		if s.more && s.engine.Failure() == nil {
-			select {
-			case w, ok := <-s.in:
-				if !ok {
-					return
-				}
-				s.step(w)
-			default:
-				s.step(work{command: (*shard).watchersWork})
-				runtime.Gosched() // whoever asks need not wait until its time is over
-			}
-			continue
-		}
-		w, ok := <-s.in
+		w, ok := s.next()
 		if !ok {
 			return
 		}
 		s.step(w)
+	}
+}
+
+// next returns what is done next: what watchers have left to do when nothing
+// else is, and not while it is held up.
+func (s *shard) next() (w work, ok bool) {
+	if s.left == LeftNothing || s.engine.Failure() != nil {
+		w, ok = <-s.in
+		return w, ok
+	}
+	if s.left == LeftAtOnce {
+		s.pause = nil
+	}
+	select {
+	case w, ok = <-s.in:
+		return w, ok
+	default:
+	}
+	if s.pause != nil {
+		select {
+		case w, ok = <-s.in:
+			return w, ok
+		case <-s.pause:
+			s.pause = nil
+		}
+	}
+	runtime.Gosched() // whoever asks need not wait until this goroutine's time is over
+	return work{command: (*shard).spare}, true
+}
+
+// spare has watchers work, and others go before what can wait of it.
+func (s *shard) spare() {
+	s.watchersWork()
+	if s.left == LeftAtLeisure && s.pace != nil {
+		s.pause = s.pace()
 	}
 }
 

@@ -21,15 +21,26 @@ type Watcher interface {
 	// Applied is told of a message that the shard has applied.
 	Applied(l *Live, c *Changes)
 	// Work does a little of what is left to do, so little that a message can wait
-	// for it, and reports whether there is more. It is called between messages as
-	// long as there is, and once after Engine.Wake.
-	Work(l *Live) (more bool)
+	// for it, and reports what is left then. It is called between messages as long
+	// as anything is, and once after Engine.Wake.
+	Work(l *Live) Left
 	// Due returns the first instant of the site's clock at which something happens
 	// by itself; 0 if a message is needed at once, math.MaxInt64 if nothing does.
 	Due() int64
 	// Bytes returns the memory that the watcher takes.
 	Bytes() int64
 }
+
+// Left is what a watcher has left to do.
+type Left uint8
+
+// What is left to do is done at once, or at the pace of Config.Pace where every
+// answer is right meanwhile.
+const (
+	LeftNothing Left = iota
+	LeftAtLeisure
+	LeftAtOnce
+)
 
 // Changes is what a message changed for the readers of a site in a shard. It is
 // valid during the call.
@@ -442,12 +453,10 @@ func (s *shard) listen(st *siteShard) {
 
 // watchersWork has each watcher work once, and notes when something is due.
 func (s *shard) watchersWork() {
-	s.more = false
+	s.left = LeftNothing
 	due := int64(math.MaxInt64)
 	for _, w := range s.watchers {
-		if w.Work(&w.live) {
-			s.more = true
-		}
+		s.left = max(s.left, w.Work(&w.live))
 		s.listen(w.live.s)
 		// Log time does not move a clock of events, but a message may be needed now.
 		if at := w.Due(); at <= 0 || w.live.Site.Clock != event.ClockEvent {

@@ -99,8 +99,9 @@ const (
 	sliceRows    = 16 << 10
 )
 
-// work does a slice of what is left to do and reports whether there is more.
-func (p *population) work(l *engine.Live) (more bool) {
+// work does a slice of what is left to do and reports what is left then. Readers
+// whose time has come can wait: whoever asks about one has it worked out.
+func (p *population) work(l *engine.Live) engine.Left {
 	left := sliceReaders
 	for ; left > 0 && p.states.timers.next() <= l.Now; left-- {
 		p.advance(l, p.states.timers.first())
@@ -122,7 +123,13 @@ func (p *population) work(l *engine.Live) (more bool) {
 	default:
 		p.border(l, left)
 	}
-	return p.jobs.filling || p.jobs.any() || p.states.next() <= l.Now
+	switch {
+	case p.jobs.filling || p.jobs.any():
+		return engine.LeftAtOnce
+	case p.states.next() <= l.Now:
+		return engine.LeftAtLeisure
+	}
+	return engine.LeftNothing
 }
 
 // fill gives readers their first state.

@@ -171,29 +171,29 @@ func (w *watcher) populate(l *engine.Live, version int) *population {
 }
 
 // Work implements engine.Watcher.
-func (w *watcher) Work(l *engine.Live) (more bool) {
+func (w *watcher) Work(l *engine.Live) (left engine.Left) {
 	if w.running == nil || w.next == nil && w.prepared != 0 {
 		w.begin(l)
 	}
 	for _, p := range []*population{w.running, w.next} {
-		more = w.workOn(p, l) || more
+		left = max(left, w.workOn(p, l))
 	}
 	if w.next != nil && w.reported != w.next && (w.next.broken != nil || w.next.ready(l)) {
 		w.reported, w.next.fresh = w.next, false
 		w.service.ready(w.site, w.shard, w.next.version, w.next.broken)
 	}
 	w.publish(l)
-	if w.asked && !more {
+	if w.asked && left == engine.LeftNothing {
 		w.asked = false
 		w.stream.rest()
 	}
-	return more
+	return left
 }
 
 // workOn does a little of what is left to do of a population.
-func (w *watcher) workOn(p *population, l *engine.Live) (more bool) {
+func (w *watcher) workOn(p *population, l *engine.Live) engine.Left {
 	if p == nil || p.e == nil {
-		return false
+		return engine.LeftNothing
 	}
 	defer w.contain(p)
 	return p.work(l)
