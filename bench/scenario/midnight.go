@@ -86,10 +86,10 @@ type midnight struct {
 	at                   time.Time // midnight by the machine's clock
 	ahead                time.Duration
 	decided, kept, asked *waits
-	others               atomic.Int64 // answers that are none
-	fallbacks            atomic.Int64
-	wrong                atomic.Int64 // memberships
-	wrongFor             atomic.Int64 // how long after midnight, nanoseconds
+	others               atomic.Int64    // answers that are none
+	fallbacks            [2]atomic.Int64 // decisions by the deadline of the block, before midnight and after
+	wrong                atomic.Int64    // memberships
+	wrongFor             atomic.Int64    // how long after midnight, nanoseconds
 	afterwards           []atomic.Bool
 	settled, listed      time.Duration // after midnight the size, the list of members were right
 	first, last          time.Duration // exit that was told
@@ -205,7 +205,11 @@ func (m *midnight) question(commit bool) func(dst []byte, n uint64) []byte {
 
 func (m *midnight) verdict(_ uint64, body []byte) {
 	if bytes.Contains(body, []byte(`"fallback":true`)) {
-		m.fallbacks.Add(1)
+		if time.Now().Before(m.at) {
+			m.fallbacks[0].Add(1)
+		} else {
+			m.fallbacks[1].Add(1)
+		}
 	}
 }
 
@@ -329,9 +333,9 @@ func (m *midnight) report(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nReaders whose segments were asked for after midnight and were right: %s; wrong: **%d**, until %s after midnight (limit %s). ",
 		thousands(float64(right)), m.wrong.Load(), time.Duration(m.wrongFor.Load()), rightWithin)
-	fmt.Fprintf(w, "The size of the segment was right **%s** after midnight, the list of its members at %s. Exits told: %s, the first after %s, the last after **%s** (limit %s). Fallbacks: %d, other answers: %d.\n",
+	fmt.Fprintf(w, "The size of the segment was right **%s** after midnight, the list of its members at %s. Exits told: %s, the first after %s, the last after **%s** (limit %s). Fallbacks: %d before, %d after; other answers: %d.\n",
 		m.settled.Round(time.Millisecond), m.listed.Round(time.Millisecond), thousands(float64(len(m.left))), m.first.Round(time.Millisecond), m.last.Round(time.Millisecond), toldWithin,
-		m.fallbacks.Load(), m.others.Load())
+		m.fallbacks[0].Load(), m.fallbacks[1].Load(), m.others.Load())
 	switch {
 	case time.Duration(m.wrongFor.Load()) > rightWithin, m.settled > rightWithin:
 		return fmt.Errorf("memberships are not right within %s", rightWithin)
