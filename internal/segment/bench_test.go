@@ -260,7 +260,7 @@ func (f *benched) views(b *testing.B) (next func()) {
 // rest has the shard do what is due.
 func (f *benched) rest(b *testing.B) {
 	if _, err := f.e.EachWatcher(b.Context(), "news", func(_ int, w engine.Watcher, l *engine.Live) {
-		for w != nil && w.Work(l) {
+		for w != nil && w.Work(l) != engine.LeftNothing {
 		}
 	}); err != nil {
 		b.Fatal(err)
