@@ -78,9 +78,9 @@ BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
 
 .PHONY: bench
-bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
 
-.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
 	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
 bench-queries-10m: need-cc ## the same on 10 M events, days shifted
@@ -101,6 +101,8 @@ bench-readers-peers: build need-peers ## the same question about readers, of Rea
 	$(BENCH) readers-peers $(BENCH_ARGS)
 bench-decide: build ## decisions, and commits beside events and an import; no meter overshoots
 	$(BENCH) decide $(BENCH_ARGS)
+bench-hot-device: build ## a device with 1 M page views that sends 1,000 events/s: p99 of the others
+	$(BENCH) hot-device $(BENCH_ARGS)
 bench-midnight: need-go ## 100,000 readers leave a segment of the day at midnight, decisions meanwhile
 	$(BENCH) midnight $(BENCH_ARGS)
 bench-overshoot: build ## 100 commits at once with three left, 1,000 times, and across kill -9

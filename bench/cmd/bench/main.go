@@ -28,6 +28,7 @@ var scenarios = []struct {
 	{"memberships", "which segments readers are in, on the fast listener", scenario.Memberships},
 	{"readers-peers", "the same question about readers, of Readership, Redis and Tarantool", scenario.ReadersPeers},
 	{"decide", "decisions with and without commit on the fast listener", scenario.Decide},
+	{"hot-device", "a device with a million page views that sends more, and what others notice", scenario.HotDevice},
 	{"midnight", "100,000 readers leave a segment of the day at midnight, decisions meanwhile", scenario.Midnight},
 	{"overshoot", "100 commits at once with three left, 1,000 times and across kill -9", scenario.Overshoot},
 	{"memory", "bytes per page view by kind, and RSS", scenario.Memory},
