@@ -92,7 +92,11 @@ func (a *API) createLink(ctx context.Context, in *struct {
 	if b.ExpiresIn != "" {
 		lasts, _ = event.ParseDuration(b.ExpiresIn) // Resolve has read it
 	}
-	link := identity.Link{ID: id, Kind: b.Kind, Site: in.Site, Item: b.Item, Giver: b.Giver, Expires: (now + lasts.Milliseconds()) / 1000 * 1000}
+	giver := ""
+	if name, ok := engine.SubjectName(b.Giver); ok {
+		giver = a.Links.Giver(in.Site, engine.ReaderName(name))
+	}
+	link := identity.Link{ID: id, Kind: b.Kind, Site: in.Site, Item: b.Item, Giver: giver, Expires: (now + lasts.Milliseconds()) / 1000 * 1000}
 	switch {
 	case b.Uses != nil:
 		link.Uses = *b.Uses
@@ -108,7 +112,7 @@ func (a *API) createLink(ctx context.Context, in *struct {
 		out.Uses = &link.Uses
 	}
 	if b.Kind == event.LinkGift {
-		left := a.Engine.Profiles(in.Site).GiftsLeft(b.Giver, b.Kind, now)
+		left := a.Engine.Profiles(in.Site).GiftsLeft(giver, b.Kind, now)
 		out.Left = &left
 	}
 	return &struct{ Body Link }{out}, nil

@@ -230,7 +230,11 @@ func (a *API) eraseReader(ctx context.Context, in *struct {
 		return nil, errReader(in.Reader)
 	}
 	reader := engine.ReaderName(name)
-	if err := a.commit(ctx, event.Fact{Kind: event.FactErase, Site: in.Site, Key: reader, Value: []byte("{}")}); err != nil {
+	value, err := json.Marshal(event.Erase{Giver: a.Links.Giver(in.Site, reader)})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.commit(ctx, event.Fact{Kind: event.FactErase, Site: in.Site, Key: reader, Value: value}); err != nil {
 		return nil, a.failed(ctx, err)
 	}
 	return &struct{ Body Receipt }{a.receipt(reader)}, nil

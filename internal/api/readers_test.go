@@ -321,7 +321,7 @@ func TestLinks(t *testing.T) {
 	if got["url"] != "https://news.example/a1?page=2&rs="+got["token"].(string)+"#top" || got["expires_at"] != "2026-03-15T07:30:00Z" || got["uses"] != 10.0 || got["left"] != 10.0 {
 		t.Error(r.body)
 	}
-	if link.Kind != "gift" || link.Item != "a1" || link.Giver != "account:7" || link.Uses != 10 || link.Expires != s.clock().Add(14*24*time.Hour).UnixMilli() {
+	if link.Kind != "gift" || link.Item != "a1" || link.Giver != links.Giver("news", "account:7") || link.Uses != 10 || link.Expires != s.clock().Add(14*24*time.Hour).UnixMilli() {
 		t.Errorf("%+v", link)
 	}
 	use := event.LinkUse{Kind: link.Kind, Giver: link.Giver, Uses: link.Uses, Expires: link.Expires, At: s.clock().UnixMilli()}

@@ -84,7 +84,7 @@ func TestAttacks(t *testing.T) {
 		{"a link of another item", ask(`,"request":{"link":"` + link("gift", "other", 5) + `"}`), []string{own}},
 		{"a link that is used up", ask(`,"request":{"link":"` + used + `"},"commit":true`), []string{own}},
 		{"a link that is used up, for who used it", ask(`,"reader":{"device":"friend"},"request":{"link":"` + used + `"},"commit":true`), nil},
-		{"a link that was changed", ask(`,"request":{"link":"` + strings.Replace(link("preview", "gold", 5), "AQ", "BQ", 1) + `"}`), []string{own}},
+		{"a link that was changed", ask(`,"request":{"link":"` + strings.Replace(link("preview", "gold", 5), "Ag", "Bg", 1) + `"}`), []string{own}},
 		{"an instant with a commit", ask(`,"at":1,"commit":true`), []string{own}},
 		{"a time of one's own", ask(`,"time":1,"commit":true`), []string{own}},
 		{"a page of another site", `{"access":"story","item":{"id":"gold"},"request":{"url":"https://evil.example/gold"}}`, []string{own}},

@@ -105,7 +105,7 @@ func (s *tale) live() {
 		s.send(fmt.Sprintf(`"type":"plans_opened","device":%q,"properties":{"by":%[1]q}`, device))
 		s.send(fmt.Sprintf(`"type":"engagement","device":%q,"view":"%[1]s-a1","engaged_seconds":40,"scroll_percent":80`, device))
 	}
-	fromSomebody, fromOther := s.gift("account:k1"), s.gift("account:k1")
+	fromSomebody, fromOther := s.gift("account:"+goneAccount), s.gift("account:k1")
 	for i, device := range []string{"o1", "o2", "tablet"} {
 		read(device, "a1", `,"properties":{"plan":"x"}`)
 		read(device, fmt.Sprint("b", i), "")

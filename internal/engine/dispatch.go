@@ -212,7 +212,7 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 		if !known {
 			return true
 		}
-		e.facts.erase(own.Site, own.Key, m.Stamp)
+		e.facts.erase(&own, m.Stamp)
 		e.erasures.Add(1)
 		return e.each(m, func(s *shard) { s.applier.erase(own.Site, own.Key) })
 	}

@@ -125,8 +125,8 @@ func TestErasureLeavesNothing(t *testing.T) {
 			f := newFeed(t, cfg, event.Site{ID: "news"})
 			f.facts(t0, factOf(event.FactAccount, secretAccount, event.Account{Traits: map[string]any{"mail": "me@" + secretAccount}}),
 				factOf(event.FactLogin, secretDevice, event.Login{Account: secretAccount}),
-				factOf(event.FactUse, event.UseKey("l1", "account:"+secretAccount), event.LinkUse{Kind: event.LinkGift, Giver: "account:" + secretAccount, Uses: 10, Expires: t0 + 1<<40, At: t0}),
-				factOf(event.FactUse, event.UseKey("l1", "device:"+secretDevice), event.LinkUse{Kind: event.LinkGift, Giver: "account:" + secretAccount, Uses: 10, Expires: t0 + 1<<40, At: t0}))
+				factOf(event.FactUse, event.UseKey("l1", "account:"+secretAccount), event.LinkUse{Kind: event.LinkGift, Giver: "the giver", Uses: 10, Expires: t0 + 1<<40, At: t0}),
+				factOf(event.FactUse, event.UseKey("l1", "device:"+secretDevice), event.LinkUse{Kind: event.LinkGift, Giver: "the giver", Uses: 10, Expires: t0 + 1<<40, At: t0}))
 			var events []event.Event
 			for i := range 40 {
 				// Theirs, with values that nobody else has, between those of others.
@@ -160,7 +160,7 @@ func TestErasureLeavesNothing(t *testing.T) {
 			for _, reader := range others {
 				before[reader] = streamOf(t, v, reader, new(engine.Rows))
 			}
-			f.facts(t0, event.Fact{Kind: event.FactErase, Site: "news", Key: c.erase, Value: []byte("{}")})
+			f.facts(t0, factOf(event.FactErase, c.erase, event.Erase{Giver: map[bool]string{true: "the giver"}[c.text == secretAccount]}))
 			if f.readers(t); f.e.Erasures() != 1 {
 				t.Fatalf("%d erasures wait for their work", f.e.Erasures())
 			}
@@ -189,6 +189,9 @@ func TestErasureLeavesNothing(t *testing.T) {
 				_ = e.EachFact(func(f event.Fact) error {
 					if bytes.Contains(f.Value, []byte(c.text)) || bytes.Contains([]byte(f.Key), []byte(c.text)) {
 						t.Fatalf("%s: fact %s %q names it", what, f.Kind, f.Key)
+					}
+					if c.text == secretAccount && bytes.Contains(f.Value, []byte("the giver")) {
+						t.Fatalf("%s: fact %s %q says who gave it", what, f.Kind, f.Key)
 					}
 					return nil
 				})

@@ -218,14 +218,18 @@ func (f *facts) forgetUses(site string, now int64) {
 	f.setProfiles(site, f.profilesOf(site).withoutOver(now, func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
 }
 
-// erase forgets what is known of a reader, by a message with this stamp.
-func (f *facts) erase(site, reader string, stamp int64) {
+// erase forgets what is known of a reader, by a fact of a message with this stamp.
+func (f *facts) erase(fact *event.Fact, stamp int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	site, reader := fact.Site, fact.Key
 	if f.sites[site] == nil {
 		return
 	}
-	f.setProfiles(site, f.profilesOf(site).without(reader, f.now(f.sites[site], stamp), func(kind, key string) { f.changed[factKey{kind, site, key}] = true }))
+	var also event.Erase
+	_ = json.Unmarshal(fact.Value, &also) // the reader is erased whatever it says
+	gone := func(kind, key string) { f.changed[factKey{kind, site, key}] = true }
+	f.setProfiles(site, f.profilesOf(site).without(reader, also.Giver, f.now(f.sites[site], stamp), gone))
 	for k := range f.values {
 		if k.kind == event.FactEmptied && k.site == site && strings.HasPrefix(k.key, event.MeterKey(reader, "")) {
 			delete(f.values, k)

@@ -425,10 +425,11 @@ func (p *Profiles) value(kind, key string) []byte {
 	return value
 }
 
-// without returns the profiles without anything about a reader that is erased at
-// an instant of the site's clock, and calls gone with the facts that went or
-// changed by it. What the reader used up stays used up, under no name.
-func (p *Profiles) without(reader string, now int64, gone func(kind, key string)) *Profiles {
+// without returns the profiles without anything about a reader, and what stands
+// for it as a giver of links, that is erased at an instant of the site's clock. It
+// calls gone with the facts that went or changed by it. What the reader used up
+// stays used up, under no name.
+func (p *Profiles) without(reader, giver string, now int64, gone func(kind, key string)) *Profiles {
 	q := *p
 	q.erased = now
 	if account, ok := strings.CutPrefix(reader, accountPrefix); ok {
@@ -456,17 +457,18 @@ func (p *Profiles) without(reader string, now int64, gone func(kind, key string)
 		}
 	}
 	for link, l := range p.links.All() {
-		if l.giver != reader && !l.has(reader) {
+		given := l.giver != "" && l.giver == giver
+		if !given && !l.has(reader) {
 			continue
 		}
 		next := *l
 		next.readers = append([]linkReader(nil), l.readers...)
-		if l.giver == reader {
+		if given {
 			next.giver = ""
 		}
 		for i := range next.readers {
 			r := &next.readers[i]
-			if l.giver == reader {
+			if given {
 				q.gifts = q.gifts.Delete(r.month)
 				r.month = ""
 			}

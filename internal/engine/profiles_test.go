@@ -317,9 +317,9 @@ func TestFactsSurvive(t *testing.T) {
 				f.facts(now, factOf(event.FactSeat, event.SeatKey("firm", reader), event.Seat{At: now}))
 			case 4:
 				f.facts(now, factOf(event.FactUse, event.UseKey(rapid.SampledFrom([]string{"l1", "l2"}).Draw(rt, "link"), reader),
-					event.LinkUse{Kind: event.LinkGift, Giver: "account:a", Uses: 2, Expires: t0 + 40*3600_000, At: now}))
+					event.LinkUse{Kind: event.LinkGift, Giver: "giver of account:a", Uses: 2, Expires: t0 + 40*3600_000, At: now}))
 			case 5:
-				f.facts(now, event.Fact{Kind: event.FactErase, Site: "news", Key: reader, Value: []byte("{}")})
+				f.facts(now, factOf(event.FactErase, reader, event.Erase{Giver: "giver of " + reader}))
 			case 6:
 				if err := f.e.Checkpoint(context.Background()); err != nil {
 					rt.Fatal(err)

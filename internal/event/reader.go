@@ -18,7 +18,8 @@ const (
 	// a device beside any row. Key = device, Value = Login.
 	FactJoin = "join"
 	// FactErase happens once, where it stands in the log: everything of a reader
-	// that came before it is forgotten. Key = reader, as device:ID or account:ID.
+	// that came before it is forgotten. Key = reader, as device:ID or account:ID,
+	// Value = Erase.
 	FactErase = "erase"
 
 	// FactBegin begins a daily snapshot. Value = the sites that stand, each with the
@@ -34,6 +35,11 @@ const (
 	// MeterKey, Value = Emptied.
 	FactEmptied = "emptied"
 )
+
+// Erase says what else stands for a reader that is erased.
+type Erase struct {
+	Giver string `json:"giver,omitempty"` // as LinkUse.Giver
+}
 
 // MeterKey is the key of a FactEmpty and of a FactEmptied; the reader is
 // device:ID or account:ID.
@@ -102,11 +108,11 @@ func SeatKey(list, reader string) string { return list + "\x00" + reader }
 // LinkUse is one reader's use of a signed link. A link is used once by a
 // reader, however often it is opened.
 type LinkUse struct {
-	Kind    string `json:"kind"` // gift, preview, newsletter
-	Giver   string `json:"giver,omitempty"`
-	Uses    int    `json:"uses"`    // of the link, by different readers; 0 is without limit
-	Expires int64  `json:"expires"` // Unix milliseconds
-	At      int64  `json:"at"`      // Unix milliseconds of the site's clock
+	Kind    string `json:"kind"`            // gift, preview, newsletter
+	Giver   string `json:"giver,omitempty"` // what stands for the reader who gives it
+	Uses    int    `json:"uses"`            // of the link, by different readers; 0 is without limit
+	Expires int64  `json:"expires"`         // Unix milliseconds
+	At      int64  `json:"at"`              // Unix milliseconds of the site's clock
 }
 
 // UseKey is the key of a FactUse.

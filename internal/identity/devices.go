@@ -125,10 +125,13 @@ func (s macs) check(text, sum string) bool {
 	return subtle.ConstantTimeCompare(m.out[:], m.in) == 1
 }
 
-// signed returns text, a dot and its mac.
-func (s macs) signed(text string) string {
+// sum returns the mac of text.
+func (s macs) sum(text string) string {
 	m := s.pool.Get().(*mac)
 	defer s.pool.Put(m)
 	m.of(text)
-	return text + "." + string(m.out[:])
+	return string(m.out[:])
 }
+
+// signed returns text, a dot and its mac.
+func (s macs) signed(text string) string { return text + "." + s.sum(text) }

@@ -15,14 +15,14 @@ type Link struct {
 	Kind    string // event.LinkGift, LinkPreview, LinkNewsletter
 	Site    string
 	Item    string
-	Giver   string // reader; "" if nobody gives it
+	Giver   string // Links.Giver of the reader; "" if nobody gives it
 	Expires int64  // Unix milliseconds
 	Uses    int    // by different readers; 0: without limit
 }
 
 // Links makes and opens signed links. A token is the base64url of
 //
-//	1 byte   version, 1
+//	1 byte   version, 2
 //	1 byte   kind
 //	9 bytes  id
 //	uvarint  expires, seconds since 1970
@@ -32,10 +32,10 @@ type Link struct {
 // a dot, and the first 16 bytes of HMAC-SHA256(key, what stands before it) in
 // base64url, all without padding. docs/format/links.md describes it. Safe for
 // concurrent use.
-type Links struct{ macs macs }
+type Links struct{ macs, givers macs }
 
 const (
-	linkVersion  = 1
+	linkVersion  = 2
 	linkIDBytes  = 9
 	maxLinkBytes = 2048 // of a token
 	// MaxLinkUses is the most readers that a link can be limited to.
@@ -45,8 +45,13 @@ const (
 // linkKinds are the kinds by their number in a token.
 var linkKinds = [...]string{1: event.LinkGift, 2: event.LinkPreview, 3: event.LinkNewsletter}
 
-// NewLinks derives the key of links from the server's secret.
-func NewLinks(secret []byte) *Links { return &Links{newMACs(secret, "link")} }
+// NewLinks derives the keys of links from the server's secret.
+func NewLinks(secret []byte) *Links { return &Links{newMACs(secret, "link"), newMACs(secret, "giver")} }
+
+// Giver returns what stands for a reader of a site, device:ID or account:ID, as
+// the giver of links: addresses with links are kept with those who open them, and
+// must not say who gave them.
+func (l *Links) Giver(site, reader string) string { return l.givers.sum(site + "\x00" + reader) }
 
 // NewID makes the id of a link.
 func (l *Links) NewID(random io.Reader) (string, error) {
