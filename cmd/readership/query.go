@@ -30,6 +30,9 @@ or COLUMN<NUMBER; several values are separated by |.
 Environment:
   READERSHIP_API_KEY   a key with the scope query:read`
 
+// maxRows is the greatest limit of a query.
+const maxRows = 10_000
+
 // list is a flag that may be given several times.
 type list []string
 
@@ -58,7 +61,7 @@ func query(ctx context.Context, c console, args []string) error {
 	f.StringVar(&to, "to", "", "`TIME` that it ends before")
 	f.Var(&filters, "filter", "`FILTER` that rows must pass; may be given several times")
 	f.StringVar(&order, "order", "", "`ORDER`: metrics or dimensions, separated by commas; a leading - is descending")
-	f.IntVar(&q.Limit, "limit", 0, "`ROWS` at most; 100 if left out")
+	f.IntVar(&q.Limit, "limit", 0, "`ROWS` at most, 1 to 10000; left out: 100, of a time series all")
 	f.StringVar(&q.Timezone, "timezone", "", "`ZONE` instead of the site's")
 	f.StringVar(&q.Compare, "compare", "", "`PERIOD` to compare with: previous_period, previous_week, year")
 	f.BoolVar(&totals, "totals", true, "print the totals")
@@ -78,6 +81,8 @@ func query(ctx context.Context, c console, args []string) error {
 		return usagef("--json and --csv are two formats: choose one")
 	case (from == "") != (to == ""):
 		return usagef("--from and --to belong together")
+	case f.given("limit") && (q.Limit < 1 || q.Limit > maxRows):
+		return usagef("--limit is 1 to %d; with the totals alone leave --by out", maxRows)
 	}
 	body := []byte(nil)
 	if question != "" {
@@ -94,7 +99,7 @@ func query(ctx context.Context, c console, args []string) error {
 		}
 		q.OrderBy = client.ParseOrder(split(order))
 		if q.Limit == 0 && client.TimeSeries(q.Dimensions) {
-			q.Limit = 10_000 // a series is asked for whole
+			q.Limit = maxRows // a series is asked for whole
 		}
 		q.Include = &client.Include{Totals: totals, TimeLabels: client.TimeSeries(q.Dimensions)}
 		if body, err = json.Marshal(&q); err != nil {

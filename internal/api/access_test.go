@@ -325,6 +325,7 @@ func TestKeysOverHTTP(t *testing.T) {
 	}{
 		{`{}`, []string{"body.name missing_field", "body.scopes missing_field"}},
 		{`{"name":"","scopes":[],"sites":["A B"]}`, []string{"body.name bad_value", "body.scopes bad_value", "body.sites[0] bad_value"}},
+		{`{"name":"x","scopes":["query:read"],"sites":["news","nwes"]}`, []string{"body.sites[1] unknown_site"}},
 		{`{"name":"x","scopes":["query:read","query:raed"]}`, []string{"body.scopes[1] bad_value"}},
 		{`{"name":"x","scopes":"query:read","expires":1}`, []string{"body.expires unknown_field", "body.scopes wrong_type"}},
 	} {

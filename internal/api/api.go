@@ -50,6 +50,8 @@ type Engine interface {
 	View(ctx context.Context, site string, at event.Position) (*engine.View, error)
 	// Readers is View with what finds one reader's rows.
 	Readers(ctx context.Context, site string, at event.Position) (*engine.View, error)
+	// Fact returns the value of a fact of a site.
+	Fact(kind, site, key string) (value []byte, ok bool)
 	// Profiles are what is proven of a site's readers beside their rows.
 	Profiles(site string) *engine.Profiles
 }

@@ -109,6 +109,16 @@ func covers(p *auth.Principal, sites []string) bool {
 	return true
 }
 
+// unknownSites returns the faults of a key for sites that there are not.
+func (a *API) unknownSites(ids []string) (list []problem.Fault) {
+	for i, id := range ids {
+		if _, ok := a.Engine.Site(id); !ok {
+			list = append(list, problem.Fault{Location: index("body.sites", i), Code: "unknown_site", Message: "there is no such site; create it first", Value: id})
+		}
+	}
+	return list
+}
+
 func beyond() *problem.Problem {
 	return problem.New(http.StatusForbidden, "this key is for some sites only and cannot reach beyond them").WithCode("wrong_site")
 }
@@ -116,6 +126,9 @@ func beyond() *problem.Problem {
 func (a *API) createKey(ctx context.Context, in *struct{ Body KeyInput }) (*struct{ Body NewKey }, error) {
 	if !covers(callOf(ctx).principal, in.Body.Sites) {
 		return nil, beyond()
+	}
+	if unknown := a.unknownSites(in.Body.Sites); len(unknown) > 0 {
+		return nil, unprocessable(unknown...)
 	}
 	key, secret, err := a.Keys.CreateKey(ctx, in.Body.Name, in.Body.Scopes, in.Body.Sites)
 	if err != nil {

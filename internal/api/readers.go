@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -29,6 +31,7 @@ type ReaderProfile struct {
 	Devices    []string   `json:"devices,omitempty" doc:"Of an account: its devices"`
 	Account    *Account   `json:"account,omitempty" doc:"Of an account: traits and entitlements"`
 	Burned     []Burned   `json:"burned,omitempty" doc:"What meters have burned of it, by time"`
+	Emptied    []Emptied  `json:"emptied,omitempty" doc:"Meters that were emptied, by name: when last, by whom and why"`
 	AsOf       time.Time  `json:"as_of"`
 	Position   string     `json:"position"`
 }
@@ -46,6 +49,14 @@ type Burned struct {
 	At     time.Time `json:"at"`
 	Limit  int64     `json:"limit" doc:"Of the meter then"`
 	Device string    `json:"device,omitempty" doc:"Of an account: the device that brought it"`
+}
+
+// Emptied says when a meter of a reader was emptied last.
+type Emptied struct {
+	Meter string    `json:"meter"`
+	At    time.Time `json:"at"`
+	By    string    `json:"by,omitempty" doc:"Name of the key or person"`
+	Why   string    `json:"why,omitempty"`
 }
 
 // Receipt names the places that forget an erased reader, with the time by which
@@ -97,6 +108,10 @@ func (a *API) getReader(ctx context.Context, in *struct {
 	}
 	r, _ := view.Reader(in.Reader)
 	profile := a.profileOf(view, &r)
+	if profile.Emptied, err = a.emptiedOf(c.site, &profile); err != nil {
+		a.exports.leave()
+		return nil, a.failed(ctx, err)
+	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		defer a.exports.leave()
 		_, w := humago.Unwrap(h)
@@ -138,6 +153,34 @@ func (a *API) profileOf(view *engine.View, r *engine.Reader) ReaderProfile {
 		out.Account = &account
 	}
 	return out
+}
+
+// emptiedOf answers which meters of a reader were emptied, of those that the program
+// has or that have burned something.
+func (a *API) emptiedOf(site *event.Site, of *ReaderProfile) (list []Emptied, err error) {
+	active, err := a.Programs.Active(site)
+	if err != nil {
+		return nil, err
+	}
+	meters := map[string]bool{}
+	for _, m := range active.Plan.Meters {
+		meters[m.Name] = true
+	}
+	for _, b := range of.Burned {
+		meters[b.Meter] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(meters)) {
+		value, ok := a.Engine.Fact(event.FactEmptied, site.ID, event.MeterKey(of.Reader, name))
+		if !ok {
+			continue
+		}
+		var e event.Emptied
+		if err := json.Unmarshal(value, &e); err != nil {
+			return nil, fmt.Errorf("read who emptied meter %s of %s: %w", name, of.Reader, err)
+		}
+		list = append(list, Emptied{name, stamp(e.At), e.By, e.Why})
+	}
+	return list, nil
 }
 
 // writeReader writes an export: the profile's members, then the rows one by one.

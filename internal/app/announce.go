@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,9 @@ func (n *node) announce(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("sample newspaper: %w", err)
 		}
+		if password == "" {
+			password = "the one that was chosen since"
+		}
 		fmt.Fprintf(out, "Sign in to the sample newspaper with\n  e-mail    %s\n  password  %s\n", demoEmail, password)
 	} else if token, err := credentials.NewSetupToken(ctx, n.store, n.cfg.Now, n.cfg.Random); err != nil {
 		return fmt.Errorf("first start: %w", err)
@@ -46,8 +50,8 @@ func (n *node) announce(ctx context.Context) error {
 	return nil
 }
 
-// demoPerson creates the sample newspaper's site and person, or gives the
-// person a new password, and returns it.
+// demoPerson creates the sample newspaper's site and person and returns the
+// password, which stays the same; "" if the person has another by now.
 func (n *node) demoPerson(ctx context.Context) (password string, err error) {
 	if _, ok := n.engine.Site(demo.SiteID); !ok {
 		site := demo.Site()
@@ -66,28 +70,36 @@ func (n *node) demoPerson(ctx context.Context) (password string, err error) {
 			return "", err
 		}
 	}
-	if password, err = auth.RandomText(n.cfg.Random, "", 9); err != nil {
+	secret, err := n.store.Secret(ctx, "demo password", 9, n.cfg.Random)
+	if err != nil {
 		return "", err
 	}
+	password = base64.RawURLEncoding.EncodeToString(secret)
+	person, err := n.store.PersonByEmail(ctx, demoEmail)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return password, n.newDemoPerson(ctx, password)
+	case err != nil:
+		return "", err
+	}
+	if same, err := n.hasher.Verify(ctx, person.PasswordHash, password); err != nil || !same {
+		return "", err
+	}
+	return password, nil
+}
+
+func (n *node) newDemoPerson(ctx context.Context, password string) error {
 	hash, err := n.hasher.Hash(ctx, password)
 	if err != nil {
-		return "", err
+		return err
+	}
+	id, err := auth.NewID(n.cfg.Random, n.cfg.Now(), "person")
+	if err != nil {
+		return err
 	}
 	now := n.cfg.Now().UnixMilli()
-	person, err := n.store.PersonByEmail(ctx, demoEmail)
-	if errors.Is(err, store.ErrNotFound) {
-		id, err := auth.NewID(n.cfg.Random, n.cfg.Now(), "person")
-		if err != nil {
-			return "", err
-		}
-		return password, n.store.CreatePerson(ctx, store.Person{ID: id, Email: demoEmail, Name: "Sample editor", Role: auth.RoleAdmin,
-			PasswordHash: hash, CreatedAt: now, UpdatedAt: now})
-	}
-	if err != nil {
-		return "", err
-	}
-	person.PasswordHash, person.UpdatedAt = hash, now
-	return password, n.store.UpdatePerson(ctx, person)
+	return n.store.CreatePerson(ctx, store.Person{ID: id, Email: demoEmail, Name: "Sample editor", Role: auth.RoleAdmin,
+		PasswordHash: hash, CreatedAt: now, UpdatedAt: now})
 }
 
 // startDemo starts the sample newspaper if it is wanted. stop waits for it.

@@ -197,7 +197,7 @@ func TestFirstStartPrintsTheSetupAddressOnce(t *testing.T) {
 }
 
 func TestDemo(t *testing.T) {
-	dir := t.TempDir()
+	dir, first := t.TempDir(), ""
 	for round := range 2 {
 		r := begin(t, Config{Data: dir, Demo: true, DemoDays: 1})
 		password := regexp.MustCompile(`password +(\S+)`).FindStringSubmatch(r.out.String())
@@ -208,7 +208,30 @@ func TestDemo(t *testing.T) {
 		if status, answer := r.call(t, "POST", "/v1/sessions", "", body); status/100 != 2 {
 			t.Fatal(round, status, answer)
 		}
+		if first == "" {
+			first = password[1]
+		} else if password[1] != first {
+			t.Errorf("another password: %s, then %s", first, password[1])
+		}
 		r.end(t)
+	}
+	// Who has chosen another keeps it.
+	n, stop := up(t, Config{Data: dir})
+	person, err := n.store.PersonByEmail(t.Context(), demoEmail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if person.PasswordHash, err = n.hasher.Hash(t.Context(), "chosen since"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.store.UpdatePerson(t.Context(), person); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	r := begin(t, Config{Data: dir, Demo: true, DemoDays: 1})
+	defer r.end(t)
+	if status, answer := r.call(t, "POST", "/v1/sessions", "", fmt.Sprintf(`{"email":%q,"password":"chosen since"}`, demoEmail)); status/100 != 2 || strings.Contains(r.out.String(), first) {
+		t.Errorf("%d %s, printed %s", status, answer, r.out.String())
 	}
 }
 

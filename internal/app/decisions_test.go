@@ -175,6 +175,13 @@ func TestDecisionsOverHTTP(t *testing.T) {
 	if v := s.verdict("d1", "a9", false); v["clause"] != "metered" || v["meter"].(map[string]any)["used"] != 0.0 {
 		t.Fatalf("%v", v)
 	}
+	export := s.want(200, "GET", "/v1/sites/news/readers/device:d1", rootKey, "").json(t)
+	if got := asJSON(export["emptied"]); got != `[{"at":"2026-03-20T09:00:00Z","by":"root","meter":"monthly","why":"asked"}]` {
+		t.Errorf("emptied: %s", got)
+	}
+	if other := s.want(200, "GET", "/v1/sites/news/readers/device:d2", rootKey, "").json(t); other["emptied"] != nil || export["burned"] != nil {
+		t.Errorf("of another reader %v, still burned %v", other["emptied"], export["burned"])
+	}
 	if r := s.want(404, "DELETE", "/v1/sites/news/readers/device:d1/meters/montly", rootKey, ""); !strings.Contains(r.body, "monthly") {
 		t.Error(r.body)
 	}
@@ -240,6 +247,68 @@ func TestParallelDecisions(t *testing.T) {
 		all.Wait()
 		if n := granted.Load(); n != 3 {
 			t.Fatalf("round %d granted %d", round, n)
+		}
+	}
+}
+
+// TestArrayWithAFault: of an array of commits those before one that cannot be stand,
+// and the answer is what is wrong with that one; none after it is begun.
+func TestArrayWithAFault(t *testing.T) {
+	s := openNewsroom(t, Config{}, `,"clock":"event"`)
+	began := time.Date(2026, 3, 19, 9, 0, 0, 0, time.UTC)
+	ask := func(n int, at time.Duration) string {
+		return fmt.Sprintf(`{"access":"story","reader":{"device":"d1"},"item":{"id":"a%d"},"commit":true,"time":%d}`, n, began.Add(at).UnixMilli())
+	}
+	of := func() (items []any) {
+		for _, d := range s.want(200, "GET", "/v1/sites/news/readers/device:d1/decisions", rootKey, "").json(t)["decisions"].([]any) {
+			items = append(items, d.(map[string]any)["item"])
+		}
+		return items
+	}
+	s.want(200, "POST", "/v1/sites/news/decisions", rootKey, "["+ask(0, 0)+"]")
+	const hour = time.Hour
+	for _, c := range []struct {
+		name, body, code, stored string
+	}{
+		{"a time before the clock", "[" + ask(1, hour) + "," + ask(2, -hour) + "," + ask(3, 2*hour) + "]", "time_too_old", "[a1 a0]"},
+		{"a time far ahead", "[" + ask(4, 3*hour) + "," + ask(5, 300*hour) + "," + ask(6, 301*hour) + "]", "time_jump", "[a4 a1 a0]"},
+		{"an access block that is not there", "[" + ask(7, 4*hour) + "," + strings.Replace(ask(8, 5*hour), "story", "stroy", 1) + "," + ask(9, 6*hour) + "]", "", "[a7 a4 a1 a0]"},
+	} {
+		r := s.do("POST", "/v1/sites/news/decisions", rootKey, c.body)
+		if r.status != 422 && (c.code != "" || r.status != 404) || !strings.Contains(r.body, c.code) {
+			t.Errorf("%s: %d %s", c.name, r.status, r.body)
+		}
+		if got := fmt.Sprint(of()); got != c.stored {
+			t.Errorf("%s: stored %s, want %s", c.name, got, c.stored)
+		}
+	}
+	// What stands is answered as ever.
+	if v := s.want(200, "POST", "/v1/sites/news/decisions", rootKey, ask(4, 7*hour)).json(t); v["commit"] != "again" {
+		t.Error(v)
+	}
+}
+
+// TestQueryOfDecisions: a query that names the type sees what commits left, by
+// clause and by reader; none else does, and none counts them as events.
+func TestQueryOfDecisions(t *testing.T) {
+	s := openNewsroom(t, Config{}, `,"name":"News"`)
+	s.want(200, "POST", "/v1/events?site=news", rootKey, `{"type":"page_view","device":"d1","item":"a1"}`)
+	for i := range 4 {
+		s.verdict("d1", fmt.Sprint("a", i), true)
+	}
+	s.verdict("d2", "a1", true)
+	s.verdict("d3", "a1", false) // leaves nothing
+	for _, c := range []struct{ name, question, want string }{
+		{"by clause", `"metrics":["visitors","events","page_views","visits"],"filters":[["is","type",["decision"]]],"dimensions":["clause"]`,
+			`[{"dimensions":["metered"],"metrics":[2,0,0,0]},{"dimensions":["register"],"metrics":[1,0,0,0]}]`},
+		{"of one clause", `"metrics":["visitors"],"filters":[["is","type",["decision"]],["is","clause",["register"]]]`, `[{"dimensions":[],"metrics":[1]}]`},
+		{"by type", `"metrics":["visitors","events"],"dimensions":["type"]`, `[{"dimensions":["decision"],"metrics":[2,0]},{"dimensions":["page_view"],"metrics":[1,1]}]`},
+		{"of another type", `"metrics":["visitors","events"],"filters":[["is","type",["page_view"]]]`, `[{"dimensions":[],"metrics":[1,1]}]`},
+		{"without the type", `"metrics":["visitors","events"],"dimensions":["clause"]`, `[{"dimensions":["(none)"],"metrics":[1,1]}]`},
+	} {
+		r := s.want(200, "POST", "/v1/sites/news/query", rootKey, `{"date_range":"1h",`+c.question+`}`).json(t)
+		if got := asJSON(r["results"]); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }
