@@ -67,6 +67,17 @@ Feature: Commits
       | d1     | a2   | 2/5   |
       | d1     | a3   | 3/5   |
 
+  Scenario: 16 A question with an idempotency key is answered as the first time
+    When the clock moves to "2024-03-01 10:00"
+    And "d1" asks for "a1" with the key "k1" and hangs up before the answer, 20 times
+    And "d1" asks for "a1" with the key "k1"
+    Then the commit comes to "burned" with the meter at 1 of 5
+    When "d1" asks for "a1" with the key "k1"
+    Then the commit comes to "burned" with the meter at 1 of 5
+    When "d1" asks for "a1" with the key "k2"
+    Then the commit comes to "again" with the meter at 1 of 5
+    And "device:d1" has 2 committed decisions
+
   Scenario: 16 The same commit from 20 tabs at once is answered to each
     Then asking comes to
       | at               | reader | item | verdict       | commit | meter |

@@ -68,12 +68,12 @@ func (a *API) registerDecisions() {
 	verdict := schemaOf[access.Verdict](a)
 	answers := map[string]*huma.Response{"200": {Description: "The verdict; of an array an array", Content: map[string]*huma.MediaType{
 		mediaJSON: {Schema: &huma.Schema{OneOf: []*huma.Schema{verdict, {Type: huma.TypeArray, Items: verdict}}}}}}}
-	open := rule{signedIn: true, detached: true, maxBody: 1 << 20}
+	open := rule{signedIn: true, detached: true, idempotent: true, maxBody: 1 << 20}
 	register(a, with(huma.Operation{
 		OperationID: "decide", Method: http.MethodPost, Path: path, SkipValidateBody: true,
 		Summary: "Decide what a reader may read", Tags: tags, Errors: problems(403, 404, 413, 415, 422), Responses: answers,
 		Description: "One question, or an array of up to 100. With `commit` the answer is what came of it where it was applied. A write key decides for the reader who sends the request; " +
-			"an API key needs `decisions:read`, and `decisions:write` to commit. When the access block's deadline has passed, its policy answers, marked `fallback`.",
+			"an API key needs `decisions:read`, and `decisions:write` to commit, and may send an `Idempotency-Key`. When the access block's deadline has passed, its policy answers, marked `fallback`.",
 	}, open), a.decide)
 	one := schemaOf[AskBody](a)
 	a.huma.OpenAPI().Paths[path].Post.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{

@@ -28,7 +28,7 @@ type rule struct {
 	open       bool       // nobody needs to be named
 	signedIn   bool       // any person or key
 	detached   bool       // does not read the engine, so it need not wait for it
-	idempotent bool       // takes an Idempotency-Key
+	idempotent bool       // takes an Idempotency-Key, but from a page
 	accepts    []string   // media types of the body; JSON if empty
 	maxBody    int64      // bytes; 256 KB if 0
 }
@@ -109,7 +109,9 @@ func (a *API) guard(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	callOf(r.Context()).unknown = unknownParameters(ctx.Operation(), r)
-	if ru.idempotent && r.Header.Get("Idempotency-Key") != "" {
+	// A write key stands in every page: who guesses a reader's idempotency key would
+	// be given the reader's answer.
+	if ru.idempotent && r.Header.Get("Idempotency-Key") != "" && callOf(r.Context()).principal.Kind != auth.KindWrite {
 		a.idempotently(ctx, w, r, next)
 		return
 	}

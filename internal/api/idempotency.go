@@ -65,14 +65,15 @@ func (a *API) idempotently(ctx huma.Context, w http.ResponseWriter, r *http.Requ
 	}
 	record := &recorder{header: w.Header().Clone()}
 	finished := false
-	// The claim outlives a caller that goes away, so it ends without its context.
+	// A caller that goes away comes back for the answer: neither the request nor its
+	// claim ends with it.
 	lasting := context.WithoutCancel(r.Context())
 	defer func() {
 		if !finished {
 			_ = a.Store.DropReply(lasting, claim.Key) // it expires in any case
 		}
 	}()
-	next(humago.NewContext(ctx.Operation(), r, record))
+	next(humago.NewContext(ctx.Operation(), r.WithContext(lasting), record))
 	if record.status == 0 {
 		record.status = http.StatusOK
 	}

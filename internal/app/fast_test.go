@@ -106,6 +106,22 @@ func TestListenersAnswerAlike(t *testing.T) {
 			}
 		})
 	}
+	t.Run("repeated", func(t *testing.T) {
+		q := asked{method: "POST", path: "/v1/sites/news/decisions", key: rootKey, headers: map[string]string{"Idempotency-Key": "1"},
+			body: `{"access":"story","reader":{"device":"d4"},"item":{"id":"a1"},"commit":true}`}
+		for i, to := range []net.Addr{r.collect, r.address, r.collect} {
+			if answer := q.send(t, to); !strings.Contains(answer, `"commit":"burned"`) || strings.Contains(answer, "Idempotency-Replayed") != (i > 0) {
+				t.Errorf("%d: %s", i, answer)
+			}
+		}
+		q.key = keys["write"] // pages have no keys of that kind
+		q.body = `{"access":"story","item":{"id":"a1"},"commit":true}`
+		for _, to := range []net.Addr{r.address, r.collect} {
+			if answer := q.send(t, to); !strings.HasPrefix(answer, "200\n") || strings.Contains(answer, "Idempotency-Replayed") {
+				t.Error(answer)
+			}
+		}
+	})
 	t.Run("elsewhere", func(t *testing.T) {
 		for _, path := range []string{"/v1/sites", "/v1/sites/news", "/v1/sites/news/segments", "/v1/sites/news/readers/device:d1", "/v1/sites/news/query", "/"} {
 			if answer := (asked{method: "GET", path: path, key: rootKey}).send(t, r.collect); !strings.HasPrefix(answer, "404\n") {

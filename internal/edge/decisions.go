@@ -47,7 +47,7 @@ func (d *Decisions) call(q *collect.Request, at event.Position) (*ask.Call, bool
 	id, ok := decisionsOf(q.Path)
 	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	if !ok || q.Query != "" || !strings.EqualFold(scheme, "Bearer") || q.Header.Get(headerPosition) != "" ||
-		q.Header.Get("Content-Type") != "application/json" {
+		q.Header.Get("Content-Type") != "application/json" || q.Header.Get("Idempotency-Key") != "" {
 		return nil, false
 	}
 	who, ok := d.Keys.APIKey(strings.TrimSpace(key))
