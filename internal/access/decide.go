@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/readership/readership/internal/engine"
@@ -129,11 +130,12 @@ type burns struct{ q *question }
 // it in the log. What bears a later time, as commits may come late, counts at the
 // commit's own, unless it belongs to a later period: so no period has more than
 // its limit, whatever the order of times.
-func (b *burns) Burns(meter string) []fold.Burn {
+func (b *burns) Burns(meter string, since int64) []fold.Burn {
 	q, m := b.q, b.q.plan.Meter(meter)
+	var few [16]engine.Burn
 	list := q.given.Session.of(meter)
 	if q.given.Session == nil {
-		list = q.reader.Burns(meter)
+		list = q.reader.Burns(few[:0], meter, since)
 	}
 	out := make([]fold.Burn, 0, len(list))
 	for i := range list {
@@ -142,9 +144,14 @@ func (b *burns) Burns(meter string) []fold.Burn {
 		if at > q.at && q.commit && (m.FromFirst > 0 || m.Window.From(at, q.plan.Calendar) <= q.at) {
 			at, start = q.at, min(start, q.at)
 		}
-		out = append(out, fold.Burn{Item: q.reader.Items.Canonical(x.Item), Time: at, Limit: x.Limit, Rule: x.Rule, Start: start, Device: x.Device, Joined: x.Joined})
+		out = append(out, fold.Burn{Item: x.Item, Time: at, Limit: x.Limit, Rule: x.Rule, Start: start, Device: x.Device, Joined: x.Joined})
 	}
-	slices.SortStableFunc(out, func(x, y fold.Burn) int { return int(min(1, max(-1, x.Time-y.Time))) })
+	if q.given.Session != nil { // from a cookie
+		for i := range out {
+			out[i].Item = q.reader.Items.Canonical(out[i].Item)
+		}
+		slices.SortStableFunc(out, func(x, y fold.Burn) int { return cmp.Compare(x.Time, y.Time) })
+	}
 	return out
 }
 

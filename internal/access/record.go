@@ -235,7 +235,7 @@ func (r *record) view(p *plan.Program, item string, now int64) *fold.View {
 type noBurns struct{}
 
 // Burns implements fold.Burns.
-func (noBurns) Burns(string) []fold.Burn { return nil }
+func (noBurns) Burns(string, int64) []fold.Burn { return nil }
 
 // bytesReader reads numbers and texts of bytes that may be anything. Once they are
 // bad it returns zeros.

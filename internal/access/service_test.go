@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -261,5 +262,37 @@ func TestOneDecisionCommittedAtOnce(t *testing.T) {
 	}
 	if left := fmt.Sprint(d.decider.waiting.calls); left != "map[]" {
 		t.Errorf("calls are left: %s", left)
+	}
+}
+
+// TestDecisionLooksAtTheWindow: what a meter has burned before its window costs a
+// decision nothing.
+func TestDecisionLooksAtTheWindow(t *testing.T) {
+	d := newDesk(t, strings.Replace(metered, "per month", "last 1h", 1))
+	const minute = 60_000
+	for range 300 { // 3 an hour at most
+		d.now += 20 * minute
+		if v := d.decide("old", fmt.Sprint("a", d.now), true); *v.Commit != commitBurned {
+			t.Fatal(*v.Commit)
+		}
+	}
+	d.decide("new", "a1", true)
+	costs := map[string]float64{}
+	for _, device := range []string{"old", "new"} {
+		p, err := d.programs.Active(d.site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := question{plan: p.Plan, access: p.Plan.Access("story"), item: "a9", at: d.now + 50*minute, given: &Given{}, commit: true}
+		err = d.engine.InTurn(t.Context(), "news", "device:"+device, func(r *engine.Reader) {
+			q.reader = r
+			costs[device] = testing.AllocsPerRun(10, func() { decide(&q) })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if costs["old"] > costs["new"] {
+		t.Errorf("a decision allocates %g times after 300 burns, %g times after 1", costs["old"], costs["new"])
 	}
 }

@@ -18,7 +18,7 @@ import (
 type three struct{}
 
 func (three) Commit(c *engine.Commit) (out engine.Outcome) {
-	if len(c.Reader.Burns("m")) < 3 {
+	if len(c.Reader.Burns(nil, "m", 0)) < 3 {
 		out.Burn = &engine.Burn{Meter: "m", Item: c.Text(event.ColItem), Time: c.Time, Until: c.Time + dayMillis}
 	}
 	return out

@@ -121,15 +121,17 @@ func (s *shard) burnsTold(f *event.Fact) {
 			return
 		}
 		site.burns.table.Remove(owner, func(*burn.Burn) bool { return true })
+		told := make([]burn.Burn, len(list))
 		for i := range list {
-			b := &list[i]
 			device := uint32(0)
-			if b.Device != "" {
+			if b := &list[i]; b.Device != "" {
 				n, _ := site.folk().accounts.Get(owner, b.Device, subject.Hash(b.Device))
 				device = n + 1
 			}
-			site.burn(owner, &b.Burn, b.position, b.row, device)
+			told[i] = site.coded(&list[i], device)
 		}
+		slices.SortFunc(told, func(a, b burn.Burn) int { return a.Compare(&b) })
+		site.burns.table.Add(owner, site.now, told...)
 	})
 	site.changed, site.view = true, nil
 }
@@ -265,6 +267,6 @@ func (a *applier) empty(site, reader, meter string) {
 	if !ok {
 		return
 	}
-	s.burns.table.Remove(owner, func(b *burn.Burn) bool { return s.burned(b).Meter == meter })
+	s.burns.table.Remove(owner, func(b *burn.Burn) bool { return meterAt(s.burns.meters.list, b.Meter).name == meter })
 	s.changed, s.view = true, nil
 }

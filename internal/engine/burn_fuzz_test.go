@@ -25,9 +25,8 @@ func FuzzBurnsFact(f *testing.F) {
 		for _, r := range first {
 			again = appendBurns(again, r.name, r.list)
 			for _, b := range r.list {
-				var same Burn
-				if readMeter(meterText(&b.Burn), &same); same.Meter != b.Meter || same.Limit != b.Limit || same.Rule != b.Rule {
-					t.Fatalf("%+v comes back as %+v", b, same)
+				if of := meterOf(&b.Burn); readMeter(of.text()) != of {
+					t.Fatalf("%+v comes back as %+v", of, readMeter(of.text()))
 				}
 			}
 		}

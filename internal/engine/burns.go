@@ -3,8 +3,6 @@ package engine
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/burn"
@@ -41,63 +39,61 @@ type placedBurn struct {
 
 // burns are what a site's shard keeps of what meters have burned.
 type burns struct {
-	table *burn.Table
-	// meters numbers what a burn says of its meter (meterText).
-	meters *block.Dict
+	table  *burn.Table
+	meters meters
 	sweep  bool // the day's sweep is on its way
 }
 
-func newBurns() burns { return burns{table: burn.NewTable(), meters: block.NewDict()} }
+func newBurns() burns { return burns{table: burn.NewTable(), meters: newMeters()} }
 
-// sweepBurns is how many burns are looked at with each message until the day's
-// sweep is done.
-const sweepBurns = 256
+const (
+	// sweepBurns is how many burns are looked at with each message until the day's
+	// sweep is done.
+	sweepBurns = 256
+	// sweptAfter is how long a burn is left after its time is over, in milliseconds: a
+	// snapshot that is being written tells of every reader that had burns as it began.
+	sweptAfter = 24 * 3600_000
+)
 
-// sweptAfter is how long a burn is left after its time is over, in milliseconds: a
-// snapshot that is being written tells of every reader that had burns as it began.
-const sweptAfter = 24 * 3600_000
-
-// expire takes out some of the burns whose time is over. What is left of them is
-// part of no answer, so it does not matter when.
-func (b *burns) expire(now int64) {
-	if b.sweep {
-		b.sweep = !b.table.Sweep(sweepBurns, now-sweptAfter)
+// begin begins the day's sweep.
+func (b *burns) begin() {
+	if !b.sweep {
+		b.sweep = true
+		clear(b.meters.used)
 	}
 }
 
-// meterText writes what a burn says of its meter, alike for most burns.
-func meterText(b *Burn) string {
-	return b.Meter + "\x00" + strconv.FormatInt(b.Limit, 10) + "\x00" + strconv.FormatUint(b.Rule, 16)
-}
-
-// readMeter reads what meterText wrote.
-func readMeter(text string, b *Burn) {
-	i := strings.LastIndexByte(text, 0)
-	j := strings.LastIndexByte(text[:max(i, 0)], 0)
-	if j < 0 {
+// expire takes out some of the burns whose time is over, and at the end of a sweep
+// the meters that none is left of. What is left of them is part of no answer, so it
+// does not matter when.
+func (b *burns) expire(now int64) {
+	if !b.sweep || !b.table.Sweep(sweepBurns, now-sweptAfter, func(b2 *burn.Burn) { b.meters.use(b2.Meter) }) {
 		return
 	}
-	b.Meter = text[:j]
-	b.Limit, _ = strconv.ParseInt(text[j+1:i], 10, 64)
-	b.Rule, _ = strconv.ParseUint(text[i+1:], 16, 64)
+	b.sweep = false
+	b.meters.free()
 }
 
-// burn notes what a commit has burned of a subject. device is the number of the
-// pair that brought it, plus one; 0: it is the subject's own.
-func (s *siteShard) burn(owner uint32, b *Burn, position event.Position, row, device uint32) {
-	s.burns.table.Add(owner, burn.Burn{Position: position, Row: row, Time: b.Time, Until: b.Until, Start: b.Start, Joined: b.Joined, Device: device,
-		Item: s.columns[event.ColItem].dict.Code(b.Item, event.KindString), Meter: s.burns.meters.Code(meterText(b), event.KindString)})
+// burn notes what a commit has burned of a subject.
+func (s *siteShard) burn(owner uint32, b *Burn, position event.Position, row uint32) {
+	s.burns.table.Add(owner, s.now, s.coded(&placedBurn{*b, position, row}, 0))
+}
+
+// coded is what the table keeps of a burn. device is the number of the pair that
+// brought it, plus one; 0: it is the subject's own.
+func (s *siteShard) coded(b *placedBurn, device uint32) burn.Burn {
+	return burn.Burn{Position: b.position, Row: b.row, Time: b.Time, Until: b.Until, Start: b.Start, Joined: b.Joined, Device: device,
+		Item: s.columns[event.ColItem].dict.Code(b.Item, event.KindString), Meter: s.burns.meters.code(meterOf(&b.Burn))}
 }
 
 // burned returns a burn of a subject of this shard.
 func (s *siteShard) burned(b *burn.Burn) placedBurn {
 	item, _ := s.columns[event.ColItem].dict.Text(b.Item)
-	meter, _ := s.burns.meters.Text(b.Meter)
 	device := ""
 	if b.Device != 0 {
 		device = s.people.accounts.Name(b.Device - 1)
 	}
-	return placed(b, item, meter, device)
+	return placed(b, item, meterAt(s.burns.meters.list, b.Meter), device)
 }
 
 // burned is siteShard.burned of a view.
@@ -106,18 +102,11 @@ func (v *ShardView) burned(b *burn.Burn) placedBurn {
 	if b.Device != 0 {
 		device = v.Readers.accounts.Name(int(b.Device - 1))
 	}
-	return placed(b, v.Columns[event.ColItem].Dict.Texts[b.Item], v.Readers.meters.Texts[b.Meter], device)
+	return placed(b, v.Columns[event.ColItem].Dict.Texts[b.Item], meterAt(v.Readers.meters, b.Meter), device)
 }
 
-func placed(b *burn.Burn, item, meter, device string) placedBurn {
-	out := placedBurn{Burn{Item: item, Time: b.Time, Start: b.Start, Until: b.Until, Device: device, Joined: b.Joined}, b.Position, b.Row}
-	readMeter(meter, &out.Burn)
-	return out
-}
-
-// byTime is the order of burns: of time, ties in that of the log.
-func (b placedBurn) byTime(o placedBurn) int {
-	return cmp.Or(cmp.Compare(b.Time, o.Time), cmp.Compare(b.position, o.position), cmp.Compare(b.row, o.row))
+func placed(b *burn.Burn, item string, m meter, device string) placedBurn {
+	return placedBurn{Burn{Meter: m.name, Item: item, Time: b.Time, Limit: m.limit, Rule: m.rule, Start: b.Start, Until: b.Until, Device: device, Joined: b.Joined}, b.Position, b.Row}
 }
 
 // EachBurn calls fn with what meters have burned of the reader and is kept, in
@@ -139,22 +128,33 @@ func (r *Reader) EachBurn(fn func(Burn)) {
 	} else {
 		r.view.Readers.burns.Of(r.ordinal, func(b *burn.Burn) { take(b, r.view.burned) })
 	}
-	slices.SortFunc(list, placedBurn.byTime)
-	for _, b := range list {
+	for _, b := range slices.Backward(list) {
 		b.Item = r.Items.Canonical(b.Item)
 		fn(b.Burn)
 	}
 }
 
-// Burns returns what a meter has burned of the reader, as EachBurn does.
-func (r *Reader) Burns(meter string) []Burn {
-	var out []Burn
-	r.EachBurn(func(b Burn) {
-		if b.Meter == meter {
-			out = append(out, b)
+// Burns appends to dst what a meter has burned of the reader at an instant or
+// later, as EachBurn tells it. The reader is given in a turn. It costs as much as
+// the reader has burned of any meter since then.
+func (r *Reader) Burns(dst []Burn, meter string, since int64) []Burn {
+	if !r.found || r.site == nil {
+		return dst
+	}
+	from, s := len(dst), r.site
+	s.burns.table.Of(r.ordinal, func(b *burn.Burn) bool {
+		if b.Time < since {
+			return false
 		}
+		if b.Until > r.Now && meterAt(s.burns.meters.list, b.Meter).name == meter {
+			dst = append(dst, s.burned(b).Burn)
+			last := &dst[len(dst)-1]
+			last.Item = r.Items.Canonical(last.Item)
+		}
+		return true
 	})
-	return out
+	slices.Reverse(dst[from:])
+	return dst
 }
 
 // burnsSince returns what a device has burned at or after a place in the log, in
@@ -167,7 +167,7 @@ func (s *siteShard) burnsSince(device uint32, now int64, position event.Position
 		}
 		return true
 	})
-	slices.SortFunc(out, placedBurn.byTime)
+	slices.Reverse(out)
 	return out
 }
 

@@ -391,7 +391,7 @@ func (s *siteShard) save() siteSave {
 		p.visits.Unsaved(func(c *visit.Chunk) { v.people.visits = append(v.people.visits, c) })
 		v.people.noVisits = p.visits.TakeGone()
 	}
-	h.Waiting, h.Meters = s.waiting.list(), s.burns.meters.View().Texts[1:]
+	h.Waiting, h.Meters = s.waiting.list(), s.burns.meters.texts()
 	h.IDSequence = s.idSequence
 	s.idSequence++
 	return v

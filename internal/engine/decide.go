@@ -75,7 +75,7 @@ func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 	}
 	a.decision(s, &c, event.Flags(rows.Flags[r]), ordinal, decided, out.Properties)
 	if out.Burn != nil {
-		s.burn(ordinal, out.Burn, c.Position, uint32(r), 0)
+		s.burn(ordinal, out.Burn, c.Position, uint32(r))
 	}
 	s.changed, s.view = true, nil
 }

@@ -31,7 +31,7 @@ func (q quota) Commit(c *engine.Commit) engine.Outcome {
 	meter, _, _ := c.Property("decision.meter")
 	item := c.Text(event.ColItem)
 	set, carried := map[string]bool{}, 0
-	for _, b := range c.Reader.Burns(meter) {
+	for _, b := range c.Reader.Burns(nil, meter, 0) {
 		if set[b.Item] = true; b.Device != "" {
 			carried++
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/burn"
 	"github.com/readership/readership/internal/engine/subject"
 	"github.com/readership/readership/internal/engine/viewid"
 	"github.com/readership/readership/internal/engine/visit"
@@ -374,11 +375,13 @@ func (s *siteShard) take(c *carry) {
 	s.see(ordinal, first)
 	s.changed, s.view = true, nil
 	pair, _ := s.folk().accounts.Get(ordinal, c.device, subject.Hash(c.device))
-	for i := range c.burns {
-		b := &c.burns[i]
-		if b.Joined = c.now; !s.burns.table.Has(ordinal, b.position, b.row) {
-			s.burn(ordinal, &b.Burn, b.position, b.row, pair+1)
+	if len(c.burns) > 0 {
+		brought := make([]burn.Burn, len(c.burns))
+		for i := range c.burns {
+			c.burns[i].Joined = c.now
+			brought[i] = s.coded(&c.burns[i], pair+1)
 		}
+		s.burns.table.Add(ordinal, c.now, brought...)
 	}
 	cells := c.cells
 	for i := range c.rows {

@@ -88,9 +88,7 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 
 // loadBurns restores what meters have burned, after everything that it names.
 func (c *checkpointer) loadBurns(shard int, st *siteShard, h *siteHead) error {
-	for _, text := range h.Meters {
-		st.burns.meters.Code(text, event.KindString)
-	}
+	st.burns.meters.load(h.Meters)
 	if err := c.scan(siteKey(keyBurns, shard, st.id), func(_, value []byte) error { return st.burns.table.Load(value) }); err != nil {
 		return err
 	}
@@ -98,7 +96,7 @@ func (c *checkpointer) loadBurns(shard int, st *siteShard, h *siteHead) error {
 	if st.people != nil {
 		devices = st.people.accounts.Len()
 	}
-	return st.burns.table.Loaded(st.subjects.Len(), st.columns[event.ColItem].dict.Len(), st.burns.meters.Len(), devices)
+	return st.burns.table.Loaded(st.subjects.Len(), st.columns[event.ColItem].dict.Len(), len(st.burns.meters.list)+1, devices)
 }
 
 // loadPeople restores the accounts of a site in a shard.

@@ -260,7 +260,7 @@ func (s *siteShard) advance(now, window int64) {
 	}
 	if day := int(now / block.DayMillis); day != s.lastDay {
 		s.lastDay = day
-		s.burns.sweep = true
+		s.burns.begin()
 		for key, b := range s.open {
 			if int64(key.day+1)*block.DayMillis+sealAfter <= now {
 				s.seal(b)
@@ -380,7 +380,7 @@ func (s *siteShard) snapshot(whole bool) *ShardView {
 }
 
 func (s *siteShard) readersView() *ReadersView {
-	v := &ReadersView{table: s.subjects.Readers(), burns: s.burns.table.View(), meters: s.burns.meters.View()}
+	v := &ReadersView{table: s.subjects.Readers(), burns: s.burns.table.View(), meters: s.burns.meters.list}
 	if p := s.people; p != nil {
 		v.devices, v.accounts, v.visits = p.devices.View(), p.accounts.View(), p.visits.Snapshot()
 	}
@@ -409,7 +409,7 @@ func (s *siteShard) bytes() SiteBytes {
 	b.Visits = s.visits.Bytes()
 	b.IDs = s.ids.Bytes()
 	b.Waiting = s.waiting.bytes()
-	b.Burns = s.burns.table.Bytes() + s.burns.meters.Bytes()
+	b.Burns = s.burns.table.Bytes() + s.burns.meters.bytes()
 	if p := s.people; p != nil {
 		b.Subjects += p.devices.Bytes() + p.accounts.Bytes() + 24*int64(len(p.newest))
 		b.Visits += p.visits.Bytes()

@@ -60,7 +60,7 @@ type ReadersView struct {
 	devices, accounts *subject.PairsView
 	visits            []*visit.Chunk // of accounts
 	burns             *burn.View
-	meters            block.DictView
+	meters            []meter // by number, less one
 }
 
 // ColumnView describes a column of a shard.

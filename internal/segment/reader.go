@@ -185,4 +185,4 @@ func (c Catalogue) Attribute(item, name string) value.Value {
 type none struct{}
 
 // Burns implements fold.Burns.
-func (none) Burns(string) []fold.Burn { return nil }
+func (none) Burns(string, int64) []fold.Burn { return nil }

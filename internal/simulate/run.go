@@ -93,7 +93,7 @@ func (r *run) meter(id int) *incremental.Meter {
 }
 
 // today returns what the expression of a meter's limit says.
-func (r *run) today(id int) int64 { return r.value(r.of[id].Limit).N }
+func (r *run) today(id int) int64 { return min(r.value(r.of[id].Limit).N, plan.MaxLimit) }
 
 // stream returns what the reader's rows come to now.
 func (r *run) stream() incremental.View {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/readership/readership/internal/engine/paged"
 	"github.com/readership/readership/internal/event"
@@ -74,6 +75,7 @@ func (t *Table) Load(data []byte) error {
 // Loaded links the burns of each subject once all pages are loaded. It verifies
 // every reference: owners, items, meters and devices are below what is given.
 func (t *Table) Loaded(owners, items, meters, devices int) error {
+	jumbled := map[uint32]bool{}
 	for i := range t.burns.Len() {
 		b := t.burns.Ptr(i)
 		if b.owner == noOwner {
@@ -84,13 +86,35 @@ func (t *Table) Loaded(owners, items, meters, devices int) error {
 		if int(b.owner) >= owners || int(b.Item) >= items || int(b.Meter) >= meters || int(b.Device) > devices {
 			return fmt.Errorf("%w: burn %d", ErrFormat, i)
 		}
-		t.heads.Extend(int(b.owner) + 1)
-		head := t.heads.Mut(int(b.owner))
-		t.burns.Mut(i).next = *head
-		*head = uint32(i) + 1
+		t.lists.Extend(int(b.owner) + 1)
+		l := t.lists.Mut(int(b.owner))
+		if l.newest != 0 && t.burns.Ptr(int(l.newest-1)).Compare(b) > 0 {
+			jumbled[b.owner] = true // a place that had become free, or a late commit
+		}
+		t.burns.Mut(i).next = l.newest
+		l.newest = uint32(i) + 1
+		l.n++
 		t.n++
+	}
+	for owner := range jumbled {
+		t.order(owner)
 	}
 	t.burns.Snapshot()          // so that the next change of each page is noticed
 	t.burns.Dirty(func(int) {}) // how they are linked is not saved
 	return nil
+}
+
+// order puts the burns of a subject in order.
+func (t *Table) order(owner uint32) {
+	l := t.lists.Mut(int(owner))
+	places := make([]uint32, 0, l.n)
+	for place := l.newest; place != 0; place = t.burns.Ptr(int(place - 1)).next {
+		places = append(places, place)
+	}
+	slices.SortFunc(places, func(a, b uint32) int { return t.burns.Ptr(int(a - 1)).Compare(t.burns.Ptr(int(b - 1))) })
+	l.newest = 0
+	for _, place := range places {
+		t.burns.Mut(int(place - 1)).next = l.newest
+		l.newest = place
+	}
 }

@@ -64,9 +64,10 @@ type Request interface {
 
 // Burns are what committed decisions have burned of the reader's meters.
 type Burns interface {
-	// Burns returns those of a meter in order of time, ties in order of the log;
-	// later ones than now may be among them.
-	Burns(meter string) []Burn
+	// Burns returns those of a meter at an instant or later, in order of time, ties in
+	// order of the log; earlier ones, and later ones than now, may be among them. They
+	// are not changed.
+	Burns(meter string, since int64) []Burn
 }
 
 // View is what can be known of one reader at one instant. It must not change

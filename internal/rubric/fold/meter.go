@@ -2,6 +2,7 @@ package fold
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/readership/readership/internal/rubric/plan"
@@ -56,13 +57,16 @@ func (v *View) Meter(id int) *Meter {
 		return m
 	}
 	p := v.Program.Meters[id]
-	var burns []Burn
-	for _, b := range v.Burns.Burns(p.Name) {
-		if b.Time <= v.Now {
-			burns = append(burns, b)
-		}
+	since := p.Window.From(v.Now, v.Program.Calendar)
+	logins := v.Profile != nil && v.Profile.Registered()
+	if p.FromFirst > 0 || logins && p.Merge == plan.MergeUnion && p.Window.Last > 0 {
+		since = math.MinInt64 // any of them may have opened the period, or dropped another
 	}
-	m := &Meter{Meter: p, Today: v.Expr(p.Limit).N}
+	burns := v.Burns.Burns(p.Name, since)
+	for len(burns) > 0 && burns[len(burns)-1].Time > v.Now {
+		burns = burns[:len(burns)-1]
+	}
+	m := &Meter{Meter: p, Today: min(v.Expr(p.Limit).N, plan.MaxLimit)}
 	m.Entries, m.opened = Set(p, burns, v.Now, v.Program.Calendar)
 	m.Limit = m.Today
 	if len(m.Entries) > 0 {
@@ -141,19 +145,19 @@ func united(m *plan.Meter, burns []Burn, c value.Calendar) []Burn {
 		a, b := &burns[i], &burns[j]
 		return cmp.Or(cmp.Compare(a.arrived(), b.arrived()), min(1, len(a.Device))-min(1, len(b.Device)))
 	})
-	var kept []int
+	kept := map[string][]int{} // by item, in the order in which they came
 	dropped := make([]bool, len(burns))
 	for _, i := range byArrival {
 		b, at := &burns[i], -1
 		if from := m.Window.From(b.Joined, c); b.Device != "" && b.Time >= from {
-			at = slices.IndexFunc(kept, func(k int) bool { return burns[k].Item == b.Item && burns[k].Time >= from })
+			at = slices.IndexFunc(kept[b.Item], func(k int) bool { return burns[k].Time >= from })
 		}
 		switch {
 		case at < 0:
-			kept = append(kept, i)
-		case b.Time < burns[kept[at]].Time:
-			dropped[kept[at]] = true
-			kept[at] = i
+			kept[b.Item] = append(kept[b.Item], i)
+		case b.Time < burns[kept[b.Item][at]].Time:
+			dropped[kept[b.Item][at]] = true
+			kept[b.Item][at] = i
 		default:
 			dropped[i] = true
 		}
@@ -184,14 +188,52 @@ func current(m *plan.Meter, burns []Burn, now int64, c value.Calendar) (set []Bu
 			return nil, from
 		}
 	}
-	met := map[string]bool{}
-	for _, b := range burns {
-		if b.Time >= from && !met[b.Item] {
-			met[b.Item] = true
-			set = append(set, b)
+	for len(burns) > 0 && burns[0].Time < from {
+		burns = burns[1:]
+	}
+	met := items{}
+	for i := range burns {
+		if met.add(burns[i].Item) {
+			if set == nil {
+				set = make([]Burn, 0, len(burns))
+			}
+			set = append(set, burns[i])
 		}
 	}
 	return set, from
+}
+
+// items are a set of items: a list while they are few.
+type items struct {
+	few  [16]string
+	n    int
+	many map[string]bool // once there are more
+}
+
+// add adds an item; false: it is there.
+func (s *items) add(item string) bool {
+	if s.many != nil {
+		if s.many[item] {
+			return false
+		}
+		s.many[item] = true
+		s.n++
+		return true
+	}
+	if slices.Contains(s.few[:s.n], item) {
+		return false
+	}
+	if s.n == len(s.few) {
+		s.many = make(map[string]bool, 4*len(s.few))
+		for _, one := range s.few {
+			s.many[one] = true
+		}
+		s.many[item] = true
+	} else {
+		s.few[s.n] = item
+	}
+	s.n++
+	return true
 }
 
 // opened returns when the last period began that one of the burns has opened:
@@ -213,23 +255,41 @@ func opened(burns []Burn, period int64) int64 {
 // carried over, the larger of the set so far and of the device's; later burns
 // come to it. Of sets of one size it is the account's.
 func larger(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
+	if !slices.ContainsFunc(burns, func(b Burn) bool { return b.Device != "" }) {
+		return burns
+	}
 	size := func(burns []Burn) int {
 		set, _ := current(m, burns, now, c)
 		return len(set)
 	}
 	byArrival := slices.Clone(burns)
 	slices.SortStableFunc(byArrival, func(a, b Burn) int { return cmp.Compare(a.arrived(), b.arrived()) })
+	devices := map[string][]Burn{} // in order of time
+	for _, b := range burns {
+		if b.Device != "" {
+			devices[b.Device] = append(devices[b.Device], b)
+		}
+	}
 	var kept []Burn
-	var last Burn // whose device was carried over
+	counted, of := 0, 0 // the size of kept when it had so many burns
+	var last Burn       // whose device was carried over
 	for _, b := range byArrival {
 		switch {
 		case b.Device == "":
 			kept = append(kept, b)
 		case b.Device != last.Device || b.Joined != last.Joined:
 			last = b
-			device := slices.DeleteFunc(slices.Clone(burns), func(o Burn) bool { return o.Device != b.Device || o.Joined > b.Joined })
-			if size(device) > size(inOrder(kept)) {
-				kept = device
+			if of != len(kept) {
+				counted, of = size(inOrder(kept)), len(kept)
+			}
+			device := devices[b.Device]
+			if slices.ContainsFunc(device, func(o Burn) bool { return o.Joined > b.Joined }) {
+				device = slices.DeleteFunc(slices.Clone(device), func(o Burn) bool { return o.Joined > b.Joined })
+			}
+			if len(device) > counted { // else it cannot be larger
+				if n := size(device); n > counted {
+					kept, counted, of = slices.Clone(device), n, len(device)
+				}
 			}
 		}
 	}
@@ -242,10 +302,18 @@ func inOrder(burns []Burn) []Burn {
 	return out
 }
 
+// mostTried is how many instants are tried for the one at which a set with burns
+// of devices falls. There are more only with many logins.
+const mostTried = 64
+
 // ResetsAt returns the first instant after now at which fewer items are in the
-// set than are used now, if nothing more is burned; missing if there is none. The
-// set changes when a burn leaves the window, or when a period ends.
+// set than are used now, if nothing more is burned; missing if there is none. With
+// merge: max and many logins in the window it may be an earlier one. The set changes
+// when a burn leaves the window, or when a period ends.
 func ResetsAt(m *plan.Meter, burns []Burn, used, now int64, c value.Calendar) value.Value {
+	if m.Merge != plan.MergeMax {
+		return resetsAt(m, merged(m, burns, now, c), now, c)
+	}
 	var instants []int64
 	for _, b := range burns {
 		if m.FromFirst > 0 {
@@ -255,13 +323,42 @@ func ResetsAt(m *plan.Meter, burns []Burn, used, now int64, c value.Calendar) va
 		}
 	}
 	slices.Sort(instants)
-	for _, at := range slices.Compact(instants) {
-		if at <= now {
-			continue
+	instants = slices.Compact(instants)
+	for len(instants) > 0 && instants[0] <= now {
+		instants = instants[1:]
+	}
+	for i, at := range instants {
+		if i == mostTried {
+			return value.OfTime(at)
 		}
 		if set, _ := Set(m, burns, at, c); int64(len(set)) < used {
 			return value.OfTime(at)
 		}
 	}
 	return value.Value{}
+}
+
+// resetsAt is ResetsAt of one set of burns: the first item leaves it with its last
+// burn, or all do with the period.
+func resetsAt(m *plan.Meter, burns []Burn, now int64, c value.Calendar) value.Value {
+	if m.FromFirst > 0 {
+		if end := opened(burns, m.FromFirst) + m.FromFirst; len(burns) > 0 && end > now {
+			return value.OfTime(end)
+		}
+		return value.Value{}
+	}
+	from := m.Window.From(now, c)
+	met, items, leaves := items{}, 0, int64(math.MaxInt64)
+	for _, b := range slices.Backward(burns) {
+		if b.Time < from {
+			break
+		}
+		if met.add(b.Item) {
+			items, leaves = items+1, b.Time
+		}
+	}
+	if items == 0 {
+		return value.Value{}
+	}
+	return value.OfTime(m.Window.Until(leaves, now, c))
 }

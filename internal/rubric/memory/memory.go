@@ -124,7 +124,7 @@ func (r *Request) BotOperator() value.Value { return r.Operator }
 type Burns map[string][]fold.Burn
 
 // Burns implements fold.Burns.
-func (m Burns) Burns(meter string) []fold.Burn { return m[meter] }
+func (m Burns) Burns(meter string, _ int64) []fold.Burn { return m[meter] }
 
 // Add puts a burn behind those of its time and of earlier ones.
 func (m Burns) Add(meter string, b fold.Burn) {

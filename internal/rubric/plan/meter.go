@@ -40,6 +40,10 @@ type Meter struct {
 	Cost Cost
 }
 
+// MaxLimit is the greatest limit of a meter. What its expression says beyond counts
+// as that, so that a decision looks at no more than so many burns of a meter.
+const MaxLimit = 500
+
 // Span returns the longest time in milliseconds that a burn can count.
 func (m *Meter) Span() int64 {
 	if m.FromFirst > 0 {
