@@ -1,13 +1,22 @@
 package block
 
-import "github.com/readership/readership/internal/event"
+import (
+	"hash/maphash"
+	"strings"
+
+	"github.com/readership/readership/internal/event"
+)
 
 // Dict numbers the values of a column from 1; 0 stands for missing. It is
 // append-only: a View of it stays valid. It belongs to the shard's writer.
+//
+// Texts share chunks of memory and the index has no pointers, so that a column of
+// millions of different values costs the garbage collector little.
 type Dict struct {
 	texts []string
 	kinds []event.Kind
-	codes [3]map[string]uint32
+	index []uint32        // codes by hash, open addressing; 0: free; nil: nothing is found
+	chunk strings.Builder // the memory of the texts that were added last
 	bytes int64
 }
 
@@ -26,23 +35,75 @@ func NewDict() *Dict {
 // Code returns the number of a value and adds it if it is new. It keeps a copy
 // of text, never text itself.
 func (d *Dict) Code(text string, kind event.Kind) uint32 {
-	if code, ok := d.codes[kind][text]; ok {
+	if 4*len(d.texts) >= 3*len(d.index) {
+		d.grow()
+	}
+	place := d.place(text, kind)
+	if code := d.index[place]; code != 0 {
 		return code
 	}
-	if d.codes[kind] == nil {
-		d.codes[kind] = make(map[string]uint32)
-	}
-	own := string(append([]byte(nil), text...))
 	code := uint32(len(d.texts))
-	d.texts = append(d.texts, own)
+	d.texts = append(d.texts, d.keep(text))
 	d.kinds = append(d.kinds, kind)
-	d.codes[kind][own] = code
-	d.bytes += int64(len(own))
+	d.index[place] = code
+	d.bytes += int64(len(text))
 	return code
 }
 
-// Find returns the number of a value, 0 if the dictionary does not have it.
-func (d *Dict) Find(text string, kind event.Kind) uint32 { return d.codes[kind][text] }
+// Find returns the number of a value, 0 if it is not there.
+func (d *Dict) Find(text string, kind event.Kind) uint32 {
+	if d.index == nil {
+		return 0
+	}
+	return d.index[d.place(text, kind)]
+}
+
+var dictSeed = maphash.MakeSeed()
+
+// place finds the place of a value in the index, or the free one where it belongs.
+func (d *Dict) place(text string, kind event.Kind) uint64 {
+	mask := uint64(len(d.index) - 1)
+	for i := maphash.String(dictSeed, text) & mask; ; i = (i + 1) & mask {
+		if code := d.index[i]; code == 0 || d.kinds[code] == kind && d.texts[code] == text {
+			return i
+		}
+	}
+}
+
+// grow makes the index for half as many values again, or more.
+func (d *Dict) grow() {
+	size := 16
+	for size < 2*len(d.texts) {
+		size *= 2
+	}
+	d.index = make([]uint32, size)
+	for code := 1; code < len(d.texts); code++ {
+		if d.kinds[code] != Removed {
+			d.index[d.place(d.texts[code], d.kinds[code])] = uint32(code)
+		}
+	}
+}
+
+// Sizes of the chunks that texts share, in bytes.
+const (
+	leastChunk = 64
+	mostChunk  = 32 << 10
+)
+
+// keep copies a text into a chunk.
+func (d *Dict) keep(text string) string {
+	if d.chunk.Cap()-d.chunk.Len() < len(text) {
+		size := min(max(2*d.chunk.Cap(), leastChunk), mostChunk)
+		if len(text) > size/2 {
+			return strings.Clone(text)
+		}
+		d.chunk = strings.Builder{}
+		d.chunk.Grow(size)
+	}
+	from := d.chunk.Len()
+	d.chunk.WriteString(text)
+	return d.chunk.String()[from:]
+}
 
 // Text returns the value with a code.
 func (d *Dict) Text(code uint32) (string, event.Kind) { return d.texts[code], d.kinds[code] }
@@ -68,14 +129,8 @@ func (d *Dict) View() DictView {
 
 // Bytes estimates the memory of the dictionary.
 func (d *Dict) Bytes() int64 {
-	perEntry := int64(16 + 1)
-	for k := range d.codes {
-		if d.codes[k] != nil {
-			perEntry = 16 + 1 + 28
-		}
-	}
-	return d.bytes + perEntry*int64(len(d.texts))
+	return d.bytes + (16+1)*int64(len(d.texts)) + 4*int64(len(d.index))
 }
 
 // freeze drops what only a writer needs.
-func (d *Dict) freeze() { d.codes = [3]map[string]uint32{} }
+func (d *Dict) freeze() { d.index = nil }

@@ -147,15 +147,8 @@ func (d *Dict) Without(codes []uint32) *Dict {
 			out.texts[code], out.kinds[code] = "", Removed
 		}
 	}
-	for kind := range d.codes {
-		if d.codes[kind] != nil {
-			out.codes[kind] = make(map[string]uint32, len(d.codes[kind]))
-		}
-	}
-	for code, kind := range out.kinds {
-		if code > 0 && kind != Removed && out.codes[kind] != nil {
-			out.codes[kind][out.texts[code]] = uint32(code)
-		}
+	if d.index != nil {
+		out.grow()
 	}
 	return out
 }
