@@ -203,6 +203,9 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	if err := with("the same while "+source+" is imported (limit 10 ms)", arriving, importing); err != nil {
 		return err
 	}
+	stolen, longest := harness.Stolen(3 * time.Second)
+	fmt.Fprintf(w, "\nThe machine, with nothing running: its cores were away for %.1f %% of 3 s in gaps of half a millisecond and more, the longest %.1f ms.\n",
+		100*stolen, 1000*longest.Seconds())
 	over, full := d.overshoot()
 	fmt.Fprintf(w, "\nFallbacks: %d. Readers whose meter is full: %s; burned more than 3 items: **%d** (limit 0).\n", d.fallbacks.Load(), thousands(float64(full)), over)
 	if over > 0 || full == 0 {
