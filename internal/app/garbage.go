@@ -14,7 +14,7 @@ import (
 const (
 	// outsideBytes is what lies outside the heap: the program, its stacks, files
 	// that are mapped.
-	outsideBytes = 44 << 20
+	outsideBytes = 52 << 20
 	// besideBytes is the part of the heap that works beside the engine: the
 	// database, the interface, bodies of requests, buffers of the log.
 	besideBytes = 48 << 20
@@ -40,11 +40,12 @@ type memory struct {
 	engine    *engine.Engine
 	committer *eventlog.Committer
 	heap      int64 // limit of the heap as it was set last
+	percent   int   // by which the heap may grow, as it was set last
 }
 
 const (
 	divideEvery = time.Second
-	tuneEvery   = 30 // rounds of divideEvery
+	freeEvery   = 30 // rounds of divideEvery
 	// divideStep is how much the limit must move to be set again: that stops
 	// the world for a moment.
 	divideStep = 1 << 20
@@ -56,9 +57,7 @@ func (m *memory) run(ctx context.Context) {
 	defer tick.Stop()
 	for round := 0; ; round++ {
 		m.divide()
-		if round%tuneEvery == 0 {
-			tuneGarbage()
-		}
+		m.collect(round%freeEvery == 0)
 		select {
 		case <-ctx.Done():
 			return
@@ -90,14 +89,17 @@ const (
 	spareBytes = 48 << 20
 )
 
-// tuneGarbage sets how far the heap may grow over what lives. What a burst has left
-// free beyond that goes back to the system.
-func tuneGarbage() {
+// collect sets how far the heap may grow over what lives. What a burst has left
+// free beyond that goes back to the system, if that is wanted now.
+func (m *memory) collect(free bool) {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(sample)
-	live, free := sample[0].Value.Uint64(), sample[1].Value.Uint64()
-	debug.SetGCPercent(gcPercent(live))
-	if free > spare(live)+live/16 {
+	live, unused := sample[0].Value.Uint64(), sample[1].Value.Uint64()
+	if percent := gcPercent(live); percent < m.percent-m.percent/16 || percent > m.percent+m.percent/16 {
+		m.percent = percent
+		debug.SetGCPercent(percent) // stops the world for a moment
+	}
+	if free && unused > spare(live)+live/16 {
 		debug.FreeOSMemory()
 	}
 }
