@@ -70,7 +70,7 @@ func (w *worker) enter(shard *shardFacts) {
 // devices decides for all devices of a shard, and notes which readers are
 // accounts.
 func (w *worker) devices(ctx context.Context, shard *shardFacts) error {
-	return w.each(ctx, shard.Subjects.Len(), func(n int) {
+	return w.each(ctx, shard.Subjects.Len(), func(n int) error {
 		o := uint32(n)
 		switch r, ok := w.view.ReaderAt(shard.number, o); {
 		case !ok: // it was erased
@@ -78,25 +78,27 @@ func (w *worker) devices(ctx context.Context, shard *shardFacts) error {
 			w.found[shard] = append(w.found[shard], o)
 		default:
 			w.load(r, o)
-			w.device(shard.shared[o])
+			return w.device(ctx, shard.shared[o])
 		}
+		return nil
 	}, w.tell)
 }
 
 // accounts decides for all accounts of a shard.
 func (w *worker) accounts(ctx context.Context, shard *shardFacts) error {
-	return w.each(ctx, len(shard.accounts), func(n int) {
+	return w.each(ctx, len(shard.accounts), func(n int) error {
 		o := shard.accounts[n]
 		if r, ok := w.view.ReaderAt(shard.number, o); ok {
 			w.load(r, o)
-			w.account()
+			return w.account(ctx)
 		}
+		return nil
 	}, func(int) {})
 }
 
 // each calls do for those of n readers of the worker's shard that no other has
 // taken, and done after some of them.
-func (w *worker) each(ctx context.Context, n int, do func(int), done func(int)) error {
+func (w *worker) each(ctx context.Context, n int, do func(int) error, done func(int)) error {
 	for from, to := w.shard.take(n); from < n; from, to = w.shard.take(n) {
 		if err := w.some(ctx, from, to, do); err != nil {
 			return err
@@ -107,7 +109,7 @@ func (w *worker) each(ctx context.Context, n int, do func(int), done func(int)) 
 }
 
 // some calls do for a few readers, once there is room.
-func (w *worker) some(ctx context.Context, from, to int, do func(int)) error {
+func (w *worker) some(ctx context.Context, from, to int, do func(int) error) error {
 	select {
 	case w.room <- struct{}{}:
 	case <-ctx.Done():
@@ -118,10 +120,16 @@ func (w *worker) some(ctx context.Context, from, to int, do func(int)) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		do(n)
+		if err := do(n); err != nil {
+			return err
+		}
 	}
 	return nil
 }
+
+// rowsBetween is how many rows of a reader are decided before it is looked whether
+// anybody still waits.
+const rowsBetween = 64
 
 // tell says that n more readers were looked at.
 func (w *worker) tell(n int) {
@@ -147,10 +155,12 @@ func (w *worker) load(of engine.Reader, ordinal uint32) {
 
 // device decides for a device: about its page views without an account. Where
 // accounts were proven on it, it notes what they take with them.
-func (w *worker) device(shared bool) {
+func (w *worker) device(ctx context.Context, shared bool) error {
 	rows := &w.reader.Events
 	for i := range rows.Len() {
 		switch {
+		case i%rowsBetween == rowsBetween-1 && ctx.Err() != nil:
+			return ctx.Err()
 		case !rows.Proven(i):
 			w.row(i)
 		case shared:
@@ -158,6 +168,7 @@ func (w *worker) device(shared bool) {
 		}
 	}
 	w.finish()
+	return nil
 }
 
 // leave notes the burns of the device that go to the account of a row.
@@ -200,9 +211,12 @@ func (w *worker) login(name string) *login {
 
 // account decides for an account: about page views that proved it, and those
 // that name no device. A row that proves it carries over what its device has.
-func (w *worker) account() {
+func (w *worker) account(ctx context.Context) error {
 	rows := &w.reader.Events
 	for i := range rows.Len() {
+		if i%rowsBetween == rowsBetween-1 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		shared := rows.DeviceKey(i) != subject.NoPair
 		if shared && (rows.Joined(i) || !rows.Proven(i)) {
 			continue // a device's
@@ -213,6 +227,7 @@ func (w *worker) account() {
 		w.row(i)
 	}
 	w.finish()
+	return nil
 }
 
 // arrive carries the burns of a row's device over.
