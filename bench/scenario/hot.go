@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,15 +18,16 @@ import (
 // hotLimit is how many times their usual p99 others may wait.
 const hotLimit = 2
 
-// HotDevice has a device with very many page views send more, while other readers
-// send events, are decided about and asked for their segments: it measures what
-// the others notice of it.
+// HotDevice has a device with very many page views send more and be decided about,
+// while other readers send events, are decided about and asked for their segments:
+// it measures what the others notice of it.
 func HotDevice(ctx context.Context, w io.Writer, args []string) error {
 	flags := flag.NewFlagSet("hot-device", flag.ContinueOnError)
 	h := hot{}
 	flags.IntVar(&h.rows, "rows", 1_000_000, "page views of the device")
 	flags.IntVar(&h.readers, "readers", 40_000, "other readers, with five page views each")
 	flags.Float64Var(&h.rate, "rate", 1_000, "events/s of the device")
+	flags.Float64Var(&h.own, "own", 20, "decisions/s with commit, and memberships/s, of the device itself")
 	flags.Float64Var(&h.events, "events", 5_000, "events/s of others")
 	flags.Float64Var(&h.decisions, "decisions", 1_000, "decisions/s about others, with commit")
 	flags.Float64Var(&h.asks, "memberships", 2_000, "memberships/s of others")
@@ -54,13 +56,15 @@ func HotDevice(ctx context.Context, w io.Writer, args []string) error {
 // hot is one run.
 type hot struct {
 	rows, readers, rounds, connections int
-	rate, events, decisions, asks      float64
+	rate, own, events, decisions, asks float64
 	span                               time.Duration
 
 	server *harness.Server
 	key    string
 	kinds  [3]hotKind
 	others int // answers that are none
+
+	ownDecided, ownAsked []time.Duration // how long the device's own were waited for
 }
 
 // hotKind is what happens beside the load of the others, with the p99 of each of
@@ -149,6 +153,7 @@ func (h *hot) run(ctx context.Context) error {
 	if err := h.measure(ctx, &warm); err != nil {
 		return err
 	}
+	h.ownDecided, h.ownAsked = nil, nil
 	for range h.rounds {
 		for i := range h.kinds {
 			if err := h.measure(ctx, &h.kinds[i]); err != nil {
@@ -163,11 +168,15 @@ func (h *hot) run(ctx context.Context) error {
 func (h *hot) measure(ctx context.Context, k *hotKind) error {
 	loads := []harness.Load{
 		{WriteKey: h.key, Rate: h.events, Body: h.view("r")},
-		{Rate: h.decisions, Request: h.question},
-		{Rate: h.asks, Request: h.membership},
+		{Rate: h.decisions, Request: h.question(h.other(6007))},
+		{Rate: h.asks, Request: h.membership(h.other(5003))},
 	}
 	if k.device != "" {
 		loads = append(loads, harness.Load{WriteKey: h.key, Rate: h.rate, Body: h.view(k.device)})
+	}
+	if k.device == "hot" && h.own > 0 {
+		itself := func(uint64) string { return "hot" }
+		loads = append(loads, harness.Load{Rate: h.own, Request: h.question(itself)}, harness.Load{Rate: h.own, Request: h.membership(itself)})
 	}
 	reports, errs := make([]*harness.LoadReport, len(loads)), make([]error, len(loads))
 	var all sync.WaitGroup
@@ -181,12 +190,17 @@ func (h *hot) measure(ctx context.Context, k *hotKind) error {
 	}
 	for i, r := range reports {
 		h.others += len(r.Refused) + r.Others + r.Broken
-		if i == len(k.p99) {
+		switch i {
+		default:
+			k.p50[i] = append(k.p50[i], float64(harness.Quantile(r.Due, .5)))
+			k.p99[i] = append(k.p99[i], float64(harness.Quantile(r.Due, .99)))
+		case len(k.p99):
 			k.sent += uint64(len(r.Accepted))
-			continue
+		case len(k.p99) + 1:
+			h.ownDecided = append(h.ownDecided, r.Due...)
+		case len(k.p99) + 2:
+			h.ownAsked = append(h.ownAsked, r.Due...)
 		}
-		k.p50[i] = append(k.p50[i], float64(harness.Quantile(r.Due, .5)))
-		k.p99[i] = append(k.p99[i], float64(harness.Quantile(r.Due, .99)))
 	}
 	return nil
 }
@@ -206,14 +220,23 @@ func (h *hot) view(device string) func([]byte, uint64, int) []byte {
 	}
 }
 
-func (h *hot) question(dst []byte, n uint64) []byte {
-	body := fmt.Appendf(nil, `{"access":"story","reader":{"device":"r%d"},"item":{"id":"a%d"},"commit":true}`, n*6007%uint64(h.readers), n%5000)
-	dst = fmt.Appendf(dst, "POST /v1/sites/news/decisions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", harness.RootKey, len(body))
-	return append(dst, body...)
+// other returns one other reader after another, in an order of its own.
+func (h *hot) other(step uint64) func(n uint64) string {
+	return func(n uint64) string { return "r" + strconv.FormatUint(n*step%uint64(h.readers), 10) }
 }
 
-func (h *hot) membership(dst []byte, n uint64) []byte {
-	return fmt.Appendf(dst, "GET /v1/sites/news/readers/device:r%d/segments HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n\r\n", n*5003%uint64(h.readers), harness.RootKey)
+func (h *hot) question(device func(uint64) string) func([]byte, uint64) []byte {
+	return func(dst []byte, n uint64) []byte {
+		body := fmt.Appendf(nil, `{"access":"story","reader":{"device":%q},"item":{"id":"a%d"},"commit":true}`, device(n), n%5000)
+		dst = fmt.Appendf(dst, "POST /v1/sites/news/decisions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", harness.RootKey, len(body))
+		return append(dst, body...)
+	}
+}
+
+func (h *hot) membership(device func(uint64) string) func([]byte, uint64) []byte {
+	return func(dst []byte, n uint64) []byte {
+		return fmt.Appendf(dst, "GET /v1/sites/news/readers/device:%s/segments HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n\r\n", device(n), harness.RootKey)
+	}
 }
 
 // report prints the medians of the rounds, and how many times as long others wait.
@@ -240,6 +263,10 @@ func (h *hot) report(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nEvents of the device: %s of %s that were due. The p99 of the others is **%.2f** times the usual (limit %d). Other answers: %d.\n",
 		thousands(float64(h.kinds[2].sent)), thousands(h.rate*h.span.Seconds()*float64(h.rounds)), worst, hotLimit, h.others)
+	slices.Sort(h.ownDecided)
+	slices.Sort(h.ownAsked)
+	fmt.Fprintf(w, "The device's own, %s/s each: decide and commit %s, **%s**, its segments %s, **%s** (p50, p99).\n",
+		thousands(h.own), millis(h.ownDecided, .5), millis(h.ownDecided, .99), millis(h.ownAsked, .5), millis(h.ownAsked, .99))
 	switch {
 	case h.others > 0:
 		return errors.New("not every request was answered")

@@ -243,6 +243,25 @@ func (s *siteShard) note(kind TouchKind, reader uint32, row block.RowID) {
 	}
 }
 
+// Pending calls fn with what has happened to a reader that the watcher was not
+// told of yet, while a message is being applied, until it returns false. It
+// returns false then, and where rows or visits have left.
+func (l *Live) Pending(n uint32, fn func(Touch) bool) bool {
+	notes := l.s.notes
+	if notes == nil {
+		return true
+	}
+	if notes.cut || notes.visitsLeft {
+		return false
+	}
+	for i := range notes.touched {
+		if notes.touched[i].Reader == n && !fn(notes.touched[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // noteVisits takes note that visits of a reader were cut anew, if an event came
 // late.
 func (s *siteShard) noteVisits(reader uint32, late int64) {

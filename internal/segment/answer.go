@@ -94,14 +94,11 @@ func (p *population) of(l *engine.Live, r *engine.Reader, at int64, dst []string
 
 // at works a reader out at an instant.
 func (p *population) at(l *engine.Live, r *engine.Reader, at int64) incremental.View {
-	n, _ := r.Number()
 	from := l.From()
 	if at < l.Now {
 		from = max(from, r.From)
 	}
-	p.table.begin(*r)
-	p.subject = newSubject(l, n, *r, at, from)
-	return p.e.At(&p.subject, at, 0, nil)
+	return p.since(l, r, at, from)
 }
 
 // Count is how many readers are in a segment, and how many could be. A person

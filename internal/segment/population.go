@@ -27,6 +27,7 @@ type population struct {
 	// tell is given what changed of a reader; nil: nobody asks.
 	tell    func(l *engine.Live, n uint32, changes []incremental.Change)
 	subject subject
+	turn    uint64 // how often a reader was laid out
 	changes []incremental.Change
 	entries []incremental.Entry
 	items   []string // that a message changed
@@ -54,9 +55,15 @@ func (p *population) begin(l *engine.Live, n uint32) (r *subject, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	p.table.begin(of)
-	p.subject = newSubject(l, n, of, l.Now, l.From())
+	p.lay(l, n, of, l.Now, l.From())
 	return &p.subject, true
+}
+
+// lay lays a reader out as of an instant, without the rows before a time.
+func (p *population) lay(l *engine.Live, n uint32, of engine.Reader, at, from int64) {
+	p.turn++
+	p.table.begin(of)
+	p.subject = newSubject(l, n, of, at, from)
 }
 
 // store takes over what came of a reader and tells what changed.

@@ -42,13 +42,14 @@ func Of(p *plan.Program, view *engine.View, name string, at int64) (names []stri
 }
 
 // View lays a reader out for the evaluator, as of an instant of the site's clock.
-// Its rows are read when something asks for them. It has no burns, and lasts as
-// long as the reader does.
+// Its rows are read when something asks for them; of a reader in its turn who has
+// very many, what is kept of them is asked. It has no burns, and lasts as long as
+// the reader does.
 func View(p *plan.Program, of *engine.Reader, at int64) *fold.View {
 	r := &Reader{}
 	r.Load(*of)
 	r.At(at)
-	return &fold.View{Program: p, Now: at, Load: r.load, Items: Catalogue{of.Items}, Profile: r, Burns: none{}}
+	return &fold.View{Program: p, Now: at, Load: r.load, Items: Catalogue{of.Items}, Profile: r, Burns: none{}, Folded: folded(p, of, at)}
 }
 
 // load reads the rows.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/rubrictest"
 )
 
@@ -44,6 +46,9 @@ type world struct {
 	changes *Changes
 	follow  map[string]map[string]bool // by reader: segments, as the changes tell
 	known   bool                       // follow is valid
+
+	wrong   atomic.Value // a string: what was decided wrongly
+	decided atomic.Int64 // commits on rows that are kept
 }
 
 func (w *world) pick(n int) int { return rapid.IntRange(0, n-1).Draw(w.t, "pick") }
@@ -52,7 +57,7 @@ func oneOf[T any](w *world, of ...T) T { return of[w.pick(len(of))] }
 
 func newWorld(t *rapid.T, dir string) *world {
 	w := &world{t: t, now: time.Date(2026, 3, 27, 9, 0, 0, 0, time.UTC).UnixMilli(), counts: map[string]int{}}
-	w.cfg = engine.Config{Shards: 1 + w.pick(3), Dir: dir}
+	w.cfg = engine.Config{Shards: 1 + w.pick(3), Dir: dir, Decide: func(int) engine.Decider { return decider{w} }}
 	w.site = event.Site{ID: "news", Timezone: oneOf(w, "UTC", "America/Sao_Paulo", "Europe/Berlin"), Window: oneOf(w, "2d", "7d"), Clock: oneOf(w, event.ClockWall, event.ClockWall, event.ClockEvent)}
 	w.clock = w.now
 	w.open()
@@ -132,6 +137,11 @@ func (w *world) event() {
 	ev := event.Event{Time: at, Device: fmt.Sprint("d", w.pick(4))}
 	w.views++
 	view := uint64(0)
+	if w.pick(6) == 0 {
+		ev.Flags, ev.Columns[event.ColType] = event.FlagCommit, event.TypeDecision
+		w.enc.Add("news", &ev, w.seq<<20|w.views, 0)
+		return
+	}
 	switch w.pick(8) {
 	case 0, 1, 2:
 		ev.Columns[event.ColType], view = event.TypePageView, w.views
@@ -308,6 +318,47 @@ func (w *world) program() {
 	}
 }
 
+// checkTurn compares what decisions are made on, in the turn of a reader.
+func (w *world) checkTurn(ctx context.Context, p *plan.Program, name string, at int64, want []string) {
+	var got []string
+	if err := w.e.InTurn(ctx, "news", name, func(r *engine.Reader) {
+		v := View(p, r, at)
+		if v.Folded != nil {
+			w.counts["kept rows decided on"]++
+		}
+		got = v.Segments()
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		w.t.Fatalf("%s in its turn at %d: %q, want %q\n%s", name, at, got, want, p.Print())
+	}
+}
+
+// decider compares what commits are decided on, in the middle of a message.
+type decider struct{ w *world }
+
+func (d decider) Commit(c *engine.Commit) (none engine.Outcome) {
+	active, err := d.w.service.cfg.Programs.Active(c.Reader.Site)
+	if err != nil {
+		return none
+	}
+	for _, at := range []int64{c.Time, c.Reader.Now} {
+		if at < c.Reader.From {
+			continue
+		}
+		v, plain := View(active.Plan, c.Reader, at), View(active.Plan, c.Reader, at)
+		if v.Folded != nil {
+			d.w.decided.Add(1)
+		}
+		plain.Folded = nil
+		if got, want := v.Segments(), plain.Segments(); !slices.Equal(got, want) {
+			d.w.wrong.Store(fmt.Sprintf("a commit of %s at %d (now %d) is decided on %q, want %q\n%s", c.Reader.Name, at, c.Reader.Now, got, want, active.Plan.Print()))
+		}
+	}
+	return none
+}
+
 // byFold works out who is in which segment.
 func (w *world) byFold(view *engine.View, at int64) map[string][]string {
 	active, err := w.service.cfg.Programs.Active(view.Site)
@@ -324,6 +375,12 @@ func (w *world) byFold(view *engine.View, at int64) map[string][]string {
 
 // check compares everything that is kept with the plain evaluator.
 func (w *world) check(what string) {
+	defer func() {
+		if wrong := w.wrong.Load(); wrong != nil {
+			w.t.Fatal(wrong)
+		}
+		w.counts["kept rows committed on"] += int(w.decided.Swap(0))
+	}()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	view, err := w.e.Readers(ctx, "news", w.position())
@@ -336,6 +393,7 @@ func (w *world) check(what string) {
 	}
 	for _, at := range []int64{view.Now, view.Now + oneOf(w, 1, 900, hour), max(view.Now-oneOf(w, 1, hour, day), view.From)} {
 		for name, want := range w.byFold(view, at) {
+			w.checkTurn(ctx, active.Plan, name, at, want)
 			got, err := w.service.Of(ctx, view.Site, name, at)
 			if err != nil {
 				w.t.Fatal(err)

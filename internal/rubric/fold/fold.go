@@ -84,6 +84,9 @@ type View struct {
 
 	// Load returns Rows when they are first asked for; nil: they are there.
 	Load func() []Row
+	// Folded returns what a fold comes to that the item asked for has no part in,
+	// where that is known without the rows; nil: nowhere.
+	Folded func(id int) (of value.Value, known bool)
 	// Facts keep what is looked up outside of streams and segments, or know it
 	// already; nil: nobody keeps it.
 	Facts Facts
@@ -140,6 +143,11 @@ func (v *View) Segments() []string {
 // Fold returns the value of a fold.
 func (v *View) Fold(id int) value.Value {
 	f := v.Program.Folds[id]
+	if v.Folded != nil && !f.PerRequest {
+		if of, known := v.Folded(id); known {
+			return of
+		}
+	}
 	rows := v.Stream(f.Stream)
 	switch f.End {
 	case plan.Count:

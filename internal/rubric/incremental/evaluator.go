@@ -397,6 +397,13 @@ func (e *Evaluator) At(r Reader, now int64, item uint32, s *State) View {
 	return View{e}
 }
 
+// Since leaves out the rows before a time. It must be called before anything is
+// asked.
+func (v View) Since(from int64) View {
+	v.e.lo = max(v.e.lo, v.e.rows.from(from))
+	return v
+}
+
 // Segment tells whether the reader is in a segment.
 func (v View) Segment(id int) bool {
 	member, _ := v.e.member(id)

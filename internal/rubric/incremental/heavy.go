@@ -86,18 +86,68 @@ func (e *Evaluator) lastsOf(place int) *known {
 }
 
 // tallied returns how many rows a stream has, if an accumulator knows it: rows of
-// a filter, or the keys of a filter's rows up to the last.
+// a filter, or the keys of a filter's rows.
 func (e *Evaluator) tallied(id int) (n int, holds until, ok bool) {
 	stages := e.layout.stages[id]
-	if !e.rows.kept || len(stages) > 2 || len(stages) == 2 && (e.layout.lastsOf[id] < 0 || e.hi < len(e.rows.rows)) {
+	if !e.rows.kept || len(stages) > 2 || len(stages) == 2 && (e.layout.lastsOf[id] < 0 || len(e.rows.rows)-e.hi > blockRows) {
 		return 0, never, false
 	}
 	rows, holds := e.base(id)
-	if len(stages) == 2 {
-		k := e.lastsOf(int(e.layout.lastsOf[id]))
-		rows.bits, rows.blocks = k.bits, k.tally(len(e.rows.rows))
+	if len(stages) == 1 {
+		return rows.count(), holds, true
 	}
-	return rows.count(), holds, true
+	place := int(e.layout.lastsOf[id])
+	k := e.lastsOf(place)
+	last := span{bits: k.bits, lo: rows.lo, hi: rows.hi, blocks: k.tally(len(e.rows.rows))}
+	return last.count() + e.again(rows, last, e.keyOf(e.layout.lasts[place].key)), holds, true
+}
+
+// again returns how many keys have rows whose last is behind them all.
+func (e *Evaluator) again(rows, last span, keys *keyed) (found int) {
+	end := len(e.rows.rows)
+	if rows.lo >= rows.hi || rows.hi == end {
+		return 0
+	}
+	if need := int(keys.size) + 1 - len(e.seen); need > 0 {
+		e.seen = append(e.seen, make([]uint32, need)...)
+	}
+	if e.met++; e.met == 0 {
+		clear(e.seen)
+		e.met = 1
+	}
+	left := 0
+	for i := last.bits.next(rows.hi, end); i < end; i = last.bits.next(i+1, end) {
+		e.seen[keys.of[i]] = e.met
+		left++
+	}
+	for hi := rows.hi; left > 0; {
+		i := rows.bits.last(rows.lo, hi)
+		if i == hi {
+			break
+		}
+		if k := keys.of[i]; e.seen[k] == e.met {
+			e.seen[k] = e.met - 1
+			found, left = found+1, left-1
+		}
+		if hi = i; hi == rows.lo {
+			break
+		}
+	}
+	return found
+}
+
+// Foresee takes in a row that Arrived will be told of, for At.
+func (e *Evaluator) Foresee(row Entry, s *State) {
+	if s.kept != nil {
+		s.kept.insert(row)
+	}
+}
+
+// ForeseeMutable takes in that Attention or VisitsMoved will be told, for At.
+func (e *Evaluator) ForeseeMutable(s *State) {
+	if s.kept != nil {
+		s.kept.forget(e, onMutable, 0)
+	}
 }
 
 // keep makes a batch that stays with a reader's state.
