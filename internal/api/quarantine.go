@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 )
@@ -74,7 +75,15 @@ func (a *API) getQuarantined(ctx context.Context, in *struct {
 		if err := batch.Decode(out); err != nil {
 			return nil, problem.New(http.StatusUnprocessableEntity, "the message cannot be decoded ("+err.Error()+"); Accept: "+mediaBytes+" gives its bytes").WithCode("malformed")
 		}
-		out = appendEvents(nil, &batch, callOf(ctx).principal.Reaches)
+		known, err := a.knownBefore(ctx, &batch)
+		if err != nil {
+			return nil, a.failed(ctx, err)
+		}
+		out = appendEvents(nil, &batch, func(site, device, account string) bool {
+			return callOf(ctx).principal.Reaches(site) && known(site, device, account)
+		})
+	} else if a.erasedSince(out) {
+		return nil, problem.New(http.StatusForbidden, "a reader was erased since; Accept: "+mediaNDJSON+" gives the events of those who are known").WithCode("erased")
 	} else if callOf(ctx).principal.Sites != nil {
 		return nil, problem.New(http.StatusForbidden, "this key is for some sites only, and a message may hold others").WithCode("wrong_site")
 	}
@@ -87,15 +96,59 @@ func (a *API) getQuarantined(ctx context.Context, in *struct {
 	}}, nil
 }
 
-// appendEvents writes the events of a message, those of the sites that are
-// asked for, a line each.
-func appendEvents(dst []byte, b *event.Batch, reaches func(site string) bool) []byte {
+// erasedSince says whether a reader of one of the sites in a message was erased
+// after it.
+func (a *API) erasedSince(message []byte) bool {
+	var batch event.Batch
+	return batch.Decode(message) == nil && slices.ContainsFunc(batch.Sites, func(rows event.Rows) bool {
+		return a.Engine.Profiles(rows.Site).ErasedSince(batch.Stamp)
+	})
+}
+
+// knownBefore returns what says whether the readers of an event of a message may
+// be named: where somebody was erased since, only those who were known before. Of
+// others nobody can say whether they were erased.
+func (a *API) knownBefore(ctx context.Context, batch *event.Batch) (func(site, device, account string) bool, error) {
+	views := map[string]*engine.View{}
+	for i := range batch.Sites {
+		site := batch.Sites[i].Site
+		if !a.Engine.Profiles(site).ErasedSince(batch.Stamp) {
+			continue
+		}
+		view, err := a.Engine.Readers(ctx, site, callOf(ctx).at)
+		if err != nil {
+			return nil, err
+		}
+		views[site] = view
+	}
+	return func(site, device, account string) bool {
+		view := views[site]
+		if view == nil {
+			return true
+		}
+		known := func(reader string) bool {
+			r, ok := view.Reader(reader)
+			return ok && r.Known && r.FirstSeen <= batch.Stamp
+		}
+		return known(engine.ReaderName(device)) && (account == "" || known(engine.AccountSubject(account)))
+	}, nil
+}
+
+// appendEvents writes the events of a message whose site and readers may be
+// shown, a line each.
+func appendEvents(dst []byte, b *event.Batch, shown func(site, device, account string) bool) []byte {
 	for s := range b.Sites {
 		rows := &b.Sites[s]
 		cells := rows.Cells
 		for i := range rows.N {
 			shape := b.Shapes[rows.Shape[i]]
-			if reaches(rows.Site) {
+			account := ""
+			for k, entry := range shape {
+				if column, _, builtin := event.ShapeColumn(entry); builtin && column == event.ColAccount {
+					account = b.Strings[cells[k]>>2]
+				}
+			}
+			if shown(rows.Site, b.Strings[rows.Device[i]], account) {
 				dst = append(appendEvent(dst, b, rows, i, shape, cells[:len(shape)]), '\n')
 			}
 			cells = cells[len(shape):]

@@ -61,4 +61,13 @@ func TestQuarantine(t *testing.T) {
 	if r := s.want(200, "GET", "/v1/quarantine", ""); len(r.json(t)["messages"].([]any)) != 2 {
 		t.Error(r.body)
 	}
+
+	// Once somebody was erased, only who was known before is named.
+	s.want(201, "POST", "/v1/sites", `{"id":"news"}`)
+	s.log.event(t, "news", event.Event{Time: s.clock().UnixMilli()})
+	s.want(200, "DELETE", "/v1/sites/news/readers/device:d%221", "")
+	if r := s.want(200, "GET", "/v1/quarantine/20000-0-7", ""); r.body != blog {
+		t.Errorf("after an erasure: %s", r.body)
+	}
+	s.want(403, "GET", "/v1/quarantine/20000-0-7", "", "Accept: application/octet-stream")
 }
