@@ -2,6 +2,7 @@ import { type Page, expect, test } from '@playwright/test'
 import { type Server, start } from './server'
 
 let server: Server
+let importKey = ''
 const site = 'news'
 const person = { email: 'ada@news.example', password: 'long enough, and then some' }
 const text = `-- 📰
@@ -26,6 +27,7 @@ test.beforeAll(async ({ playwright }) => {
   const now = Date.now()
   const events = Array.from({ length: 80 }, (_, n) => ({ type: 'page_view', device: `d${n % 20}`, item: `a${Math.floor(n / 20)}`, time: now - 3 * 86_400_000 + n * 3_000_000 }))
   const { key } = (await (await context.post('/v1/keys', { data: { name: 'import', scopes: ['events:import'], sites: [site] } })).json()) as { key: string }
+  importKey = key
   const sent = await context.post(`/v1/events?site=${site}`, { data: events, headers: { Authorization: `Bearer ${key}` } })
   expect(await sent.json()).toMatchObject({ accepted: 80 })
   await context.dispose()
@@ -96,6 +98,42 @@ test('from writing to simulating, activating and going back', async ({ page }) =
     await page.getByRole('dialog', { name: /Go back to version 0/ }).getByRole('button', { name: 'Restore and activate' }).click()
     await expect(page.getByText(/^Version 3 is active ·/)).toBeVisible()
     await expect(editor(page)).toContainText('allow everyone')
+  })
+})
+
+test('a simulation is stopped, and its days are read as a table', async ({ page }) => {
+  await test.step('one that takes long says how far it is, and stops', async () => {
+    // Each decision looks at all that its reader has read: readers of thousands of pages take their time.
+    const now = Date.now()
+    const lines = Array.from({ length: 48_000 }, (_, n) => JSON.stringify({ type: 'page_view', device: `much${n % 8}`, item: `m${n % 97}`, time: now - 86_400_000 - n * 1000 }))
+    for (let first = 0; first < lines.length; first += 12_000) {
+      const sent = await page.request.post(`${server.url}/v1/events?site=${site}`, {
+        data: lines.slice(first, first + 12_000).join('\n'),
+        headers: { Authorization: `Bearer ${importKey}`, 'Content-Type': 'application/x-ndjson' },
+      })
+      expect(sent.ok()).toBe(true)
+    }
+    await write(page, 'access story {\n  deny often if (events |> where item.id == request.item.id |> last 14d |> count) > 30\n  allow others\n}\n')
+    await expect(page.getByText('No errors')).toBeVisible()
+    await page.getByRole('button', { name: 'Simulate', exact: true }).click()
+    await expect(page.getByRole('progressbar', { name: 'Progress of the simulation' })).toBeVisible()
+    await page.getByRole('button', { name: 'Stop', exact: true }).click()
+    await expect(page.getByText('Stopped; nothing is told of a part.')).toBeVisible()
+    await expect(page.getByRole('group', { name: 'Result of the simulation' })).toBeHidden()
+    await expect(page.getByRole('button', { name: 'Simulate', exact: true })).toBeEnabled()
+  })
+  await test.step('days are a table', async () => {
+    await write(page, text)
+    await expect(page.getByText('No errors')).toBeVisible()
+    await page.getByRole('button', { name: 'Simulate', exact: true }).click()
+    const result = page.getByRole('group', { name: 'Result of the simulation' })
+    await expect(result).toBeVisible()
+    await result.getByRole('button', { name: 'Show as table' }).click()
+    const days = result.getByRole('table', { name: 'Stopped page views' })
+    await expect(days.getByRole('row').first()).toContainText('Europe/Berlin')
+    expect(await days.getByRole('row').count()).toBeGreaterThan(3)
+    await result.getByRole('button', { name: 'Show as chart' }).click()
+    await expect(days).toBeHidden()
   })
 })
 

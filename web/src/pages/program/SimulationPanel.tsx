@@ -8,6 +8,7 @@ import { Empty, Failing, Panel } from '../../components/Panel'
 import { Ranking } from '../../components/Ranking'
 import { SpanPicker } from '../../components/SpanPicker'
 import { SeriesChart } from '../../components/chart/SeriesChart'
+import { SeriesTable } from '../../components/chart/SeriesTable'
 import { useFormat, useMessages, useText } from '../../i18n'
 import { failureText } from '../../lib/failure'
 import { startOfDay } from '../../lib/zone'
@@ -153,6 +154,7 @@ function Result({ result, site }: { result: Simulation; site: Site }) {
   const chart = useMemo(() => deniedByDay(result, (day) => startOfDay(day, site.timezone, 1)), [result, site.timezone])
   const clauses = clausesOf(result)
   if (result.state === 'failed') return <p role="alert">{w('simulate.failed', { why: result.error ?? '–' })}</p>
+  if (result.state === 'stopped') return <p className="notice" role="status">{w('simulate.stopped')}</p>
   const figures: [string, string, string][] = [
     [w('simulate.decisions'), f.number(result.decisions), ''],
     [w('simulate.denied'), f.number(result.denied), result.decisions > 0 ? f.share(result.denied / result.decisions) : ''],
@@ -166,7 +168,6 @@ function Result({ result, site }: { result: Simulation; site: Site }) {
   ]
   return (
     <div role="group" aria-label={w('simulate.result')}>
-      {result.state === 'stopped' && <p className="notice">{w('simulate.stopped')}</p>}
       {result.warnings.map((text) => (
         <p key={text} className="notice">
           {text}
@@ -192,12 +193,28 @@ function Result({ result, site }: { result: Simulation; site: Site }) {
           rows={clauses.map((c) => ({ id: c.name, name: c.name, share: c.share, cells: [f.number(c.count), f.share(c.share)] }))}
         />
       )}
-      {chart.starts.length > 1 && (
-        <>
-          <h3 className="simulate-chart">{w('simulate.by_day')}</h3>
-          <SeriesChart label={w('simulate.denied')} {...chart} kind="count" zone={site.timezone} days height={180} text={(n) => f.number(n)} axis={(n) => f.short(n)} />
-        </>
-      )}
+      {chart.starts.length > 1 && <ByDay chart={chart} zone={site.timezone} />}
     </div>
+  )
+}
+
+/** Page views that were stopped, by day: as a chart or as a table. */
+function ByDay({ chart, zone }: { chart: ReturnType<typeof deniedByDay>; zone: string }) {
+  const w = useMessages(programMessages)
+  const t = useText()
+  const f = useFormat()
+  const [asTable, setAsTable] = useState(false)
+  const turn = t(asTable ? 'chart.as_chart' : 'chart.as_table')
+  const series = { label: w('simulate.denied'), ...chart, kind: 'count' as const, zone, days: true, height: 180, text: (n: number | null) => f.number(n), axis: (n: number | null) => f.short(n) }
+  return (
+    <>
+      <div className="simulate-chart">
+        <h3>{w('simulate.by_day')}</h3>
+        <button type="button" className="icon-button" aria-pressed={asTable} onClick={() => setAsTable(!asTable)} aria-label={turn} title={turn}>
+          <Icon name={asTable ? 'chart' : 'table'} />
+        </button>
+      </div>
+      {asTable ? <SeriesTable {...series} /> : <SeriesChart {...series} />}
+    </>
   )
 }

@@ -133,6 +133,7 @@ export function Workshop({ site, active }: { site: Site; active: Active }) {
   }
   const several = Object.keys(draft.files).length > 1
   const fits = prediction && asked?.what === 'activate' && sameFiles(prediction.files, asked.files) && prediction.against === active.version
+  const draftSaid = edited ? w('status.unsaved') : draft.base.version !== active.version ? w('status.draft_of', { version: draft.base.version }) : ''
   return (
     <div className="page">
       <div className="page-head">
@@ -146,7 +147,7 @@ export function Workshop({ site, active }: { site: Site; active: Active }) {
         <StaleMark query={refreshed} />
         {mayWrite && (
           <>
-            <span className="muted small">{edited ? w('status.unsaved') : draft.base.version !== active.version && w('status.draft_of', { version: draft.base.version })}</span>
+            {draftSaid !== '' && <span className="muted small">{draftSaid}</span>}
             <button type="button" className="button" disabled={!edited || busy} onClick={store}>
               {w('action.store')}
             </button>
@@ -200,7 +201,7 @@ export function Workshop({ site, active }: { site: Site; active: Active }) {
           </Tabs.Root>
           <div className="check-line">
             <CheckState errors={errors.length} warnings={check.faults.length - errors.length} checking={!current} failure={check.failure} tested={declaresTests(draft.files)} />
-            <span className="muted small check-said">{said || (mayWrite ? w('status.tab_leaves') : w('editor.read_only'))}</span>
+            <span className="muted small">{said || (mayWrite ? w('status.tab_leaves') : w('editor.read_only'))}</span>
           </div>
           <Problems faults={check.faults} several={several} onJump={goTo} />
         </section>
