@@ -47,7 +47,7 @@ func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v 
 	after := int64(math.MinInt64)
 	var failed error
 	for i := range asks {
-		a, err := s.begin(&asks[i], after)
+		a, err := s.begin(ctx, &asks[i], after)
 		if err != nil {
 			failed = err // those before it are committed, as one by one
 			break

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 type Engine interface {
 	SiteNow(site string, wall int64) int64
 	Wait(ctx context.Context, position event.Position) error
+	Position() event.Position
 	Queued() event.Position
 	InTurn(ctx context.Context, site, name string, fn func(*engine.Reader)) error
 	Turn(site, name string, wait bool, fn func(*engine.Reader, error)) error
@@ -125,7 +127,7 @@ const BareTime = 10 * time.Minute
 // same. Errors: *UnknownAccess, ErrTooLong, ErrFuture, ErrPast,
 // engine.ErrUnknownSite, engine.ErrUnknownReader, and the committer's.
 func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
-	a, err := s.begin(ask, math.MinInt64)
+	a, err := s.begin(ctx, ask, math.MinInt64)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +150,10 @@ func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
 // done is called once, from any goroutine, which goes on only when it returns;
 // then result answers as Decide does.
 func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error), ok bool) {
-	a, err := s.begin(ask, math.MinInt64)
+	if !s.settled(ask.Site, ask.Position) {
+		return nil, false
+	}
+	a, err := s.begin(context.Background(), ask, math.MinInt64) // which waits for nothing
 	if err != nil || !a.direct() {
 		return nil, false
 	}
@@ -156,9 +161,30 @@ func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error),
 	return a.result, a.start(done) == nil
 }
 
-// begin finds what a question is decided by. A commit that names its time must not
-// lie before after.
-func (s *Service) begin(ask *Ask, after int64) (*attempt, error) {
+// settled says whether a site's now is as of a position: the clock of a site with
+// clock "event" is moved by what is applied.
+func (s *Service) settled(site *event.Site, position event.Position) bool {
+	return site.Clock != event.ClockEvent || s.Engine.Position() >= position
+}
+
+// settle waits until settled, limit at most; late says that it is not, and that the
+// caller is still there.
+func (s *Service) settle(ctx context.Context, site *event.Site, position event.Position, limit time.Duration) (late bool, err error) {
+	if s.settled(site, position) {
+		return false, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err = s.Engine.Wait(limited, position); err != nil && ctx.Err() == nil && away(err) {
+		return true, nil
+	}
+	return false, err
+}
+
+// begin finds what a question is decided by, and waits until that includes its
+// position, as long as its access block allows. A commit that names its time must
+// not lie before after.
+func (s *Service) begin(ctx context.Context, ask *Ask, after int64) (*attempt, error) {
 	s.asked.Add(1)
 	begun := s.Now()
 	active, err := s.Programs.Active(ask.Site)
@@ -169,13 +195,18 @@ func (s *Service) begin(ask *Ask, after int64) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	limit := time.Duration(block.Deadline) * time.Millisecond
+	late, err := s.settle(ctx, ask.Site, ask.Position, limit) // if so, the policy answers
+	if err != nil {
+		return nil, err
+	}
 	now := s.Engine.SiteNow(ask.Site.ID, begun.UnixMilli())
 	t := ticket{Reader: ask.Reader, Item: ask.Item, At: now, Version: active.Version, Access: ask.Access, Given: ask.Given.used(block)}
 	switch {
 	case ask.At == 0:
 	case ask.Commit && ask.At < max(now, after) && s.clocked(ask.Site):
 		return nil, ErrPast
-	case !ask.Commit && ask.At > now:
+	case !ask.Commit && ask.At > now && !late:
 		return nil, ErrFuture
 	default:
 		t.At = ask.At
@@ -183,8 +214,7 @@ func (s *Service) begin(ask *Ask, after int64) (*attempt, error) {
 	if t.Nonce, err = s.Nonce(); err != nil {
 		return nil, err
 	}
-	return &attempt{Service: s, ask: ask, program: active, block: block, ticket: &t, begun: begun,
-		limit: time.Duration(block.Deadline) * time.Millisecond}, nil
+	return &attempt{Service: s, ask: ask, program: active, block: block, ticket: &t, begun: begun, limit: limit}, nil
 }
 
 // clocked says whether a site's event clock has been set: before, its now is the
@@ -242,9 +272,10 @@ func (o *Own) owns(t *ticket) bool {
 const commitTime = 5 * time.Second
 
 // Commit commits a bare decision, by the version of the program that it was made
-// by. A second commit answers as the first did. Errors: ErrNotDecision,
-// ErrNotYours, ErrTooLate, *UnknownAccess, the committer's, ctx's.
-func (s *Service) Commit(ctx context.Context, site *event.Site, id string, own Own) (*Verdict, error) {
+// by, at the site's now as of a position at least. A second commit answers as the
+// first did. Errors: ErrNotDecision, ErrNotYours, ErrTooLate, *UnknownAccess, the
+// committer's, ctx's.
+func (s *Service) Commit(ctx context.Context, site *event.Site, id string, own Own, position event.Position) (*Verdict, error) {
 	begun := s.Now()
 	t, err := openTicket(s.IDs, site.ID, id)
 	if err != nil {
@@ -252,6 +283,9 @@ func (s *Service) Commit(ctx context.Context, site *event.Site, id string, own O
 	}
 	if !own.owns(t) {
 		return nil, ErrNotYours
+	}
+	if late, err := s.settle(ctx, site, position, commitTime); err != nil || late {
+		return nil, cmp.Or(err, errDeadline)
 	}
 	now := s.Engine.SiteNow(site.ID, begun.UnixMilli())
 	if now-t.At > BareTime.Milliseconds() {

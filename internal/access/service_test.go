@@ -174,7 +174,7 @@ func (d *desk) decide(device, item string, commit bool) *Verdict {
 
 func (d *desk) commit(id string) *Verdict {
 	d.t.Helper()
-	v, err := d.service.Commit(d.t.Context(), d.site, id, Own{Any: true})
+	v, err := d.service.Commit(d.t.Context(), d.site, id, Own{Any: true}, 0)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -215,14 +215,14 @@ func TestOneDecisionCommittedAtOnce(t *testing.T) {
 	answers := make(chan answer, n)
 	for range n {
 		go func() {
-			v, err := d.service.Commit(t.Context(), d.site, id, Own{Any: true})
+			v, err := d.service.Commit(t.Context(), d.site, id, Own{Any: true}, 0)
 			answers <- answer{v, err}
 		}()
 	}
 	impatient, cancel := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
-		_, err := d.service.Commit(impatient, d.site, id, Own{Device: "d1"})
+		_, err := d.service.Commit(impatient, d.site, id, Own{Device: "d1"}, 0)
 		gone <- err
 	}()
 	for waits, sent := 0, 0; waits < n+1 || sent == 0; runtime.Gosched() { // all have come

@@ -179,7 +179,7 @@ func (f *Front) Commit(ctx context.Context, c *Call, id string) (*Answer, error)
 		return nil, err
 	}
 	own := access.Own{Any: c.Any, Account: asker.account, Device: asker.own.Device, User: asker.session.user, Burns: asker.session.burns}
-	v, err := f.Service.Commit(ctx, c.Site, id, own)
+	v, err := f.Service.Commit(ctx, c.Site, id, own, c.Position)
 	if err != nil {
 		return nil, Problem(err)
 	}
