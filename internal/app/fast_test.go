@@ -147,6 +147,7 @@ func alikeSite(t *testing.T, r *running) map[string]string {
 		}
 	}
 	post("POST", "/v1/sites", `{"id":"news","domains":["news.example"]}`, "write")
+	post("POST", "/v1/sites", `{"id":"blog"}`, "")
 	post("POST", "/v1/keys", `{"name":"a","scopes":["query:read"]}`, "query")
 	post("POST", "/v1/keys", `{"name":"b","scopes":["segments:read","decisions:write"],"sites":["blog"]}`, "blog")
 	post("POST", "/v1/keys", `{"name":"c","scopes":["segments:read","decisions:write"],"sites":["news"]}`, "segments")
