@@ -20,7 +20,7 @@ type Programs interface {
 }
 
 // Decider decides commits where the engine applies them: it is the
-// engine.Decider of every shard. What it decides is a function of the log; it
+// engine.Decider of every shard, and their engine.Preparer. What it decides is a function of the log; it
 // also tells whoever waits for a commit in this process.
 type Decider struct {
 	programs Programs
@@ -39,21 +39,40 @@ const (
 	recordCut  = 128
 )
 
+// prepared is what a commit is decided by.
+type prepared struct {
+	ticket  *ticket // whose reader is not known yet
+	program *program.Compiled
+	block   *plan.Access
+	err     error
+}
+
+// Prepare implements engine.Preparer: it finds the program as it stands at the
+// commit's place in the log, and compiles it if nobody has yet.
+func (d *Decider) Prepare(c *engine.Commit) any {
+	asked, _, _ := c.Property(propAsked)
+	p := &prepared{}
+	if p.ticket, p.err = askedTicket(asked, "", c.Text(event.ColItem), c.Time); p.err == nil {
+		p.program, p.block, p.err = d.find(c.Site, p.ticket)
+	}
+	return p
+}
+
 // Commit implements engine.Decider.
 func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	code, _, _ := c.Property(propCode)
 	call := d.waiting.call(code)
+	by, ok := c.Prepared.(*prepared)
+	if !ok {
+		by = d.Prepare(c).(*prepared)
+	}
+	if by.err != nil {
+		call.end(answer{err: by.err})
+		return engine.Outcome{}
+	}
 	asked, _, _ := c.Property(propAsked)
-	t, err := askedTicket(asked, c.Reader.Name, c.Text(event.ColItem), c.Time)
-	if err != nil {
-		call.end(answer{err: err})
-		return engine.Outcome{}
-	}
-	program, block, err := d.find(c.Reader.Site, t)
-	if err != nil {
-		call.end(answer{err: err})
-		return engine.Outcome{}
-	}
+	t, program, block := by.ticket, by.program, by.block
+	t.Reader = c.Reader.Name
 	for column := range event.NumColumns {
 		t.Given.Columns[column] = c.Text(column)
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -80,36 +82,47 @@ func (k *kept) decision(programs Programs, site *event.Site) (*decision, *progra
 	return recorded(p.Plan, block, r, k.ticket.Item, k.ticket.At, k.commit), p, nil
 }
 
+// lookedAt is how many of a reader's newest rows are looked at for a commit while its
+// shard waits. The rest is looked for in a view.
+const lookedAt = 1024
+
 // find looks for the commit of a decision among its reader's; ok is false if
 // there is none. Errors: ErrNotKept if the reader was erased since, the engine's.
 func (s *Service) find(ctx context.Context, site *event.Site, t *ticket, code string) (k kept, ok bool, err error) {
 	type result struct {
 		kept
-		ok  bool
-		err error
+		ok, whole bool
+		err       error
 	}
-	out := make(chan result, 1)
-	err = s.Engine.InTurn(ctx, site.ID, t.Reader, func(r *engine.Reader) {
+	look := func(r *engine.Reader, most int) (out result) {
 		var rows engine.Rows
-		r.Decisions(1<<20, &rows)
+		out.whole = r.DecisionsAt(t.At, most, &rows)
 		column := r.Property(propCode)
 		for i := 0; column >= 0 && i < rows.Len(); i++ {
 			if text, _, found := rows.Text(i, column); found && text == code {
-				k, ok := keptOf(r, &rows, i)
-				out <- result{kept: k, ok: ok}
-				return
+				out.kept, out.ok = keptOf(r, &rows, i)
+				return out
 			}
 		}
-		if r.Profiles.ErasedSince(t.At) && (!r.Known || r.FirstSeen > t.At) {
-			out <- result{err: ErrNotKept} // whom nothing is known of may be the one
-			return
+		if out.whole && r.Profiles.ErasedSince(t.At) && (!r.Known || r.FirstSeen > t.At) {
+			out.err = ErrNotKept // whom nothing is known of may be the one
 		}
-		out <- result{}
-	})
-	if err != nil {
+		return out
+	}
+	out := make(chan result, 1)
+	if err := s.Engine.InTurn(ctx, site.ID, t.Reader, func(r *engine.Reader) { out <- look(r, lookedAt) }); err != nil {
 		return kept{}, false, err
 	}
 	found := <-out
+	if !found.ok && !found.whole {
+		view, err := s.Engine.Readers(ctx, site.ID, 0)
+		if err != nil {
+			return kept{}, false, err
+		}
+		if r, known := view.Reader(t.Reader); known {
+			found = look(&r, math.MaxInt)
+		}
+	}
 	return found.kept, found.ok, found.err
 }
 
@@ -164,24 +177,26 @@ func (s *Service) explain(site *event.Site, k *kept, id string) (*Explanation, e
 // MostKept is how many decisions of a reader are shown.
 const MostKept = 50
 
-// Of returns the last committed decisions of a reader, the newest first.
+// Of returns the last committed decisions of a reader, the newest first. Errors:
+// engine.ErrUnknownReader, the engine's.
 func (s *Service) Of(ctx context.Context, site *event.Site, reader string) ([]Listed, error) {
-	out := make(chan []kept, 1)
-	err := s.Engine.InTurn(ctx, site.ID, reader, func(r *engine.Reader) {
-		var rows engine.Rows
-		var list []kept
-		r.Decisions(MostKept, &rows)
-		for i := range rows.Len() {
-			if k, ok := keptOf(r, &rows, i); ok {
-				list = append(list, k)
-			}
-		}
-		out <- list
-	})
+	view, err := s.Engine.Readers(ctx, site.ID, 0) // it may have any number of other rows since
 	if err != nil {
 		return nil, err
 	}
-	return s.listed(site, <-out), nil
+	r, ok := view.Reader(reader)
+	if !ok {
+		return nil, fmt.Errorf("%w %q", engine.ErrUnknownReader, reader)
+	}
+	var rows engine.Rows
+	var list []kept
+	r.Decisions(MostKept, &rows)
+	for i := range rows.Len() {
+		if k, ok := keptOf(&r, &rows, i); ok {
+			list = append(list, k)
+		}
+	}
+	return s.listed(site, list), nil
 }
 
 // ByCode returns the decisions of a view whose ids end with a code, the newest

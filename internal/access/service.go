@@ -26,6 +26,7 @@ type Engine interface {
 	Position() event.Position
 	Queued() event.Position
 	InTurn(ctx context.Context, site, name string, fn func(*engine.Reader)) error
+	Readers(ctx context.Context, site string, at event.Position) (*engine.View, error)
 	Turn(site, name string, wait bool, fn func(*engine.Reader, error)) error
 }
 

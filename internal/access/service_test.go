@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -68,7 +69,7 @@ func (d *desk) open() (*engine.Engine, *program.Programs, *Decider) {
 	own := &desk{}
 	programs := program.New(engineFacts{own})
 	decider := NewDecider(programs)
-	e, err := engine.Open(engine.Config{Shards: 2, Decide: func(int) engine.Decider { return decider }})
+	e, err := engine.Open(engine.Config{Shards: 2, Decide: func(int) engine.Decider { return decider }, Prepare: decider})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -294,5 +295,97 @@ func TestDecisionLooksAtTheWindow(t *testing.T) {
 	}
 	if costs["old"] > costs["new"] {
 		t.Errorf("a decision allocates %g times after 300 burns, %g times after 1", costs["old"], costs["new"])
+	}
+}
+
+// TestRepeatedAmongMany: a commit is found again, whatever its reader has done
+// since; its shard looks at few rows for that.
+func TestRepeatedAmongMany(t *testing.T) {
+	d := newDesk(t, metered)
+	id := d.decide("d1", "a1", false).DecisionID
+	want := said(t, d.commit(id))
+	repeated := func(whole bool) {
+		t.Helper()
+		err := d.engine.InTurn(t.Context(), "news", "device:d1", func(r *engine.Reader) {
+			var rows engine.Rows
+			if got := r.DecisionsAt(d.now, lookedAt, &rows); got != whole || (rows.Len() > 0) != whole {
+				t.Errorf("the newest rows have %d decisions of then and are all: %v", rows.Len(), got)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := d.service.Commit(t.Context(), d.site, id, Own{Device: "d1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.Replace(want, `"segments":[],`, "", 1), said(t, v)); diff != "" {
+			t.Error(diff)
+		}
+		if x, err := d.service.Explain(t.Context(), d.site, id); err != nil || *x.Commit != commitBurned {
+			t.Errorf("%+v, %v", x, err)
+		}
+	}
+	repeated(true)
+	d.mu.Lock()
+	_, err := d.write(func(e *event.Encoder) {
+		for n := range uint64(2 * lookedAt) {
+			ev := event.Event{Time: d.now + 1, Device: "d1"}
+			ev.Columns[event.ColType] = event.TypePageView
+			e.Add("news", &ev, 1000+n, 0)
+		}
+	})
+	d.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	repeated(false)
+	if list, err := d.service.Of(t.Context(), d.site, "device:d1"); err != nil || len(list) != 1 || list[0].DecisionID != id {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := d.service.Of(t.Context(), d.site, "nobody"); !errors.Is(err, engine.ErrUnknownReader) {
+		t.Errorf("of nobody: %v", err)
+	}
+}
+
+// TestProgramOfItsPlace: a commit is decided by the program as it stands at its place
+// in the log, though facts have moved on when its shard comes to it.
+func TestProgramOfItsPlace(t *testing.T) {
+	d := newDesk(t, metered)
+	id := d.decide("d1", "a1", false).DecisionID
+	begun, leave := make(chan struct{}), make(chan struct{})
+	turn := make(chan error, 1)
+	go func() {
+		turn <- d.engine.InTurn(t.Context(), "news", "device:d1", func(*engine.Reader) { close(begun); <-leave })
+	}()
+	<-begun
+	done := make(chan *Verdict, 1)
+	go func() { done <- d.commit(id) }()
+	for sent := 0; sent == 0; runtime.Gosched() {
+		d.mu.Lock()
+		sent = len(d.ids)
+		d.mu.Unlock()
+	}
+	state, err := d.programs.State("news")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, facts, err := program.Stored("news", state, event.Program{Files: map[string]string{event.MainFile: "access story { deny all offers wall }"}}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts = append(facts, event.Fact{Kind: event.FactProgram, Site: "news", Key: "1"}) // it is not kept any more
+	if _, err := d.CommitFacts(t.Context(), facts...); err != nil {
+		t.Fatal(err)
+	}
+	for known := true; known; runtime.Gosched() {
+		_, known = d.engine.Fact(event.FactProgram, "news", "1")
+	}
+	close(leave)
+	if err := <-turn; err != nil {
+		t.Fatal(err)
+	}
+	if v := <-done; v.ProgramVersion != 1 || *v.Commit != commitBurned {
+		t.Errorf("version %d: %s", v.ProgramVersion, *v.Commit)
 	}
 }

@@ -237,7 +237,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 	var err error
 	programs := program.New(facts{s})
 	decider := access.NewDecider(programs)
-	s.engine, err = engine.Open(engine.Config{Shards: 2, Decide: func(int) engine.Decider { return decider }})
+	s.engine, err = engine.Open(engine.Config{Shards: 2, Decide: func(int) engine.Decider { return decider }, Prepare: decider})
 	must(err)
 	t.Cleanup(func() { must(s.engine.Close()) })
 	s.log = &memoryLog{engine: s.engine, now: s.clock}

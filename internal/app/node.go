@@ -153,6 +153,7 @@ func (n *node) openEngine(context.Context) error {
 	}
 	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
 		Decide:  func(int) engine.Decider { return n.decider },
+		Prepare: n.decider,
 		Address: collect.ItemAddress, Skip: n.poison.positions(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Pace: pace(n.cfg.Now), Logger: n.cfg.Logger})
 	if err != nil {
 		return err

@@ -52,6 +52,7 @@ type siteContext struct {
 	known       bool
 	site        *event.Site // nil: there is no such site
 	decided     bool        // commits are decided
+	prepared    []prepared  // what was looked up for them, by row
 	profiles    *Profiles
 	items       *Catalog
 }

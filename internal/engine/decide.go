@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/readership/readership/internal/engine/block"
@@ -15,14 +17,25 @@ type Decider interface {
 	Commit(c *Commit) Outcome
 }
 
+// Preparer is what a Decider looks up in the engine's facts, as they stand where the
+// commit does: the dispatcher asks it, which runs ahead of the shards, and so do the
+// facts once a shard comes to the commit. What takes long is done here, too. There
+// is no Reader yet.
+type Preparer interface {
+	Prepare(c *Commit) any
+}
+
 // Commit is one commit of a decision, in its place among its reader's rows. It
 // is valid until Decider.Commit returns.
 type Commit struct {
 	// Reader is whose commit it is, in the turn, with everything before the row.
 	Reader   *Reader
+	Site     *event.Site
 	Time     int64 // of the decision, Unix milliseconds
 	Position event.Position
 	Row      int
+	// Prepared is what the Preparer returned; nil: there is none.
+	Prepared any
 
 	batch *event.Batch
 	shape []uint32
@@ -62,15 +75,14 @@ type Outcome struct {
 // rows knows of it.
 func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 	rows := &m.Sites[place]
-	shape := m.Shapes[rows.Shape[r]]
-	c := Commit{Time: rows.Time[r], Position: m.position, Row: r, batch: &m.Batch, shape: shape, cells: rows.Cells[cellsAt : cellsAt+len(shape)]}
+	c := m.commit(place, r, cellsAt)
 	name, hash := m.Strings[rows.Device[r]], m.hashes[place][r]
 	ordinal, _ := s.subjects.Get(name, hash, subject.Unseen)
 	var out Outcome
 	decided := a.decider != nil && m.sites[place].decided
 	if decided {
 		reader := s.readerOf(&m.sites[place], name, ordinal)
-		c.Reader = &reader
+		c.Reader, c.Prepared = &reader, m.sites[place].preparedFor(r)
 		out = a.decider.Commit(&c)
 	}
 	a.decision(s, &c, event.Flags(rows.Flags[r]), ordinal, decided, out.Properties)
@@ -78,6 +90,42 @@ func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 		s.burn(ordinal, out.Burn, c.Position, uint32(r))
 	}
 	s.changed, s.view = true, nil
+}
+
+// commit lays out the commit in a row of the message.
+func (m *message) commit(place, r, cellsAt int) Commit {
+	rows := &m.Sites[place]
+	shape := m.Shapes[rows.Shape[r]]
+	return Commit{Site: m.sites[place].site, Time: rows.Time[r], Position: m.position, Row: r, batch: &m.Batch, shape: shape, cells: rows.Cells[cellsAt : cellsAt+len(shape)]}
+}
+
+// prepared is what was looked up for the commit in a row.
+type prepared struct {
+	row  int
+	what any
+}
+
+func (c *siteContext) preparedFor(row int) any {
+	i, ok := slices.BinarySearchFunc(c.prepared, row, func(p prepared, row int) int { return cmp.Compare(p.row, row) })
+	if !ok {
+		return nil
+	}
+	return c.prepared[i].what
+}
+
+// prepareCommits looks up what the commits of a site in the message need.
+func (e *Engine) prepareCommits(m *message, place int) {
+	rows, c := &m.Sites[place], &m.sites[place]
+	if e.cfg.Prepare == nil || !c.decided || !slices.ContainsFunc(rows.Flags, func(f uint32) bool { return event.Flags(f)&event.FlagCommit != 0 }) {
+		return
+	}
+	for r, at := 0, 0; r < rows.N; r++ {
+		if event.Flags(rows.Flags[r])&event.FlagCommit != 0 {
+			commit := m.commit(place, r, at)
+			c.prepared = append(c.prepared, prepared{r, e.cfg.Prepare.Prepare(&commit)})
+		}
+		at += len(m.Shapes[rows.Shape[r]])
+	}
 }
 
 // readerOf returns the subject of a name in its turn, as of a message.

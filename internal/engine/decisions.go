@@ -36,6 +36,48 @@ func (r *Reader) Decisions(most int, into *Rows) {
 	})
 }
 
+// DecisionsAt loads the rows that commits of one instant left, as Decisions does. It
+// looks at so many of the reader's newest rows, of any kind; whole says that there
+// are no more.
+func (r *Reader) DecisionsAt(at int64, look int, into *Rows) (whole bool) {
+	into.reset()
+	if !r.found || at < r.From {
+		return true
+	}
+	into.view, into.site, into.reader = r.view, r.site, r.ordinal
+	take := func(b rowSource, id block.RowID) {
+		if b.KindOf() == block.Decisions && b.Unix(id.Row()) == at {
+			into.list = append(into.list, rowRef{b, at, id})
+		}
+	}
+	whole = true
+	if r.site != nil {
+		r.site.subjects.Rows(r.ordinal, func(id block.RowID) bool {
+			if look--; look < 0 {
+				whole = false
+				return false
+			}
+			b := r.site.blocks.get(id.Block())
+			if b != nil && !b.Leaving {
+				take(b, id)
+			}
+			return true
+		})
+		return whole
+	}
+	into.ids = r.view.Readers.table.AppendRows(into.ids, r.ordinal, func(id block.RowID) bool {
+		if look--; look < 0 {
+			whole = false
+			return true
+		}
+		if b := r.view.ByID[id.Block()]; b != nil {
+			take(b, id)
+		}
+		return false
+	})
+	return whole
+}
+
 // EachDecision calls fn with the rows of all readers that commits left and whose
 // property has a text that match accepts, until fn returns false: rows.Len is 1. It
 // looks at each text of the property once. The error is ctx's.

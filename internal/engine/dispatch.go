@@ -150,6 +150,7 @@ func (e *Engine) prepare(m *message) {
 			h = append(h, hash)
 		}
 		m.hashes[i] = h
+		e.prepareCommits(m, i)
 	}
 	m.exchange = nil
 	if e.crosses(m) {

@@ -58,6 +58,8 @@ type Config struct {
 	// Decide returns what decides the commits of a shard; nil keeps their rows as
 	// they came.
 	Decide func(shard int) Decider
+	// Prepare looks up what they are decided by; nil: nothing is needed.
+	Prepare Preparer
 	// Pause waits a little before a write of the checkpoint that failed is tried
 	// again, as on a full disk; nil does not wait.
 	Pause func()
