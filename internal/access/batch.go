@@ -10,9 +10,15 @@ import (
 
 // DecideAll answers questions in their order, each as Decide does, and tells each
 // answer. Commits that follow each other go to the log together, where nothing
-// has to be written before one of them. The first error ends it; what was
-// committed before, and with it, stays.
+// has to be written before one of them. A question about an access block that is
+// not there refuses all of them. Any other error ends it; what was committed
+// before, and with it, stays.
 func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v *Verdict)) error {
+	for i := 1; i < len(asks); i++ { // the first is looked up before any commit
+		if err := s.known(&asks[i]); err != nil {
+			return err
+		}
+	}
 	for i := 0; i < len(asks); {
 		n := 0
 		for i+n < len(asks) && asks[i+n].plain() {
@@ -33,6 +39,16 @@ func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v 
 		i += n
 	}
 	return nil
+}
+
+// known says whether there is the access block that is asked.
+func (s *Service) known(ask *Ask) error {
+	active, err := s.Programs.Active(ask.Site)
+	if err != nil {
+		return err
+	}
+	_, err = blockOf(active.Plan, ask.Access)
+	return err
 }
 
 // plain says whether a question is a commit before which nothing has to be read or

@@ -194,6 +194,28 @@ func said(t *testing.T, v *Verdict) string {
 	return string(text)
 }
 
+// TestUnknownBlockRefusesAll: of questions of which one asks about an access block
+// that is not there none is committed.
+func TestUnknownBlockRefusesAll(t *testing.T) {
+	d := newDesk(t, metered)
+	ask := func(access, item string) Ask {
+		return Ask{Site: d.site, Access: access, Reader: "device:d1", Item: item, Commit: true}
+	}
+	for _, asks := range [][]Ask{
+		{ask("story", "a1"), ask("stroy", "a2")},
+		{ask("story", "a1"), ask("story", "a2"), ask("stroy", "a3")},
+	} {
+		var unknown *UnknownAccess
+		err := d.service.DecideAll(t.Context(), asks, func(i int, v *Verdict) { t.Errorf("question %d is answered: %+v", i, v) })
+		if !errors.As(err, &unknown) || unknown.Nearest != "story" {
+			t.Errorf("DecideAll: %v", err)
+		}
+	}
+	if v := d.decide("d1", "a4", false); v.Meter.Used != 0 {
+		t.Errorf("%d are used", v.Meter.Used)
+	}
+}
+
 const metered = `
 meter monthly (limit: 3) = burns |> per month |> distinct item
 access story (deadline: 10s) {
