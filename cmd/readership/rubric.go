@@ -57,7 +57,7 @@ func rubricWord(ctx context.Context, c console, args []string) error {
 	case err != nil:
 		return err
 	case len(rest) > 0:
-		return usagef("there is no rubric %q: there are check, test, fmt, explain, repl and lsp", rest[0])
+		return usagef("rubric has no command %q: there are check, test, fmt, explain, repl and lsp", rest[0])
 	default:
 		return usagef("say what to do: check, test, fmt, explain, repl or lsp")
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"sort"
 	"time"
 
@@ -432,13 +433,16 @@ func (r *run) sendPart(ctx context.Context, p *part) error {
 	return nil
 }
 
+// inBody is where in the body of a request a fault is, of which the user sees nothing.
+var inBody = regexp.MustCompile(` at byte \d+ \(line \d+, column \d+\)$`)
+
 func describe(e client.Rejected) string {
 	text := e.Code
 	if e.Path != "" {
 		text += " at " + e.Path
 	}
 	if e.Message != "" {
-		text += ": " + e.Message
+		text += ": " + inBody.ReplaceAllString(e.Message, "")
 	}
 	return text
 }

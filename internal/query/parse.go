@@ -226,7 +226,7 @@ func (p *parser) dimension(location string, v any) (d Dimension, ok bool) {
 		return d, false
 	}
 	if name == "segment" {
-		p.fault(location, "unknown_segment", name, "the site has no segments")
+		p.fault(location, "unknown_segment", name, "questions do not ask about segments; …/segments/{name} has their sizes and members")
 		return d, false
 	}
 	if len(name) > MaxTextBytes {
@@ -369,7 +369,7 @@ func (p *parser) filter(location string, value any, depth int) *Filter {
 	}
 	if name == "segment" {
 		if len(list) > 1 {
-			p.fault(location+"[1]", "unknown_segment", list[1], "the site has no segments")
+			p.fault(location+"[1]", "unknown_segment", list[1], "questions do not ask about segments; …/segments/{name} has their sizes and members")
 		} else {
 			p.fault(location, "wrong_type", nil, `expected ["segment", name]`)
 		}
