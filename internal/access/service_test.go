@@ -337,7 +337,7 @@ func TestRepeatedAmongMany(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := d.service.Commit(t.Context(), d.site, id, Own{Device: "d1"})
+		v, err := d.service.Commit(t.Context(), d.site, id, Own{Device: "d1"}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
