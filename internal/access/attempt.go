@@ -140,7 +140,7 @@ func (a *attempt) question(r *engine.Reader) *question {
 // await starts the attempt and waits for its end.
 func (a *attempt) await(ctx context.Context) (*Verdict, error) {
 	done := make(chan struct{})
-	if err := a.start(func() { close(done) }); err != nil {
+	if err := a.start(ctx, func() { close(done) }); err != nil {
 		return nil, err
 	}
 	select {
@@ -155,13 +155,18 @@ func (a *attempt) await(ctx context.Context) (*Verdict, error) {
 // start sends the attempt on its way; done is told once of its end, perhaps
 // before start returns. With an error, which only one that does not wait has,
 // nothing was done.
-func (a *attempt) start(done func()) error {
+func (a *attempt) start(ctx context.Context, done func()) error {
 	a.done = done
 	if a.ask.Commit {
 		a.submit()
 		return nil
 	}
-	err := a.Engine.Turn(a.ask.Site.ID, a.seen(), a.wait, a.bare)
+	if a.wait {
+		limited, cancel := context.WithTimeout(ctx, a.limit)
+		defer cancel()
+		ctx = limited
+	}
+	err := a.Engine.Turn(ctx, a.ask.Site.ID, a.seen(), a.wait, a.bare)
 	switch {
 	case err == nil:
 		a.arm(nil)
@@ -222,8 +227,19 @@ func (a *attempt) answer(with answer) (*Verdict, error) {
 	return v, nil
 }
 
-// bare decides without a commit, in the turn of the reader.
+// over says whether the attempt has ended.
+func (a *attempt) over() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.done == nil
+}
+
+// bare decides without a commit, in the turn of the reader. What has ended meanwhile
+// takes none of it: a queue that is too long gets shorter by that.
 func (a *attempt) bare(r *engine.Reader, err error) {
+	if a.over() {
+		return
+	}
 	if err != nil {
 		a.end(answer{err: err})
 		return

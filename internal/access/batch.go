@@ -59,6 +59,7 @@ func (a *Ask) plain() bool {
 
 // commitAll commits plain questions together.
 func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v *Verdict)) error {
+	s.asked.Add(uint64(len(asks)))
 	attempts := make([]*attempt, 0, len(asks))
 	after := int64(math.MinInt64)
 	var failed error
@@ -82,7 +83,7 @@ func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v 
 	running.Add(len(attempts))
 	for _, a := range attempts {
 		a.limit, a.policy, a.wait = together, true, true
-		_ = a.start(running.Done) // it waits
+		_ = a.start(ctx, running.Done) // it waits
 	}
 	all := make(chan struct{})
 	go func() {

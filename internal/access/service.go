@@ -27,7 +27,7 @@ type Engine interface {
 	Queued() event.Position
 	InTurn(ctx context.Context, site, name string, fn func(*engine.Reader)) error
 	Readers(ctx context.Context, site string, at event.Position) (*engine.View, error)
-	Turn(site, name string, wait bool, fn func(*engine.Reader, error)) error
+	Turn(ctx context.Context, site, name string, wait bool, fn func(*engine.Reader, error)) error
 }
 
 // Committer is what commits go through. *eventlog.Committer is one.
@@ -128,6 +128,7 @@ const BareTime = 10 * time.Minute
 // same. Errors: *UnknownAccess, ErrTooLong, ErrFuture, ErrPast,
 // engine.ErrUnknownSite, engine.ErrUnknownReader, and the committer's.
 func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
+	s.asked.Add(1)
 	a, err := s.begin(ctx, ask, math.MinInt64)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,11 @@ func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error),
 		return nil, false
 	}
 	a.policy = true
-	return a.result, a.start(done) == nil
+	if a.start(context.Background(), done) != nil {
+		return nil, false
+	}
+	s.asked.Add(1)
+	return a.result, true
 }
 
 // settled says whether a site's now is as of a position: the clock of a site with
@@ -186,7 +191,6 @@ func (s *Service) settle(ctx context.Context, site *event.Site, position event.P
 // position, as long as its access block allows. A commit that names its time must
 // not lie before after.
 func (s *Service) begin(ctx context.Context, ask *Ask, after int64) (*attempt, error) {
-	s.asked.Add(1)
 	begun := s.Now()
 	active, err := s.Programs.Active(ask.Site)
 	if err != nil {

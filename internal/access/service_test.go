@@ -411,3 +411,44 @@ func TestProgramOfItsPlace(t *testing.T) {
 		t.Errorf("version %d: %s", v.ProgramVersion, *v.Commit)
 	}
 }
+
+// lateEngine keeps the turns that are asked for, and has no room for those that do
+// not wait.
+type lateEngine struct {
+	*engine.Engine
+	turns []func(*engine.Reader, error)
+}
+
+func (e *lateEngine) Turn(_ context.Context, _, _ string, wait bool, fn func(*engine.Reader, error)) error {
+	if !wait {
+		return engine.ErrBusy
+	}
+	e.turns = append(e.turns, fn)
+	return nil
+}
+
+// TestWhatIsOverIsNotDecided: a turn that comes after its question has ended decides
+// nothing; a question that was started for nothing first is counted once.
+func TestWhatIsOverIsNotDecided(t *testing.T) {
+	d := newDesk(t, metered)
+	late := &lateEngine{Engine: d.engine}
+	d.service.Engine = late
+	ask := &Ask{Site: d.site, Access: "story", Reader: "device:d1", Item: "a1"}
+	if _, ok := d.service.Start(ask, func() { t.Error("a question that was not started has ended") }); ok {
+		t.Fatal("started without room")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.service.Decide(ctx, ask); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if n := d.service.Asked(); n != 1 {
+		t.Errorf("%d questions are counted, want 1", n)
+	}
+	for _, turn := range late.turns {
+		turn(nil, nil) // panics if the reader is looked at
+	}
+	if len(late.turns) != 1 {
+		t.Errorf("%d turns, want 1", len(late.turns))
+	}
+}

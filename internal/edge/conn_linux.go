@@ -62,6 +62,7 @@ type call struct {
 	sent     int  // of answer
 	last     bool // the connection ends with this answer
 	left     bool // the answer is the general server's to make
+	broken   bool // making the answer panicked
 }
 
 // Bounds of the buffers of calls: the first, and what is kept for the next
@@ -265,7 +266,7 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 	h := &k.head
 	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
-	k.last, k.left = h.close, false
+	k.last, k.left, k.broken = h.close, false, false
 	if h.asks != asksNothing {
 		return c.ask(k)
 	}
@@ -283,6 +284,8 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 func (c *conn) ask(k *call) bool {
 	switch {
 	case k.decide(): // it is on its way
+	case k.broken:
+		return c.send(k)
 	case k.left:
 		c.leave()
 		return false
@@ -352,7 +355,7 @@ func (k *call) ask() {
 // recover makes the answer of a collector that panicked.
 func (k *call) recover() {
 	if fault := recover(); fault != nil {
-		k.last = true
+		k.last, k.broken = true, true
 		k.server.cfg.Logger.Error("request failed", "path", k.q.Path, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
 		k.server.problem(&k.out, problem.New(http.StatusInternalServerError, "something went wrong; the log has it"))
 	}

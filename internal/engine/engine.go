@@ -188,17 +188,30 @@ func (e *Engine) Queued() event.Position {
 	return max(event.Position(e.queued.Load()), e.Position())
 }
 
-func (e *Engine) enqueue(it item) error {
+// stopped returns why nothing is taken any more; nil: it is.
+func (e *Engine) stopped() error {
 	select {
 	case <-e.failed:
 		return ErrFailed
 	case <-e.closing:
 		return ErrClosed
 	default:
+		return nil
+	}
+}
+
+func (e *Engine) enqueue(it item) error { return e.enqueueWithin(context.Background(), it) }
+
+// enqueueWithin waits for room in the queue as long as ctx lasts.
+func (e *Engine) enqueueWithin(ctx context.Context, it item) error {
+	if err := e.stopped(); err != nil {
+		return err
 	}
 	select {
 	case e.queue <- it:
 		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the engine's queue: %w", ctx.Err())
 	case <-e.failed:
 		return ErrFailed
 	case <-e.closing:
@@ -208,12 +221,8 @@ func (e *Engine) enqueue(it item) error {
 
 // tryEnqueue is enqueue that returns ErrBusy if the queue is full.
 func (e *Engine) tryEnqueue(it item) error {
-	select {
-	case <-e.failed:
-		return ErrFailed
-	case <-e.closing:
-		return ErrClosed
-	default:
+	if err := e.stopped(); err != nil {
+		return err
 	}
 	select {
 	case e.queue <- it:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/readership/readership/internal/event"
@@ -13,7 +15,8 @@ import (
 // so that it can be skipped; a question that panics fails alone.
 func TestPanicsHaveAPlace(t *testing.T) {
 	ctx := context.Background()
-	e, err := Open(Config{Shards: 2})
+	var logged strings.Builder
+	e, err := Open(Config{Shards: 2, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +43,9 @@ func TestPanicsHaveAPlace(t *testing.T) {
 	err = e.InTurn(ctx, "news", "device:d1", func(*Reader) { panic("a bug") })
 	if !errors.Is(err, ErrPanic) || e.Failure() != nil {
 		t.Fatalf("a question that panics: %v, failure %v", err, e.Failure())
+	}
+	if said := logged.String(); !strings.Contains(said, "a bug") || !strings.Contains(said, "panic_test.go") || strings.Contains(err.Error(), ".go") {
+		t.Errorf("the log, not the answer, says where: %q, %v", said, err)
 	}
 	if err := e.InTurn(ctx, "news", "device:d1", func(*Reader) {}); err != nil {
 		t.Fatal(err)

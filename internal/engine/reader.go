@@ -102,7 +102,7 @@ func newReader(name, own string) Reader {
 // context's fn may still run.
 func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)) error {
 	done := make(chan error, 1)
-	err := e.Turn(site, name, true, func(r *Reader, err error) {
+	err := e.Turn(ctx, site, name, true, func(r *Reader, err error) {
 		if err == nil {
 			fn(r)
 		}
@@ -125,9 +125,10 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 
 // Turn is InTurn without the wait: fn is called in the turn, with the reader or
 // with ErrUnknownSite; never, if the engine stops before; again with ErrPanic, if
-// it panics. If the queue is full Turn waits for room, or returns ErrBusy. Errors:
-// ErrBusy, ErrUnknownReader, ErrClosed, ErrFailed; with one fn is not called.
-func (e *Engine) Turn(site, name string, wait bool, fn func(*Reader, error)) error {
+// it panics. If the queue is full Turn waits for room as long as ctx lasts, or
+// returns ErrBusy. Errors: ErrBusy, ErrUnknownReader, ErrClosed, ErrFailed, the
+// context's; with one fn is not called.
+func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, fn func(*Reader, error)) error {
 	own, ok := SubjectName(name)
 	if !ok {
 		return fmt.Errorf("%w %q", ErrUnknownReader, name)
@@ -149,7 +150,8 @@ func (e *Engine) Turn(site, name string, wait bool, fn func(*Reader, error)) err
 			}
 			defer func() {
 				if p := recover(); p != nil {
-					fn(nil, fmt.Errorf("reader %s: %w: %v\n%s", name, ErrPanic, p, debug.Stack()))
+					e.cfg.Logger.Error("a question has panicked", "site", site, "reader", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+					fn(nil, fmt.Errorf("reader %s: %w: %v", name, ErrPanic, p))
 				}
 			}()
 			if st := s.applier.sites[site]; st != nil {
@@ -161,7 +163,7 @@ func (e *Engine) Turn(site, name string, wait bool, fn func(*Reader, error)) err
 		},
 	}
 	if wait {
-		return e.enqueue(it)
+		return e.enqueueWithin(ctx, it)
 	}
 	return e.tryEnqueue(it)
 }
