@@ -115,9 +115,8 @@ func (d *driver) run(ctx context.Context) error {
 	overdue := d.start.Add(time.Second)
 	for {
 		now := time.Now()
-		over := ctx.Err() != nil
 		due := d.dueAt(d.sent, now)
-		for !over && len(d.free) > 0 && !due.After(now) && !due.After(end) {
+		for ctx.Err() == nil && len(d.free) > 0 && !due.After(now) && !due.After(end) {
 			w := d.free[len(d.free)-1]
 			d.free = d.free[:len(d.free)-1]
 			if err := d.begin(ctx, w, due); err != nil {
@@ -126,7 +125,7 @@ func (d *driver) run(ctx context.Context) error {
 			now = time.Now()
 			due = d.dueAt(d.sent, now)
 		}
-		over = over || due.After(end)
+		over := ctx.Err() != nil || due.After(end)
 		if over && d.flying == 0 {
 			return nil
 		}
