@@ -12,8 +12,6 @@ import (
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/event"
-	"github.com/readership/readership/internal/eventlog"
-	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/segment"
 )
 
@@ -59,15 +57,8 @@ func (a *API) segmentChanges(ctx context.Context, in *struct {
 			return nil, err
 		}
 	}
-	select {
-	case <-a.draining:
-		return nil, explain(eventlog.ErrClosed)
-	default:
-	}
-	select {
-	case a.streams <- struct{}{}:
-	default:
-		return nil, problem.New(http.StatusServiceUnavailable, "too many open streams").WithCode("overloaded").WithRetryAfter(5 * time.Second)
+	if err := a.openStream(); err != nil {
+		return nil, err
 	}
 	after, err := event.ParsePosition(in.LastEventID)
 	f := follower{api: a, segment: in.Segment, resumes: in.LastEventID != "", changes: a.Segments.Changes(site.ID, after, in.LastEventID != "" && err == nil)}

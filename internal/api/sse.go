@@ -32,21 +32,30 @@ type snapshot struct {
 	goesOn bool
 }
 
+// openStream takes one of the streams that may be open at once; whoever has it
+// gives it back.
+func (a *API) openStream() error {
+	select {
+	case <-a.draining:
+		return explain(eventlog.ErrClosed)
+	default:
+	}
+	select {
+	case a.streams <- struct{}{}:
+		return nil
+	default:
+		return problem.New(http.StatusServiceUnavailable, "too many open streams").WithCode("overloaded").WithRetryAfter(5 * time.Second)
+	}
+}
+
 // stream answers with server-sent events: the state at once, and again when it
 // has changed, looked at once an interval. It ends with the request, when the
 // server drains, when state says so, and within commentEvery when the caller
 // may not read it any more. An error of state later than the
 // first is left out; the next look may do better.
 func (a *API) stream(ctx context.Context, every time.Duration, state func(context.Context) (snapshot, error)) (*huma.StreamResponse, error) {
-	select {
-	case <-a.draining:
-		return nil, explain(eventlog.ErrClosed)
-	default:
-	}
-	select {
-	case a.streams <- struct{}{}:
-	default:
-		return nil, problem.New(http.StatusServiceUnavailable, "too many open streams").WithCode("overloaded").WithRetryAfter(5 * time.Second)
+	if err := a.openStream(); err != nil {
+		return nil, err
 	}
 	first, err := state(ctx)
 	if err != nil {
