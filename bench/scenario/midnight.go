@@ -337,7 +337,7 @@ func (m *midnight) report(w io.Writer) error {
 		m.settled.Round(time.Millisecond), m.listed.Round(time.Millisecond), thousands(float64(len(m.left))), m.first.Round(time.Millisecond), m.last.Round(time.Millisecond), toldWithin,
 		m.fallbacks[0].Load(), m.fallbacks[1].Load(), m.others.Load())
 	switch {
-	case time.Duration(m.wrongFor.Load()) > rightWithin, m.settled > rightWithin:
+	case time.Duration(m.wrongFor.Load()) > rightWithin, m.settled > rightWithin, m.listed > rightWithin:
 		return fmt.Errorf("memberships are not right within %s", rightWithin)
 	case len(m.left) != m.readers || m.last > toldWithin:
 		return fmt.Errorf("%d of %d exits were told within %s", len(m.left), m.readers, toldWithin)
