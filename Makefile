@@ -33,12 +33,12 @@ run: build ## build, then serve a sample newspaper with simulated readers
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin web/node_modules web/dist/assets web/dist/index.html
+	rm -rf bin web/node_modules clients/node_modules web/dist/assets web/dist/index.html
 
 ##@ Check
 
 .PHONY: test
-test: build test-web lint test-go test-bench test-e2e ## every test; installs what it needs; under 20 min on 2 cores
+test: build test-web lint test-go test-bench test-e2e test-clients ## every test; installs what it needs; under 20 min on 2 cores
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -63,6 +63,10 @@ test-web: web/node_modules/.package-lock.json ## types, lint and unit tests of t
 .PHONY: test-e2e
 test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboard in Chromium against a real server
 	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
+
+.PHONY: test-clients
+test-clients: build need-chromium clients/node_modules/.package-lock.json ## trackers as their makers publish them, against a real server
+	cd clients && READERSHIP_BIN=$(abspath bin/readership) npm run --silent test
 
 .PHONY: screenshots
 screenshots: build need-chromium web/node_modules/.package-lock.json ## pictures of every screen, both themes, wide and narrow
@@ -126,6 +130,10 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json | ne
 	cd web && npm ci --no-audit --no-fund
 	@touch $@
 
+clients/node_modules/.package-lock.json: clients/package.json clients/package-lock.json | need-node
+	cd clients && npm ci --no-audit --no-fund
+	@touch $@
+
 web/dist/index.html: web/node_modules/.package-lock.json $(web_sources)
 	cd web && npm run --silent build
 	@touch $@
@@ -138,7 +146,7 @@ bin/staticcheck: tools/go.mod tools/go.sum | need-go
 need-go:
 	@command -v go >/dev/null || { echo "Readership needs Go $$(awk '/^go /{print $$2}' go.mod) or newer: https://go.dev/dl"; exit 1; }
 need-node:
-	@command -v npm >/dev/null || { echo "The dashboard needs Node 20 or newer with npm: https://nodejs.org"; exit 1; }
+	@command -v npm >/dev/null || { echo "The dashboard and the tests of trackers need Node 20 or newer with npm: https://nodejs.org"; exit 1; }
 
 # apt PROGRAM PACKAGE…: installs Debian packages if PROGRAM is missing and we may.
 apt = @command -v $(1) >/dev/null || { \
