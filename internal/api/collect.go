@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/readership/readership/internal/collect"
 )
 
 // EventInput describes an event; the collector reads it.
@@ -54,6 +56,7 @@ func (a *API) registerCollect() {
 		for _, pattern := range []string{"POST /v1/events", "OPTIONS /v1/events", "GET /v1/pixel.gif", "OPTIONS /v1/pixel.gif"} {
 			a.mux.Handle(pattern, a.Collect)
 		}
+		a.registerDialects()
 	}
 	event := schemaOf[EventInput](a)
 	query := func(name, about string) *huma.Param {
@@ -86,4 +89,17 @@ func (a *API) registerCollect() {
 		Parameters: []*huma.Param{query("key", "The write key"), query("type", "page_view if absent"), query("url", "The page; the Referer header if absent")},
 		Responses:  map[string]*huma.Response{"200": {Description: "A transparent pixel", Content: map[string]*huma.MediaType{"image/gif": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}},
 	})
+}
+
+// registerDialects mounts what foreign trackers send to. Their wire formats are
+// theirs, so the description leaves them out; docs/dialects.md names them.
+func (a *API) registerDialects() {
+	preflights := map[string]bool{}
+	for _, p := range collect.Patterns() {
+		a.mux.Handle(p.Method+" "+p.Path, a.Collect)
+		if !preflights[p.Path] {
+			preflights[p.Path] = true
+			a.mux.Handle(http.MethodOptions+" "+p.Path, a.Collect)
+		}
+	}
 }

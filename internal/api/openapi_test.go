@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/readership/readership/internal/collect"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -77,8 +79,12 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 			ids[op.OperationID] = route
 		}
 	}
+	foreign := map[string]bool{} // what foreign trackers send to, in their words
+	for _, p := range collect.Patterns() {
+		foreign[p.Method+" "+p.Path], foreign["OPTIONS "+p.Path] = true, true
+	}
 	for _, route := range s.api.mux.patterns {
-		if _, ok := undescribed[route]; !ok && !described[route] {
+		if _, ok := undescribed[route]; !ok && !described[route] && !foreign[route] {
 			t.Errorf("%s is not described", route)
 		}
 		delete(described, route)

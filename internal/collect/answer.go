@@ -11,11 +11,7 @@ import (
 // answer writes the verdicts.
 func (x *exchange) answer() {
 	t := &x.tally
-	if x.request.failed != nil {
-		x.c.logger.Error("make a device", "error", x.request.failed)
-	} else if x.request.cookie != "" && !x.request.debug && t.accepted > 0 {
-		x.out.Set("Set-Cookie", setCookie(x.request.cookie, x.request.secure))
-	}
+	x.setCookie()
 	if t.total > 0 && t.total == t.seen {
 		x.rejectAll()
 		return
@@ -26,6 +22,22 @@ func (x *exchange) answer() {
 		x.out.Body = append(x.out.Body, gif...)
 		return
 	}
+	x.answerTally()
+}
+
+// setCookie sends the cookie of a device that was made.
+func (x *exchange) setCookie() {
+	if x.request.failed != nil {
+		x.c.logger.Error("make a device", "error", x.request.failed)
+	} else if x.request.cookie != "" && !x.request.debug && x.tally.accepted > 0 {
+		x.out.Set("Set-Cookie", setCookie(x.request.cookie, x.request.secure))
+	}
+}
+
+// answerTally answers what became of each event.
+func (x *exchange) answerTally() {
+	t := &x.tally
+	x.out.Status = http.StatusOK
 	x.out.ContentType = "application/json"
 	b := append(x.out.Body, `{"accepted":`...)
 	b = strconv.AppendInt(b, int64(t.accepted), 10)

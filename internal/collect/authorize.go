@@ -17,6 +17,7 @@ import (
 // the body is being read, but for the fresh device.
 type request struct {
 	collector *Collector
+	dialect   *dialect // nil: our own
 	site      *siteInfo
 	api       bool // an API key or a person: may name any reader, but proves nothing of the connection
 	bulk      bool // goes after single events
@@ -201,7 +202,7 @@ func (x *exchange) readQuery() *problem.Problem {
 		r.earliest = minTime
 		return nil
 	}
-	r.earliest = x.earliest()
+	r.earliest = r.earliestTime()
 	x.readConnection(q, r)
 	return nil
 }
@@ -209,13 +210,12 @@ func (x *exchange) readQuery() *problem.Problem {
 // minTime lies before every time.
 const minTime = -1 << 62
 
-// earliest is the first time that a write key may send: 48 hours before the
+// earliestTime is the first time that a write key may send: 48 hours before the
 // site's now. A site with clock "event" that has no now yet takes any.
-func (x *exchange) earliest() int64 {
-	r := &x.request
+func (r *request) earliestTime() int64 {
 	now := r.received
 	if r.site.Clock == event.ClockEvent {
-		if now = x.c.sites.SiteNow(r.site.ID, r.received); now >= r.received {
+		if now = r.collector.sites.SiteNow(r.site.ID, r.received); now >= r.received {
 			return minTime
 		}
 	}

@@ -52,15 +52,21 @@ func bodyForm(h Header) (form, coding, *problem.Problem) {
 			problem.Fault{Location: "header.Content-Type", Code: "unsupported", Message: "is none of application/json, application/x-ndjson, text/plain", Value: strings.Clone(kind)}).
 			WithHeader("Accept-Post", "application/json, application/x-ndjson, text/plain")
 	}
+	coding, p := bodyCoding(h)
+	return f, coding, p
+}
+
+// bodyCoding reads Content-Encoding.
+func bodyCoding(h Header) (coding, *problem.Problem) {
 	switch name := strings.TrimSpace(h.Get("Content-Encoding")); {
 	case name == "" || strings.EqualFold(name, "identity"):
-		return f, codingNone, nil
+		return codingNone, nil
 	case strings.EqualFold(name, "gzip") || strings.EqualFold(name, "x-gzip"):
-		return f, codingGzip, nil
+		return codingGzip, nil
 	case strings.EqualFold(name, "zstd"):
-		return f, codingZstd, nil
+		return codingZstd, nil
 	default:
-		return 0, 0, problem.New(http.StatusUnsupportedMediaType, "the body may be compressed with gzip or zstd",
+		return 0, problem.New(http.StatusUnsupportedMediaType, "the body may be compressed with gzip or zstd",
 			problem.Fault{Location: "header.Content-Encoding", Code: "unsupported", Message: "is neither gzip nor zstd", Value: strings.Clone(name)}).
 			WithHeader("Accept-Encoding", "gzip, zstd")
 	}

@@ -1,5 +1,6 @@
 // Package collect turns HTTP bytes into events: POST /v1/events and
-// GET /v1/pixel.gif of the HTTP contract, whatever server they come through.
+// GET /v1/pixel.gif of the HTTP contract, and what foreign trackers send
+// (dialect.go), whatever server they come through.
 //
 // A request passes Collect: method and CORS, who sends it (authorize.go), room
 // (Committer.Ready), the body (body.go), JSON to fields (scanner.go, read.go),
@@ -169,6 +170,7 @@ type Collector struct {
 	tokens    Tokens // nil: no site has any
 	logins    Logins // nil: nobody is logged in
 	infos     siteCache
+	names     siteNames
 	randomMu  sync.Mutex
 	random    io.Reader    // guarded by randomMu
 	bodies    atomic.Int64 // bytes of bodies held
@@ -231,7 +233,8 @@ func (c *Collector) newRandom() *rand.ChaCha8 {
 	return rand.NewChaCha8(seed)
 }
 
-// Collect answers a request for PathEvents or PathPixel; any other path is 404.
+// Collect answers a request for PathEvents, PathPixel or one of Patterns; any
+// other path is 404.
 // It reads q and its body until it returns and keeps nothing of them. out is
 // reset first.
 func (c *Collector) Collect(ctx context.Context, q *Request, out *Response) {

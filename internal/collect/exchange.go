@@ -82,7 +82,7 @@ func (x *exchange) serve(ctx context.Context) {
 	case PathPixel:
 		allowed, handle = "GET, HEAD, OPTIONS", (*exchange).pixel
 	default:
-		x.problem(problem.New(http.StatusNotFound, "there is nothing at this address"))
+		x.foreign(ctx)
 		return
 	}
 	switch method := x.q.Method; {
@@ -104,7 +104,7 @@ func (x *exchange) cors() {
 	}
 	x.out.Set("Access-Control-Allow-Origin", origin)
 	x.out.Set("Access-Control-Allow-Credentials", "true")
-	x.out.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Readership-Position, Retry-After")
+	x.out.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Readership-Position, X-Readership-Verdict, Retry-After")
 	x.out.Set("Vary", "Origin")
 }
 

@@ -110,6 +110,7 @@ type fields struct {
 	tcf     said
 	event   *event.Event // takes the properties
 	fault   fault        // the first
+	noHost  bool         // url has none, and that is no fault
 }
 
 func (f *fields) reset(ev *event.Event) {

@@ -119,6 +119,9 @@ func (p *part) judgeTime(ev *event.Event) bool {
 	return true
 }
 
+// hostMissing is the host of pages that have none, as those of apps.
+const hostMissing = "(none)"
+
 // judgePage sets the columns of the page and the item.
 func (p *part) judgePage(ev *event.Event) bool {
 	f, r := &p.fields, p.request
@@ -126,7 +129,9 @@ func (p *part) judgePage(ev *event.Event) bool {
 	if page != "" {
 		at := locate(page)
 		host := p.arena.lower(at.host)
-		if !r.api && !r.site.owns(host) {
+		if f.noHost {
+			host = hostMissing
+		} else if !r.api && !r.site.owns(host) {
 			f.fail(codeHostNotAllowed, "url", "its host is none of the site's domains")
 			return false
 		}

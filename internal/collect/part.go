@@ -190,7 +190,7 @@ func (p *part) eachCount(fn func(verdict, reason string, n uint64)) {
 	if p.total > 0 {
 		for code, n := range p.codes {
 			if n > 0 {
-				fn(verdictRejected, codeNames[code], uint64(n))
+				fn(verdictRejected, p.request.reason(codeNames[code]), uint64(n))
 			}
 		}
 	}

@@ -26,7 +26,7 @@ const (
 // the settings change.
 type siteInfo struct {
 	*event.Site
-	hosts   []string // domains and aliases in lower case
+	hosts   []string // domains, and aliases that are hosts, in lower case
 	proxies []netip.Prefix
 	policy  policy
 	secret  []byte
@@ -37,9 +37,9 @@ type siteInfo struct {
 
 func newSiteInfo(site *event.Site, secret []byte) *siteInfo {
 	s := &siteInfo{Site: site, secret: secret}
-	for _, list := range [][]string{site.Domains, site.Aliases} {
+	for i, list := range [][]string{site.Domains, site.Aliases} {
 		for _, domain := range list {
-			if host := strings.ToLower(locate(domain).host); host != "" {
+			if host := strings.ToLower(locate(domain).host); host != "" && (i == 0 || strings.Contains(host, ".")) {
 				s.hosts = append(s.hosts, host)
 			}
 		}

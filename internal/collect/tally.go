@@ -29,6 +29,12 @@ func (t *tally) reset() {
 func (t *tally) add(p *part, committed bool) {
 	base := t.seen
 	t.seen += p.n
+	t.addAt(base, p, committed)
+}
+
+// addAt is add for a part whose first event has the index base, and which
+// t.seen counts already.
+func (t *tally) addAt(base int, p *part, committed bool) {
 	if p.err != nil && p.sub.Done == 0 {
 		return
 	}

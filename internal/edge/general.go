@@ -168,7 +168,7 @@ func (g *general) handle(ctx *fasthttp.RequestCtx) {
 	case g.server.cfg.Sites != nil && served(text(ctx.URI().PathOriginal())):
 		g.site(ctx)
 		return
-	case path == collect.PathEvents || path == collect.PathPixel:
+	case collect.Serves(path):
 		c.read(path)
 		g.server.cfg.Collect(context.Background(), &c.q, &c.out)
 	case path == "/healthz" && (ctx.IsGet() || ctx.IsHead()):

@@ -1,0 +1,192 @@
+package collect
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// A dialect is what a foreign tracker's clients speak: where they send requests,
+// what these mean as events, and the answers that the clients need. It is one
+// file here and one line in dialects; docs/dialects.md says what maps to what.
+//
+// To add one, write a file with
+//
+//	var example = dialect{name: "example", routes: []route{
+//		{http.MethodPost, "/example/collect", (*foreign).example},
+//		{http.MethodGet, "/example/{key}/config", (*foreign).exampleConfig},
+//	}}
+//
+//	func (x *foreign) example() {
+//		doc, ok := x.json()                      // or x.query, x.params(string(x.body)), x.body
+//		if !ok {
+//			return                               // 400 has been answered
+//		}
+//		site := x.siteOfKey("write_key", doc.get("write_key").text())
+//		for _, e := range doc.get("batch").members() {
+//			f := x.event(site)                   // a nil site makes it invalid:<field>
+//			f.text[fieldType] = "page_view"
+//			f.text[fieldURL] = e.get("url").text()
+//			f.text[fieldID] = x.id(e.get("id").text())
+//			x.setTime(e.get("at").text())
+//			x.keepAll(fieldProperties, e.get("props"))
+//			x.store()
+//		}
+//		x.answer(http.StatusOK, "application/json", `{"ok":true}`)
+//	}
+//
+// and add its routes to the table of docs/dialects.md, a fuzz target beside its
+// tests, and what its clients take for success to dialect_test.go.
+//
+// The seam (foreign.go) does the rest, alike for all: CORS with credentials,
+// gzip by header and by its first bytes, JSON under any content type, room and
+// limits (503 with Retry-After, 413), consent, robots and identity as of native
+// events, the ledger with reasons "example:code", X-Readership-Verdict, and
+// ?debug=1 (or the header X-Readership-Debug: 1), which answers what would be
+// stored. A bad event never turns a batch into a 4xx: f.fail it and store it,
+// which rejects it alone.
+type dialect struct {
+	// name marks the dialect's ids and the ledger's reasons.
+	name   string
+	routes []route
+}
+
+// route is an address that a dialect answers. GET stands for HEAD too.
+type route struct {
+	method string
+	// path is exact, or has one segment {name}, which x.segment holds.
+	path   string
+	answer func(*foreign)
+}
+
+// dialects are those that are spoken. No two have a method and path in common.
+var dialects = []*dialect{
+	&plausible,
+}
+
+// Pattern is an address beside PathEvents and PathPixel that Collect answers, in
+// the terms of http.ServeMux.
+type Pattern struct{ Method, Path string }
+
+// Patterns lists the addresses of the dialects, in their order.
+func Patterns() (list []Pattern) {
+	for _, d := range dialects {
+		for _, r := range d.routes {
+			path := r.path
+			if strings.HasSuffix(path, "/") {
+				path += "{$}"
+			}
+			list = append(list, Pattern{r.method, path})
+		}
+	}
+	return list
+}
+
+// Serves says whether Collect answers at a path, whatever the method.
+func Serves(path string) bool {
+	if path == PathEvents || path == PathPixel {
+		return true
+	}
+	found, _ := spoken.find(path)
+	return found != nil
+}
+
+// endpoint is what the dialects answer at one path.
+type endpoint struct {
+	allowed string // methods, for Allow
+	answers []answerer
+}
+
+// answerer answers a method.
+type answerer struct {
+	method  string
+	dialect *dialect
+	answer  func(*foreign)
+}
+
+// endpoints are the paths of all dialects.
+type endpoints struct {
+	exact map[string]*endpoint
+	open  []openEndpoint
+}
+
+// openEndpoint is a path with a segment that varies.
+type openEndpoint struct {
+	before, after string
+	endpoint      *endpoint
+}
+
+var spoken = newEndpoints(dialects)
+
+func newEndpoints(dialects []*dialect) *endpoints {
+	all := &endpoints{exact: map[string]*endpoint{}}
+	paths := map[string]*endpoint{}
+	for _, d := range dialects {
+		for _, r := range d.routes {
+			p := paths[r.path]
+			if p == nil {
+				p = &endpoint{}
+				paths[r.path] = p
+				before, rest, open := strings.Cut(r.path, "{")
+				if _, after, ok := strings.Cut(rest, "}"); open && ok {
+					all.open = append(all.open, openEndpoint{before, after, p})
+				} else {
+					all.exact[r.path] = p
+				}
+			}
+			p.answers = append(p.answers, answerer{r.method, d, r.answer})
+		}
+	}
+	for _, p := range paths {
+		methods := []string{}
+		for _, a := range p.answers {
+			methods = append(methods, a.method)
+			if a.method == http.MethodGet {
+				methods = append(methods, http.MethodHead)
+			}
+		}
+		slices.Sort(methods)
+		p.allowed = strings.Join(append(methods, http.MethodOptions), ", ")
+	}
+	return all
+}
+
+// find returns what is answered at a path, nil if nothing is, and the segment
+// that varies.
+func (p *endpoints) find(path string) (found *endpoint, segment string) {
+	if found = p.exact[path]; found != nil {
+		return found, ""
+	}
+	for i := range p.open {
+		if segment = p.open[i].segment(path); segment != "" {
+			return p.open[i].endpoint, segment
+		}
+	}
+	return nil, ""
+}
+
+// segment returns what of a path varies, "" if the path is another.
+func (o *openEndpoint) segment(path string) string {
+	rest, ok := strings.CutPrefix(path, o.before)
+	if !ok {
+		return ""
+	}
+	segment, ok := strings.CutSuffix(rest, o.after)
+	if !ok || strings.Contains(segment, "/") {
+		return ""
+	}
+	return segment
+}
+
+// answerer finds who answers a method, nil if nobody does.
+func (p *endpoint) answerer(method string) *answerer {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for i := range p.answers {
+		if p.answers[i].method == method {
+			return &p.answers[i]
+		}
+	}
+	return nil
+}
