@@ -62,12 +62,15 @@ func (d *Decider) Prepare(c *engine.Commit) any {
 func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	code, _, _ := c.Property(propCode)
 	call := d.waiting.call(code)
+	// After a panic nobody comes back to who waits.
+	defer func() { call.end(answer{err: engine.ErrPanic}) }()
 	by, ok := c.Prepared.(*prepared)
 	if !ok {
 		by = d.Prepare(c).(*prepared)
 	}
 	if by.err != nil {
 		call.end(answer{err: by.err})
+		call = nil
 		return engine.Outcome{}
 	}
 	asked, _, _ := c.Property(propAsked)
@@ -109,6 +112,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 			v.Segments = segmentsOf(made)
 		}
 		call.end(answer{verdict: v})
+		call = nil
 	}
 	return out
 }

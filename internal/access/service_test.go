@@ -452,3 +452,22 @@ func TestWhatIsOverIsNotDecided(t *testing.T) {
 		t.Errorf("%d turns, want 1", len(late.turns))
 	}
 }
+
+// TestPanicTellsWhoWaits: who waits for a commit whose decision panics is told at
+// once.
+func TestPanicTellsWhoWaits(t *testing.T) {
+	d := NewDecider(nil)
+	told := 0
+	a := &attempt{Service: &Service{Config: Config{Decider: d}}, ask: &Ask{}, ticket: &ticket{}, done: func() { told++ }}
+	if c, first := d.waiting.join("", a); c == nil || !first {
+		t.Fatal("nobody waits")
+	}
+	panicked := func() (p any) {
+		defer func() { p = recover() }()
+		d.Commit(&engine.Commit{Prepared: &prepared{ticket: &ticket{}}}) // has no reader
+		return nil
+	}()
+	if panicked == nil || told != 1 || !errors.Is(a.ended.err, engine.ErrPanic) {
+		t.Errorf("panic %v, told %d times, %v", panicked, told, a.ended.err)
+	}
+}

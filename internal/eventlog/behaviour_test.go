@@ -474,6 +474,9 @@ func TestReadStandsWhereItLooked(t *testing.T) {
 	if _, err := c.CommitRead(t.Context(), func() (event.Fact, bool, error) { return event.Fact{}, true, broken }); !errors.Is(err, broken) {
 		t.Errorf("read fails: %v", err)
 	}
+	if _, err := c.CommitRead(t.Context(), func() (event.Fact, bool, error) { panic("a bug") }); err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("a read that panics: %v", err)
+	}
 	last := event.Position(0)
 	err := c.log.Read(t.Context(), 0, func(position event.Position, _ []byte) error {
 		if read, ok := want[position]; ok && read != last {

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -265,8 +266,14 @@ func (g *gatherer) add(w *waiter, limit int) bool {
 	return last
 }
 
-// look reads the fact of a waiter; false if there is none to store.
-func (w *waiter) look() bool {
+// look reads the fact of a waiter; false if there is none to store. What panics
+// fails alone: the committer is everybody's.
+func (w *waiter) look() (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.err, ok = fmt.Errorf("read what to store: panic: %v\n%s", p, debug.Stack()), false
+		}
+	}()
 	f, ok, err := w.read()
 	if err == nil && ok && factSize(&f) > maxItem {
 		err = fmt.Errorf("%w: fact %s %q has %d bytes", ErrTooLarge, f.Kind, f.Key, factSize(&f))
