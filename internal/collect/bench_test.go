@@ -92,7 +92,7 @@ func BenchmarkCollectSingle(b *testing.B) {
 	body := []byte(pageView)
 	var reader bytes.Reader
 	q := &Request{Method: http.MethodPost, Path: PathEvents, Host: "collect.example", Remote: netip.MustParseAddr("192.0.2.7"),
-		Header: headers{"Authorization": "Bearer w-news", "Content-Type": "application/json", "User-Agent": "wrk", "Accept-Language": "de-DE,de;q=0.9"},
+		Header: headers{"Authorization": "Bearer w-news", "Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36", "Accept-Language": "de-DE,de;q=0.9"},
 		Body:   &reader, Length: int64(len(body))}
 	var out Response
 	b.ReportAllocs()

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
@@ -98,6 +99,8 @@ type Config struct {
 	Logins Logins
 	// Sessions may be nil: then no cookie works as a key.
 	Sessions Sessions
+	// Enrich says what follows from connections. nil: one without configuration.
+	Enrich *enrich.Enricher
 	// SessionCookie is the name of the dashboard's session cookie.
 	SessionCookie string
 
@@ -169,6 +172,7 @@ type Collector struct {
 	devices   *identity.Devices
 	tokens    Tokens // nil: no site has any
 	logins    Logins // nil: nobody is logged in
+	enrich    *enrich.Enricher
 	infos     siteCache
 	names     siteNames
 	randomMu  sync.Mutex
@@ -203,6 +207,9 @@ func New(cfg Config) (*Collector, error) {
 	if cfg.Random == nil {
 		cfg.Random = cryptorand.Reader
 	}
+	if cfg.Enrich == nil {
+		cfg.Enrich = enrich.New()
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -210,7 +217,7 @@ func New(cfg Config) (*Collector, error) {
 		sites: cfg.Sites, items: cfg.Items, committer: cfg.Committer, keys: cfg.Keys, sessions: cfg.Sessions, sessionCookie: cfg.SessionCookie,
 		secret: append([]byte(nil), cfg.Secret...), now: cfg.Now, random: cfg.Random, logger: cfg.Logger,
 		limits: cfg.Limits.withDefaults(), devices: identity.NewDevices(cfg.Secret),
-		tokens: cfg.Tokens, logins: cfg.Logins,
+		tokens: cfg.Tokens, logins: cfg.Logins, enrich: cfg.Enrich,
 	}
 	c.pressure = newPressure(c.limits.Active)
 	c.courtesy = newCourtesy(cfg.Others, cfg.Applied)

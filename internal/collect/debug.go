@@ -41,7 +41,7 @@ var flagNames = []struct {
 	name string
 }{
 	{event.FlagClock, "clock"}, {event.FlagCookieless, "cookieless"}, {event.FlagClaimedDevice, "claimed_device"},
-	{event.FlagNoDevice, "no_device"}, {event.FlagItemFromURL, "item_from_url"}, {event.FlagProven, "proven"},
+	{event.FlagRobot, "robot"}, {event.FlagNoDevice, "no_device"}, {event.FlagItemFromURL, "item_from_url"}, {event.FlagProven, "proven"},
 }
 
 func appendEvent(b []byte, ev *event.Event, index int) []byte {

@@ -391,8 +391,16 @@ func (p *part) withoutTraits(properties []event.Property) []event.Property {
 
 // setConnection sets what follows from the connection.
 func (p *part) setConnection(ev *event.Event) {
-	if r := p.request; !r.api {
+	r := p.request
+	if !r.api {
 		ev.Columns[event.ColLanguage] = r.language
+		r.who.set(ev)
+		return
+	}
+	if agent := p.fields.text[fieldUserAgent]; agent != "" {
+		var who connection
+		who.setAgent(r.collector.enrich.Agents.Parse(agent))
+		who.set(ev)
 	}
 }
 

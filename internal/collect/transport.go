@@ -19,6 +19,10 @@ type Request struct {
 	Host   string
 	Remote netip.Addr // of the connection
 	TLS    bool
+	// Fetch says that the request is for a page itself, which passes or is asked
+	// about as it came, and not of a sender that tells of one: then an HTTP
+	// library is a robot.
+	Fetch  bool
 	Body   io.Reader // nil: none, or Whole
 	Whole  []byte    // the body, where the transport has all of it; for Start
 	Length int64     // of the body, -1 if it is not known

@@ -19,6 +19,7 @@ type Visitor struct {
 	Secure   bool // the browser speaks TLS
 
 	agent, languages string
+	who              connection
 }
 
 // Account returns the account that is proven of the visitor on a site, "" if none
@@ -50,6 +51,7 @@ func (c *Collector) visitor(site *siteInfo, q *Request) Visitor {
 	}
 	v.Address = clientAddress(q.Remote, forwarded, site.proxies)
 	v.Secure = q.TLS || contains(site.proxies, q.Remote.Unmap()) && q.Header.Get("X-Forwarded-Proto") == "https"
+	v.who = c.connectionOf(q, &v)
 	if value := CookieValue(q.Header.Get("Cookie"), CookieName); value != "" {
 		if device, ok := c.devices.Open(value); ok {
 			v.Device = device
@@ -112,7 +114,7 @@ func (c *Collector) Describe(site *event.Site, page *Page, columns *[event.NumCo
 	p.reset(&r)
 	defer func() { p.request = nil }()
 	if v := page.Visitor; v != nil {
-		r.agent, r.language = v.agent, p.arena.primaryLanguage(v.languages)
+		r.agent, r.language, r.who = v.agent, p.arena.primaryLanguage(v.languages), v.who
 	}
 	ev := p.begin()
 	f := &p.fields

@@ -32,6 +32,8 @@ var rules = []struct {
 		[]string{"internal/engine", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/collect", "it turns bytes into events; facts and keys come through its own interfaces",
 		[]string{"internal/query", "internal/edge", "internal/api", "internal/store", "internal/app"}},
+	{"internal/enrich", "what it says follows from a request alone: whose site and which event, others know",
+		[]string{"…"}},
 	{"internal/store", "the application database knows no events",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
 	{"internal/auth", "keys are checked before anything else is known of a request",

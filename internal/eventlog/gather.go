@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/readership/readership/internal/event"
@@ -308,7 +309,7 @@ func (g *gatherer) addEvents(w *waiter, limit int) {
 	if s.Site.Clock == event.ClockEvent {
 		j.clock = g.c.clockOf(site)
 	}
-	var stored, duplicates uint64
+	var stored, robots, duplicates uint64
 	for ; w.next < len(s.Events); w.next++ {
 		i := w.next
 		ev := &s.Events[i]
@@ -338,13 +339,18 @@ func (g *gatherer) addEvents(w *waiter, limit int) {
 		}
 		g.enc.Add(site, ev, id, view)
 		v.Outcome = Stored
+		if ev.Flags&event.FlagRobot != 0 {
+			g.count(event.Count{Site: site, Verdict: VerdictBot, Reason: ev.Columns[event.ColBotClass], N: 1})
+			robots++
+			continue
+		}
 		stored++
 	}
 	if stored > 0 {
 		g.count(event.Count{Site: site, Verdict: Stored.String(), N: stored})
-		if j.clock != nil {
-			g.touch(j.clock)
-		}
+	}
+	if stored+robots > 0 && j.clock != nil {
+		g.touch(j.clock)
 	}
 	if duplicates > 0 {
 		g.count(event.Count{Site: site, Verdict: Duplicate.String(), N: duplicates})
@@ -370,6 +376,7 @@ func (g *gatherer) count(c event.Count) {
 			return
 		}
 	}
+	c.Reason = strings.Clone(c.Reason) // a robot's class is its event's
 	g.tally = append(g.tally, c)
 }
 

@@ -22,6 +22,10 @@ func (o Outcome) String() string {
 	return [...]string{"undecided", "stored", "duplicate", "rejected"}[o&3]
 }
 
+// VerdictBot is the ledger's verdict for events of robots, by class: they are
+// stored, and counted apart from people's.
+const VerdictBot = "bot"
+
 // The codes of rejected events.
 const (
 	CodeTimeJump      = "time_jump"

@@ -1,0 +1,56 @@
+package collect
+
+import (
+	"github.com/readership/readership/internal/enrich"
+	"github.com/readership/readership/internal/event"
+)
+
+// connection is what follows from the agent and the address of a reader.
+type connection struct {
+	agent           *enrich.Agent // nil: it is not known
+	class, operator string        // of a robot
+}
+
+// setAgent sets what follows from a user agent.
+func (c *connection) setAgent(agent *enrich.Agent) {
+	c.agent, c.class, c.operator = agent, agent.Class, agent.Operator
+}
+
+// person takes back that it is a robot.
+func (c *connection) person() { c.class, c.operator = "", "" }
+
+// set sets the columns of ev.
+func (c *connection) set(ev *event.Event) {
+	if c.agent == nil {
+		return
+	}
+	ev.Columns[event.ColDeviceClass], ev.Columns[event.ColBrowser], ev.Columns[event.ColOS] = c.agent.Device, c.agent.Browser, c.agent.OS
+	if c.class != "" {
+		ev.Columns[event.ColBotClass], ev.Columns[event.ColBotOperator] = c.class, c.operator
+		ev.Flags |= event.FlagRobot
+	}
+}
+
+// connectionOf says what follows from the headers and the address of a request
+// with a write key.
+func (c *Collector) connectionOf(q *Request, v *Visitor) (who connection) {
+	if v.agent == "" {
+		return connection{}
+	}
+	who.setAgent(c.enrich.Agents.Parse(v.agent))
+	switch {
+	case who.class == enrich.ClassLibrary && !q.Fetch:
+		// An HTTP library that sends an event is no reader and no robot that
+		// reads: its program tells of a reader.
+		who = connection{}
+	case who.class == enrich.ClassAutomation && v.Address.IsLoopback():
+		who.person() // the publisher's own tests
+	case who.class == "":
+		hints := enrich.Hints{Secure: v.Secure, Brands: q.Header.Get("Sec-CH-UA"), Platform: q.Header.Get("Sec-CH-UA-Platform"),
+			FetchSite: q.Header.Get("Sec-Fetch-Site"), Languages: v.languages}
+		if hints.Contradicts(who.agent) {
+			who.class = enrich.ClassSuspect
+		}
+	}
+	return who
+}

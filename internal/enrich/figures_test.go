@@ -1,0 +1,152 @@
+package enrich
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// shared returns a file of the folder of real data; the test is skipped where
+// it is absent.
+func shared(t testing.TB, name string) []byte {
+	t.Helper()
+	folder := os.Getenv("READERSHIP_SHARED")
+	if folder == "" {
+		folder = "../../../shared"
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "data", name))
+	if err != nil {
+		t.Skipf("real data is absent: %v", err)
+	}
+	return text
+}
+
+// agents are the cases of a file of uap-core.
+func uapCases(t testing.TB, name string) (cases []uapCase) {
+	t.Helper()
+	var file struct {
+		Cases []uapCase `yaml:"test_cases"`
+	}
+	if err := yaml.Unmarshal(shared(t, "fx-uap-core/"+name), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Cases
+}
+
+type uapCase struct {
+	Text   string `yaml:"user_agent_string"`
+	Family string `yaml:"family"`
+	Major  string `yaml:"major"`
+}
+
+// crawlerCases are real agents of robots with the pattern they are filed under.
+func crawlerCases(t testing.TB) (list []struct {
+	Pattern   string
+	Tags      []string
+	Instances []string
+}) {
+	t.Helper()
+	if err := json.Unmarshal(shared(t, "fx-crawler-ua/crawler-user-agents.json"), &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestRecallOfRobots(t *testing.T) {
+	all, found, same := 0, 0, 0
+	for _, c := range crawlerCases(t) {
+		want := (&crawler{Pattern: c.Pattern, Tags: c.Tags}).class()
+		for _, text := range c.Instances {
+			all++
+			a := ParseAgent(text)
+			if a.Robot() {
+				found++
+			} else {
+				t.Logf("missed %s: %s", c.Pattern, text)
+			}
+			if a.Class == want {
+				same++
+			}
+		}
+	}
+	t.Logf("robots: %d of %d agents found, %.2f %%; the class of their own entry: %.2f %%", found, all, percent(found, all), percent(same, all))
+	if percent(found, all) < 95 {
+		t.Error("less than 95 % are found")
+	}
+}
+
+func percent(n, of int) float64 { return 100 * float64(n) / float64(of) }
+
+// robotFamilies are the families of uap-core's cases that are no people's
+// browsers, though their agents neither say so nor have an address to ask at.
+var robotFamilies = []string{"Catchpoint", "Ruxit Synthetic", "PhantomJS", "HeadlessChrome", "WebPageTest.org bot", "Datanyze", "OpenVAS Scanner",
+	"GomezAgent", "Google-InspectionTool", "HTTrack", "ZyBorg", "Python-urllib", "scooter", "BingPreview"}
+
+var saysRobot = regexp.MustCompile(`(?i)bot|crawl|spider|scrap|archiv|slurp|preview|monitor|https?:|www\.|@`)
+
+// The browsers of uap-core's cases are the agents in the manner of browsers that
+// neither call themselves robots nor name an address.
+func TestFalseAlarmsOnBrowsers(t *testing.T) {
+	all, alarms := 0, 0
+	for _, c := range uapCases(t, "test_ua.yaml") {
+		if !strings.HasPrefix(c.Text, "Mozilla/") && !strings.HasPrefix(c.Text, "Opera/") || saysRobot.MatchString(c.Text+" "+c.Family) || slices.Contains(robotFamilies, c.Family) {
+			continue
+		}
+		all++
+		if a := ParseAgent(c.Text); a.Robot() {
+			alarms++
+			t.Logf("%s %s, but %s: %s", a.Class, a.Operator, c.Family, c.Text)
+		}
+	}
+	t.Logf("browsers: %d of %d are taken for robots, %.2f %%", alarms, all, percent(alarms, all))
+	if percent(alarms, all) > 0.5 || all < 400 {
+		t.Error("more than 0.5 %")
+	}
+}
+
+// Browser and system are what uap-core's own cases say, as far as the released
+// expressions know them.
+func TestFamiliesAreUapCores(t *testing.T) {
+	for _, c := range []struct {
+		file  string
+		of    func(*lists, string) string
+		least float64
+	}{{"test_ua.yaml", (*lists).browser, 90}, {"test_os.yaml", (*lists).os, 98}} {
+		all, same := 0, 0
+		for _, u := range uapCases(t, c.file) {
+			all++
+			if got := c.of(loadLists(), u.Text); got == u.Family || got == "" && u.Family == "Other" {
+				same++
+			}
+		}
+		t.Logf("%s: %d of %d families, %.1f %%", c.file, same, all, percent(same, all))
+		if percent(same, all) < c.least {
+			t.Errorf("less than %v %%", c.least)
+		}
+	}
+}
+
+// The index of literals finds what uap-go finds by running every expression.
+func TestPatternsFindWhatUapGoFinds(t *testing.T) {
+	l := loadLists()
+	for i, u := range uapCases(t, "test_ua.yaml") {
+		if i%8 != 0 {
+			continue // uap-go takes a millisecond each
+		}
+		if got, want := l.browser(u.Text), l.parser.ParseUserAgent(u.Text).Family; got != want && !(got == "" && want == "Other") {
+			t.Errorf("browser %q, want %q: %s", got, want, u.Text)
+		}
+		if got, want := l.os(u.Text), l.parser.ParseOs(u.Text).Family; got != want && !(got == "" && want == "Other") {
+			t.Errorf("os %q, want %q: %s", got, want, u.Text)
+		}
+		if got, want := l.spider(u.Text), l.parser.ParseDevice(u.Text).Family == "Spider"; got != want {
+			t.Errorf("spider %v, want %v: %s", got, want, u.Text)
+		}
+	}
+}
