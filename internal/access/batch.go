@@ -43,11 +43,7 @@ func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v 
 
 // known says whether there is the access block that is asked.
 func (s *Service) known(ask *Ask) error {
-	active, err := s.Programs.Active(ask.Site)
-	if err != nil {
-		return err
-	}
-	_, err = blockOf(active.Plan, ask.Access)
+	_, err := s.Block(ask.Site, ask.Access)
 	return err
 }
 

@@ -228,6 +228,23 @@ func (s *Service) clocked(site *event.Site) bool {
 	return site.Clock == event.ClockEvent && s.Engine.SiteNow(site.ID, math.MaxInt64) != math.MaxInt64
 }
 
+// Block returns an access block of a site's active program. Errors:
+// *UnknownAccess, those of the programs.
+func (s *Service) Block(site *event.Site, name string) (*plan.Access, error) {
+	active, err := s.Programs.Active(site)
+	if err != nil {
+		return nil, err
+	}
+	return blockOf(active.Plan, name)
+}
+
+// Walled says whether an id is of a decision that may have shown a wall: of a bare
+// one that did, or of one that was committed at once.
+func (s *Service) Walled(site *event.Site, id string) bool {
+	t, err := openTicket(s.IDs, site.ID, id)
+	return err == nil && t.Shown != showing(plan.Allow)
+}
+
 // blockOf finds an access block of a program.
 func blockOf(p *plan.Program, name string) (*plan.Access, error) {
 	if a := p.Access(name); a != nil {

@@ -84,6 +84,8 @@ type Deps struct {
 
 	// Collect answers POST /v1/events and GET /v1/pixel.gif.
 	Collect http.Handler
+	// Auth answers GET …/auth; nil: it is not there.
+	Auth http.Handler
 	// Assets are the built files of the dashboard with index.html at the root.
 	// Without them a plain page says that they were not built.
 	Assets fs.FS
@@ -153,8 +155,8 @@ type API struct {
 
 	siteWrites sync.Mutex // serialises check, commit and apply of site settings
 	itemWrites sync.Mutex // the same of items with a condition
-	// The same of accounts and of entitlement lists.
-	accountWrites, listWrites sync.Mutex
+	// The same of accounts, of entitlement lists and of offers.
+	accountWrites, listWrites, offerWrites sync.Mutex
 
 	programWrites sync.Mutex // the same of programs
 
@@ -227,6 +229,8 @@ func New(d Deps) *API {
 	a.registerReaders()
 	a.registerLists()
 	a.registerLinks()
+	a.registerOffers()
+	a.registerAuth()
 	a.registerDecisions()
 	a.registerQuarantine()
 	a.registerDocs()

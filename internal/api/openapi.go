@@ -21,6 +21,7 @@ var tags = []*huma.Tag{
 	{Name: "Programs", Description: "The site's Rubric program and its versions"},
 	{Name: "Readers", Description: "Accounts, logins, devices, entitlement lists, signed links; export and erasure"},
 	{Name: "Segments", Description: "Who is in which segment"},
+	{Name: "Edge", Description: "What stands before a site's pages"},
 	{Name: "Keys and people", Description: "API keys, people, sessions"},
 	{Name: "Dashboard", Description: "First run and saved views"},
 	{Name: "Operation", Description: "Health and metrics"},

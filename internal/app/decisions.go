@@ -5,6 +5,8 @@ import (
 
 	"github.com/readership/readership/internal/access"
 	"github.com/readership/readership/internal/access/ask"
+	"github.com/readership/readership/internal/access/offer"
+	"github.com/readership/readership/internal/edge/gate"
 	"github.com/readership/readership/internal/identity"
 )
 
@@ -19,5 +21,13 @@ func (n *node) openDecisions(context.Context) error {
 			IDs: identity.NewDecisions(n.secret), Now: n.cfg.Now, Random: n.cfg.Random}),
 		Visitors: n.collector, Links: identity.NewLinks(n.secret), Sessions: identity.NewSessions(n.secret), Profiles: n.engine.Profiles,
 	}
+	return nil
+}
+
+// openGate makes what decides about pages, for our proxy and for other servers.
+func (n *node) openGate(context.Context) error {
+	n.gate = gate.New(gate.Config{Front: n.decisions, Offers: offer.NewOffers(n.engine), Engine: n.engine, Keys: n.keys,
+		Acked: n.committer.Acked, Logger: n.cfg.Logger})
+	n.background("gate", n.gate.Run)
 	return nil
 }

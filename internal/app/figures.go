@@ -33,6 +33,11 @@ var (
 	knownIDs      = describe("known_ids", "Ids that are remembered to recognise duplicates.")
 	knownViews    = describe("known_views", "Page views that engagement can refer to.")
 	fallbacks     = describe("decision_fallbacks_total", "Decisions that the policy of their access block has answered in place of the engine.")
+	gateDecisions = describe("gate_decisions_total", "Pages that were decided about before they were served, by outcome.", "decision")
+	gateFallbacks = describe("gate_fallbacks_total", "Pages among them that the policy of their access block has decided about.")
+	gateWaiting   = describe("gate_commits_waiting", "Pages that were shown and wait for somebody to count them.")
+	gateSettled   = describe("gate_commits_settled_total", "Pages that were counted after they had waited.")
+	gateLost      = describe("gate_commits_lost_total", "Pages that were shown and could not be counted.")
 	keySetKeys    = describe("key_set_keys", "Keys that readers' tokens are verified with, by the address of their set.", "url")
 	keySetFailed  = describe("key_set_failures", "Failures to fetch a key set since it was fetched last.", "url")
 	keySetFetched = describe("key_set_fetched_seconds", "When a key set was fetched last, Unix seconds.", "url")
@@ -41,7 +46,7 @@ var (
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{memoryBytes, siteRows, siteReaders, siteVisits, siteWaiting, siteFrom, logBytes, logTime,
-		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews, fallbacks,
+		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews, fallbacks, gateDecisions, gateFallbacks, gateWaiting, gateSettled, gateLost,
 		keySetKeys, keySetFailed, keySetFetched} {
 		ch <- d
 	}
@@ -67,6 +72,14 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	gauge(logBytes, float64(n.log.Size()))
 	gauge(logTime, float64(n.engine.LogTime())/1000)
 	counter(fallbacks, float64(n.decisions.Service.Fallbacks()))
+	g := n.gate.Figures()
+	for decision, count := range g.Decisions {
+		counter(gateDecisions, float64(count), decision)
+	}
+	counter(gateFallbacks, float64(g.Fallbacks))
+	gauge(gateWaiting, float64(g.Waiting))
+	counter(gateSettled, float64(g.Settled))
+	counter(gateLost, float64(g.Lost))
 	for _, k := range n.tokens.KeySets() {
 		gauge(keySetKeys, float64(k.Keys), k.URL)
 		gauge(keySetFailed, float64(k.Failures), k.URL)

@@ -21,6 +21,7 @@ import (
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
+	"github.com/readership/readership/internal/edge/gate"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
@@ -55,6 +56,7 @@ type node struct {
 	secret    []byte          // signs devices and links
 	decider   *access.Decider // of every shard of the engine
 	decisions *ask.Front
+	gate      *gate.Gate
 	collector *collect.Collector
 	programs  *program.Programs
 	segments  *segment.Service
@@ -83,6 +85,7 @@ func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error
 		{"database", n.openStore},
 		{"collection", n.openCollector},
 		{"decisions", n.openDecisions},
+		{"gate", n.openGate},
 		{"interface", n.openAPI},
 		{"fast listener", n.listenFast},
 		{"upkeep", n.startUpkeep},
@@ -253,7 +256,7 @@ func (n *node) openAPI(context.Context) error {
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
 		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
-		Decisions: n.decisions, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
+		Decisions: n.decisions, Auth: n.gate, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})
 	n.front.server.RegisterOnShutdown(n.api.Drain)

@@ -23,6 +23,7 @@ type request struct {
 	bulk      bool // goes after single events
 	advance   bool
 	debug     bool
+	routed    bool // the page's host is the site's
 	gpc, dnt  bool
 	secure    bool  // the browser speaks TLS, to us or to a trusted proxy
 	received  int64 // Unix milliseconds

@@ -131,7 +131,7 @@ func (p *part) judgePage(ev *event.Event) bool {
 		host := p.arena.lower(at.host)
 		if f.noHost {
 			host = hostMissing
-		} else if !r.api && !r.site.owns(host) {
+		} else if !r.api && !r.routed && !r.site.owns(host) {
 			f.fail(codeHostNotAllowed, "url", "its host is none of the site's domains")
 			return false
 		}

@@ -102,6 +102,8 @@ type Page struct {
 	// Visitor is who asks, with a write key; nil: an API key, which may name
 	// Columns that are enriched otherwise.
 	Visitor *Visitor
+	// Routed says that the page's host is the site's, whatever its domains are.
+	Routed  bool
 	Columns [event.NumColumns]string
 }
 
@@ -110,7 +112,7 @@ type Page struct {
 func (c *Collector) Describe(site *event.Site, page *Page, columns *[event.NumColumns]string) *problem.Fault {
 	p := c.parts.Get().(*part)
 	defer c.parts.Put(p)
-	r := request{collector: c, site: c.infos.of(site, c.secret), api: page.Visitor == nil}
+	r := request{collector: c, site: c.infos.of(site, c.secret), api: page.Visitor == nil, routed: page.Routed}
 	p.reset(&r)
 	defer func() { p.request = nil }()
 	if v := page.Visitor; v != nil {

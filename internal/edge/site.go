@@ -13,8 +13,8 @@ import (
 const sitePrefix = "/v1/sites/"
 
 // served says whether an address, as it was sent and without the query, belongs
-// to what the fast listener serves beside collection: decisions, memberships and
-// recommendations. These are the main listener's to answer (Config.Sites).
+// to what the fast listener serves beside collection: decisions about readers and
+// pages, memberships and recommendations. These are the main listener's to answer (Config.Sites).
 func served(path string) bool {
 	rest, ok := strings.CutPrefix(path, sitePrefix)
 	if !ok {
@@ -25,6 +25,8 @@ func served(path string) bool {
 	switch area {
 	case "decisions":
 		return true
+	case "auth":
+		return !more
 	case "recommendations":
 		return more
 	case "readers":

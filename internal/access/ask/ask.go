@@ -49,6 +49,9 @@ type Call struct {
 	Any bool
 	// Commits says that it may commit.
 	Commits bool
+	// Segments says that answers name those of the reader, as they do with Any: they
+	// go to a server of the publisher's.
+	Segments bool
 	// Request has the headers and the connection; its body is not read.
 	Request *collect.Request
 	// Position is what answers include at least.
@@ -178,6 +181,11 @@ func (f *Front) Commit(ctx context.Context, c *Call, id string) (*Answer, error)
 	if err != nil {
 		return nil, err
 	}
+	return f.commit(ctx, asker, id)
+}
+
+func (f *Front) commit(ctx context.Context, asker *asker, id string) (*Answer, error) {
+	c := asker.call
 	own := access.Own{Any: c.Any, Account: asker.account, Device: asker.own.Device, User: asker.session.user, Burns: asker.session.burns}
 	v, err := f.Service.Commit(ctx, c.Site, id, own, c.Position)
 	if err != nil {

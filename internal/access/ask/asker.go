@@ -55,11 +55,11 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 	fail := func(field, code, message string) {
 		*faults = append(*faults, problem.Fault{Location: at + field, Code: code, Message: message})
 	}
-	*out = access.Ask{Site: a.call.Site, Access: q.access, Commit: q.commit, At: max(q.at, q.time), Segments: a.call.Any, Position: a.call.Position}
+	*out = access.Ask{Site: a.call.Site, Access: q.access, Commit: q.commit, At: max(q.at, q.time), Segments: a.call.Any || a.call.Segments, Position: a.call.Position}
 	if q.time != 0 && a.call.Site.Clock != event.ClockEvent {
 		fail(".time", "bad_value", "is for sites with clock event; here the time is now")
 	}
-	page := collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: q.page.columns}
+	page := collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: q.page.columns, Routed: q.page.routed}
 	address, domain := netip.Addr{}, ""
 	switch {
 	case a.call.Any:

@@ -34,6 +34,7 @@ type page struct {
 	ip                              string
 	columns                         [event.NumColumns]string
 	named                           []string // facts that only an API key may name
+	routed                          bool     // its host is one that the site serves
 }
 
 // facts are the columns that an API key may name for the row that a request
