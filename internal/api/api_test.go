@@ -266,6 +266,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 		Engine: s.engine, Committer: s.log, Store: db, Keys: s.keys, Hasher: hasher,
 		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: programs, Segments: segments, Devices: identity.NewDevices(testSecret), Links: identity.NewLinks(testSecret), Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
+		Auth:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",
 	}

@@ -75,8 +75,8 @@ func TestFaultsSayWhere(t *testing.T) {
 		"<p>\n\n {{range 1000000000}}x{{end}}":      {"html", 3, 10, ""},
 		"{{$n := 3}}{{range $n}}x{{end}}":           {"html", 1, 20, ""},
 		"{{define \"x\"}}{{template \"x\"}}{{end}}": {"html", 1, 26, ""},
-		"{{.Item.PublishedAt.Year}}":                {"html", 1, 20, ""},
-		"<a href='{{if .Title}}'{{end}}>":           {"html", 1, 0, ""},
+		"{{.Item.PublishedAt.Year}}":                {"html", 1, 8, ""},
+		"<a href='{{if .Title}}'{{end}}>":           {"html", 0, 0, ""},
 	} {
 		_, err := New(&event.Offer{HTML: text})
 		var got *Fault
