@@ -61,7 +61,7 @@ type route struct {
 
 // dialects are those that are spoken. No two have a method and path in common.
 var dialects = []*dialect{
-	&plausible,
+	&plausible, &umami, &matomo, &ga4, &gtag, &cloudEvents,
 }
 
 // Pattern is an address beside PathEvents and PathPixel that Collect answers, in

@@ -111,6 +111,7 @@ type fields struct {
 	event   *event.Event // takes the properties
 	fault   fault        // the first
 	noHost  bool         // url has none, and that is no fault
+	hash    string       // the cookieless identity, if it is known; else it is made
 }
 
 func (f *fields) reset(ev *event.Event) {

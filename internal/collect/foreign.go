@@ -261,6 +261,14 @@ type sender struct {
 // known says whether there is such a site.
 func (s sender) known() bool { return s.site != nil }
 
+// belongs says whose request it is, before there is an event: so that a body that
+// cannot be read is counted.
+func (x *foreign) belongs(s sender) {
+	if s.known() && x.request.site == nil {
+		x.request.site = x.c.infos.of(s.site, x.c.secret)
+	}
+}
+
 // bearer is the key of the Authorization header, "" if there is none.
 func (x *foreign) bearer() string { return bearer(x.q.Header.Get("Authorization")) }
 
@@ -419,6 +427,22 @@ func (x *foreign) answer(status int, contentType, body string) {
 	if !x.commit() {
 		return
 	}
+	x.head()
+	if x.request.debug && x.tally.seen > 0 {
+		x.answerTally()
+		return
+	}
+	x.reply(status, contentType, body)
+}
+
+// reply answers as it is told.
+func (x *foreign) reply(status int, contentType, body string) {
+	x.out.Status, x.out.ContentType = status, contentType
+	x.out.Body = append(x.out.Body, body...)
+}
+
+// head writes the headers of an answer to events that were committed.
+func (x *foreign) head() {
 	if verdict := x.verdicts.text(); verdict != "" {
 		x.out.Set(HeaderVerdict, verdict)
 	}
@@ -429,12 +453,6 @@ func (x *foreign) answer(status int, contentType, body string) {
 		}
 	}
 	x.setCookie()
-	if x.request.debug && x.tally.seen > 0 {
-		x.answerTally()
-		return
-	}
-	x.out.Status, x.out.ContentType = status, contentType
-	x.out.Body = append(x.out.Body, body...)
 }
 
 // answerGIF is answer with a picture of one pixel.
@@ -481,9 +499,13 @@ func (x *foreign) pageView(page string, at int64) string {
 	if x.current == nil {
 		return ""
 	}
-	r := &x.current.request
-	in := append(append([]byte(r.address), 0), r.agent...)
-	return x.view(string(r.site.appendHash(nil, in, at)), page)
+	return x.view(x.current.request.visitorHash(at), page)
+}
+
+// visitorHash is the cookieless identity of who sends the request, on the day of
+// a time in Unix milliseconds.
+func (r *request) visitorHash(at int64) string {
+	return string(r.site.appendHash(nil, append(append([]byte(r.address), 0), r.agent...), at))
 }
 
 // keepAll takes the members of an object as properties or traits; see keep.
@@ -514,9 +536,7 @@ func (x *foreign) keepFlat(where field, name string, v value, depth int) {
 		}
 		x.put(where, name, v.raw(), event.KindString)
 	case kindNumber:
-		if number, ok := x.arena.canonicalNumber(v.raw(), false); ok {
-			x.put(where, name, number, event.KindNumber)
-		}
+		x.putCanonical(where, name, v.raw())
 	case kindTrue, kindFalse:
 		x.put(where, name, v.raw(), event.KindBool)
 	default:
@@ -563,6 +583,25 @@ func (x *foreign) putText(where field, name, value string) {
 	}
 }
 
+// putNumber is put of a number; of what is none it is putText.
+func (x *foreign) putNumber(name, number string) {
+	s := scanner{src: bytesOf(number), arena: &x.arena}
+	if _, _ = s.number(); number == "" || s.why != "" || !s.end() {
+		x.putText(fieldProperties, name, number)
+		return
+	}
+	x.putCanonical(fieldProperties, name, number)
+}
+
+// putCanonical is put of a JSON number; one that fits no 64 bits stays a text.
+func (x *foreign) putCanonical(where field, name, number string) {
+	if canonical, ok := x.arena.canonicalNumber(number, false); ok {
+		x.put(where, name, canonical, event.KindNumber)
+	} else {
+		x.put(where, name, number, event.KindString)
+	}
+}
+
 // setMillis sets when the event happened, in Unix milliseconds.
 func (f *fields) setMillis(at int64) {
 	f.given |= 1 << fieldTime
@@ -596,15 +635,17 @@ func (x *foreign) behind(sent string) int64 {
 
 // setMoney sets value and currency; what is no number or no currency is left out.
 func (f *fields) setMoney(amount value, currency string) {
-	n, ok := amount.number()
-	if !ok {
-		return
+	if n, ok := amount.number(); ok {
+		f.setValue(n, currency)
 	}
+}
+
+// setValue is setMoney of a number.
+func (f *fields) setValue(n float64, currency string) {
 	if _, ok := event.Micros(n); !ok {
 		return
 	}
-	f.number[fieldValue] = n
-	f.given |= 1 << fieldValue
+	f.set(fieldValue, n)
 	if isCurrency(currency) {
 		f.text[fieldCurrency] = currency
 	}

@@ -425,6 +425,13 @@ func (s *siteInfo) appendHash(dst, in []byte, at int64) []byte {
 // agent, under the site's salt of the event's day.
 func (p *part) setHash(ev *event.Event) {
 	f, r := &p.fields, p.request
+	ev.Flags |= event.FlagCookieless
+	if f.text[fieldType] == event.TypeEngagement {
+		ev.Flags |= event.FlagNoDevice // the address may have changed: the view decides
+	}
+	if ev.Device = f.hash; f.hash != "" {
+		return
+	}
 	address, agent := r.address, r.agent
 	if r.api {
 		address, agent = f.text[fieldIP], f.text[fieldUserAgent]
@@ -434,8 +441,4 @@ func (p *part) setHash(ev *event.Event) {
 	}
 	in := append(append(append(p.arena.room(len(address)+1+len(agent)), address...), 0), agent...)
 	ev.Device = p.arena.take(r.site.appendHash(p.arena.room(hashBytes), in, ev.Time))
-	ev.Flags |= event.FlagCookieless
-	if f.text[fieldType] == event.TypeEngagement {
-		ev.Flags |= event.FlagNoDevice // the address may have changed: the view decides
-	}
 }

@@ -3,7 +3,9 @@ package collect
 import "strings"
 
 // params are the decoded parameters of a query or a form, in their order.
-type params []struct{ name, value string }
+type params []parameter
+
+type parameter struct{ name, value string }
 
 // maxParams bounds the parameters of one query; further ones are not read.
 const maxParams = 512
@@ -21,7 +23,7 @@ func (p params) read(query string, a *arena) params {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, _ := a.unescape(rawName)
 		value, _ := a.unescape(rawValue)
-		p = append(p, struct{ name, value string }{name, value})
+		p = append(p, parameter{name, value})
 	}
 	return p
 }
