@@ -33,6 +33,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.StringVar(&roles, "role", "", "`ROLES` to run, separated by commas; all of them in one process for now")
 	f.Var(&memory, "memory", "`SIZE` that the process may take, as 2GB or 512MiB; 70 % of the machine's if left out")
 	f.Var(&logMax, "log-max", "`SIZE` that the event log may take on disk; what is free, less 10 GB or a tenth, if left out")
+	f.IntVar(&cfg.Connections, "connections", 16_384, "most connections at once, `N` of each listener")
+	f.IntVar(&cfg.AddressConnections, "address-connections", 2_048, "most connections at once of one address, `N` of each listener; proxies and private networks have no such bound")
 	f.BoolVar(&cfg.Demo, "demo", false, "write a sample newspaper with simulated readers")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` of what is logged: debug, info, warn, error")
 	rest, err := f.parse(args)

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/readership/readership/internal/edge"
 )
 
 // Config says how a process serves. Its field comments are the manual; flags
@@ -30,6 +32,10 @@ type Config struct {
 	// LogMax is what the event log may take on disk, in bytes. 0: the log's
 	// own rule.
 	LogMax int64
+	// Connections are how many a listener may have at once, AddressConnections how
+	// many of one address. 0: 16,384 and 2,048.
+	Connections        int
+	AddressConnections int
 	// Demo writes a sample newspaper with simulated readers.
 	Demo bool
 	// DemoDays is how much of the past a new sample newspaper gets.
@@ -113,6 +119,14 @@ func (c *Config) Validate() error {
 	if c.LogMax != 0 && c.LogMax < minLogMax {
 		return fmt.Errorf("%w: --log-max is %d bytes, at least 1 MiB are needed", ErrUsage, c.LogMax)
 	}
+	for _, bound := range []struct {
+		flag  string
+		value int
+	}{{"--connections", c.Connections}, {"--address-connections", c.AddressConnections}} {
+		if bound.value < 0 {
+			return fmt.Errorf("%w: %s is %d, it is at least 1", ErrUsage, bound.flag, bound.value)
+		}
+	}
 	if n := len(c.RootKey); n > 0 && n < minRootKey {
 		return fmt.Errorf("%w: READERSHIP_ROOT_KEY has %d characters, at least %d are needed", ErrUsage, n, minRootKey)
 	}
@@ -139,6 +153,11 @@ func (c *Config) validateRoles() error {
 			ErrUsage, strings.Join(c.Roles, ","))
 	}
 	return nil
+}
+
+// connectionLimits are those of either listener.
+func (c *Config) connectionLimits() edge.Limits {
+	return edge.Limits{Connections: c.Connections, AddressConnections: c.AddressConnections}
 }
 
 // engineMemory is what the engine may hold while the log is read back, before

@@ -50,7 +50,7 @@ func (n *node) listenFast(context.Context) error {
 // edgeConfig is what both listeners collect with.
 func (n *node) edgeConfig() edge.Config {
 	return edge.Config{Collect: n.collector.Collect, Start: n.collector.Start, Acked: n.committer.Acked, Version: n.cfg.Version,
-		Random: n.cfg.Random, Logger: n.cfg.Logger}
+		Random: n.cfg.Random, Logger: n.cfg.Logger, Limits: n.cfg.connectionLimits(), Exempt: n.collector.Exempt}
 }
 
 // stop stops accepting and waits for requests in flight.

@@ -8,12 +8,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/readership/readership/internal/api"
+	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/edge"
+	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -22,6 +26,8 @@ import (
 type front struct {
 	server   *http.Server
 	listener net.Listener
+	guard    *edge.Guard
+	trusts   atomic.Pointer[collect.Collector]
 	handler  atomic.Pointer[http.Handler]
 	step     atomic.Pointer[string]
 	random   io.Reader
@@ -37,12 +43,13 @@ func (n *node) listen(context.Context) error {
 	}
 	n.cfg.Listen = listener.Addr().String() // the same port if we start again
 	f := &front{listener: listener, random: n.cfg.Random, failed: make(chan error, 1), done: make(chan struct{})}
-	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug)}
+	f.server = &http.Server{Handler: f, ErrorLog: slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug)}
+	f.guard = edge.NewGuard(listener, edge.Config{Limits: n.cfg.connectionLimits(), Acked: f.acked, Exempt: f.exempt, Random: n.cfg.Random})
+	f.guard.Prepare(f.server)
 	n.front = f
 	go func() {
 		defer close(f.done)
-		if err := f.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := f.server.Serve(f.guard); !errors.Is(err, http.ErrServerClosed) {
 			f.fail(fmt.Errorf("main listener: %w", err))
 		}
 	}()
@@ -89,8 +96,29 @@ func (f *front) starting(step string) {
 
 func (f *front) ready(h http.Handler) { f.handler.Store(&h) }
 
+// opened is told of what knows the sites, and what was acknowledged, once it is
+// there.
+func (f *front) opened(c *collect.Collector) { f.trusts.Store(c) }
+
+// acked is the position that answers carry to what cannot be read.
+func (f *front) acked() event.Position {
+	if c := f.trusts.Load(); c != nil {
+		return c.Acked()
+	}
+	return 0
+}
+
+// exempt says whether an address speaks for many.
+func (f *front) exempt(a netip.Addr) bool {
+	if c := f.trusts.Load(); c != nil {
+		return c.Exempt(a)
+	}
+	return collect.Local(a)
+}
+
 // ServeHTTP implements http.Handler.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	edge.CloseUnclear(w, r)
 	if h := f.handler.Load(); h != nil {
 		(*h).ServeHTTP(w, r)
 		return

@@ -244,7 +244,11 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.committer, Tokens: n.tokens, Logins: n.engine,
 		Keys: n.keys, Sessions: n.sessions, Secret: n.secret, Others: n.others, Applied: n.engine.Wait,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
-	return err
+	if err != nil {
+		return err
+	}
+	n.front.opened(n.collector)
+	return nil
 }
 
 // others counts the requests of readers, to which imports give way.

@@ -58,3 +58,36 @@ func (a *arena) primaryLanguage(header string) string {
 	}
 	return a.lower(header[:n])
 }
+
+// Network returns what addresses are counted by: an address of IPv4, and of IPv6
+// the network (/64) that a site or a household has.
+func Network(a netip.Addr) netip.Addr {
+	if a.Is4() || a.Is4In6() {
+		return a.Unmap()
+	}
+	network, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return netip.Addr{} // of no address
+	}
+	return network.Addr()
+}
+
+// Local says whether an address is of this machine or of a private network: no
+// reader's on the internet, but a proxy's, a server's or a colleague's.
+func Local(a netip.Addr) bool {
+	return !a.IsValid() || a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast()
+}
+
+// Exempt says whether an address may speak for many readers: one that is Local,
+// or that a site trusts as a proxy.
+func (c *Collector) Exempt(a netip.Addr) bool {
+	if Local(a) {
+		return true
+	}
+	for _, site := range c.sites.Sites() {
+		if contains(c.infos.of(site, c.secret).proxies, a) {
+			return true
+		}
+	}
+	return false
+}

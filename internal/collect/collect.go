@@ -227,6 +227,9 @@ func New(cfg Config) (*Collector, error) {
 	return c, nil
 }
 
+// Acked is the position of the newest acknowledged commit.
+func (c *Collector) Acked() event.Position { return c.committer.Acked() }
+
 // newRandom makes a generator of ids.
 func (c *Collector) newRandom() *rand.ChaCha8 {
 	c.randomMu.Lock()

@@ -6,11 +6,31 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 )
 
+// answers makes answers without net/http.
+type answers struct {
+	ids   *ids
+	acked func() event.Position
+}
+
+func newAnswers(cfg *Config) answers { return answers{newIDs(cfg.Random), cfg.Acked} }
+
+// problem makes out the answer p.
+func (a *answers) problem(out *collect.Response, p *problem.Problem) {
+	out.Reset()
+	out.Status, out.ContentType = p.Status, problem.ContentType
+	out.Position = a.acked()
+	for name, values := range p.Header {
+		out.Set(name, values[0])
+	}
+	out.Body = append(out.Body, p.Body()...)
+}
+
 // appendAnswer appends the answer to a plain request.
-func (s *Server) appendAnswer(b []byte, h *head, out *collect.Response, date string, last bool) []byte {
+func (a *answers) appendAnswer(b []byte, h *head, out *collect.Response, date string, last bool) []byte {
 	if out.Status == http.StatusOK {
 		b = append(b, "HTTP/1.1 200 OK\r\nDate: "...)
 	} else {
@@ -24,7 +44,7 @@ func (s *Server) appendAnswer(b []byte, h *head, out *collect.Response, date str
 	if id := h.get(headerRequestID); usable(id) {
 		b = append(b, id...)
 	} else {
-		b = s.ids.append(b)
+		b = a.ids.append(b)
 	}
 	b = append(b, "\r\nX-Readership-Position: "...)
 	b = appendPosition(b, out.Position)
@@ -52,10 +72,17 @@ func (s *Server) appendAnswer(b []byte, h *head, out *collect.Response, date str
 // retryCrowded is how long a sender that found no room should wait.
 const retryCrowded = time.Second
 
-// crowded is the answer to a connection that is one too many.
-func (s *Server) crowded(date string) []byte {
+// tooMany are the answers to a connection that is one too many.
+var tooMany = [...]*problem.Problem{
+	crowded: problem.New(http.StatusServiceUnavailable, "the server has as many connections as it can take").
+		WithCode("overloaded").WithRetryAfter(retryCrowded).Prepare(),
+	pushed: problem.New(http.StatusTooManyRequests, "your address has as many connections as it may have").
+		WithCode("rate_limited").WithRetryAfter(retryCrowded).Prepare(),
+}
+
+// refusal is the answer to a connection that has no place.
+func (a *answers) refusal(why entry, date string) []byte {
 	var out collect.Response
-	s.problem(&out, problem.New(http.StatusServiceUnavailable, "the server has as many connections as it can take").
-		WithCode("overloaded").WithRetryAfter(retryCrowded))
-	return s.appendAnswer(nil, new(head), &out, date, true)
+	a.problem(&out, tooMany[why])
+	return a.appendAnswer(nil, new(head), &out, date, true)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -127,6 +128,14 @@ type listener struct {
 	server *Server // of the fast one
 }
 
+// closing serves as the main listener does.
+type closing struct{ http.Handler }
+
+func (c closing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	CloseUnclear(w, r)
+	c.Handler.ServeHTTP(w, r)
+}
+
 // listeners serves a store of its own on each listener.
 func listeners(t testing.TB, limits Limits) (both []listener, stores []*store) {
 	t.Helper()
@@ -170,7 +179,13 @@ func listeners(t testing.TB, limits Limits) (both []listener, stores []*store) {
 			}
 		})
 	}
-	handler := httptest.NewServer(NewHandler(config()))
+	mainConfig := config()
+	handler := httptest.NewUnstartedServer(closing{NewHandler(mainConfig)})
+	guard := NewGuard(handler.Listener, mainConfig)
+	handler.Listener = guard
+	guard.Prepare(handler.Config)
+	handler.Config.ErrorLog = log.New(io.Discard, "", 0)
+	handler.Start()
 	both = []listener{{"fast", "http://" + l.Addr().String(), stopFast, fast}, {"main", handler.URL, handler.Close, nil}}
 	t.Cleanup(func() {
 		for _, l := range both {

@@ -153,7 +153,8 @@ func (c *conn) serve(admitted *admitted) {
 		if k := c.call; k != nil && len(k.buf) > 0 {
 			what := k.head.read(k.buf)
 			if what == readMore && len(k.buf) >= longest || what == readPlain && k.head.size > longest {
-				what = readGeneral
+				c.refuse(k, unreadable(http.StatusRequestHeaderFieldsTooLarge, "", longest))
+				return
 			}
 			if what == readPlain && !c.loop.loops.server.cfg.answers(k.head.asks) {
 				what = readGeneral
@@ -447,6 +448,7 @@ func (c *conn) end() {
 	c.state, c.readable = stateEnded, false
 	c.loop.forget(c)
 	_ = unix.Close(c.fd)
+	c.loop.loops.server.places.leave(c.remote)
 	if c.call != nil && !waiting {
 		c.release()
 	}
@@ -467,13 +469,17 @@ func (c *conn) overdue() {
 	switch {
 	case c.state == stateWaiting: // the committer answers in its own time
 	case c.state == stateReading && c.call != nil && len(c.call.buf) > 0:
-		k := c.call
-		k.server.problem(&k.out, problem.New(http.StatusRequestTimeout, "the request took too long to arrive"))
-		k.head.n, k.size, k.last = 0, len(k.buf), true
-		c.send(k)
+		c.refuse(c.call, problem.New(http.StatusRequestTimeout, "the request took too long to arrive"))
 	default:
 		c.end()
 	}
+}
+
+// refuse answers a request that has not been read and ends the connection.
+func (c *conn) refuse(k *call, p *problem.Problem) {
+	k.server.problem(&k.out, p)
+	k.head.n, k.size, k.last = 0, len(k.buf), true
+	c.send(k)
 }
 
 // leave gives the connection to the general server, with what has been read.
@@ -489,7 +495,8 @@ func (c *conn) leave() {
 	_ = f.Close()
 	if err != nil {
 		c.loop.loops.server.cfg.Logger.Error("fast listener", "error", err)
+		c.loop.loops.server.places.leave(c.remote)
 		return
 	}
-	c.loop.loops.server.general.take(&begun{Conn: under, read: read})
+	c.loop.loops.server.general.take(&begun{Conn: under, read: read}, c.remote)
 }

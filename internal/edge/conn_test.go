@@ -66,7 +66,7 @@ func TestPipelined(t *testing.T) {
 	for i := range 300 {
 		fields := fmt.Sprintf("X-Request-Id: r%d\r\n", i)
 		if i == 200 {
-			fmt.Fprintf(&all, "POST /v1/events?key=write HTTP/1.1\r\nHost: x\r\n%sTransfer-Encoding: chunked\r\n\r\n5\r\n{\"typ\r\n7\r\ne\":\"a\"}\r\n0\r\n\r\n", fields)
+			all.WriteString(post(gzipped(`{"type":"a"}`), fields, "Content-Encoding: gzip\r\n"))
 			continue
 		}
 		all.WriteString(post(fmt.Sprintf(`{"type":"a","id":"%d"}`, i), fields))

@@ -13,12 +13,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/event"
-	"github.com/readership/readership/internal/problem"
 )
 
 // Headers of every answer.
@@ -48,6 +48,9 @@ type Config struct {
 	Random io.Reader
 	Logger *slog.Logger // nil: none
 	Limits Limits
+	// Exempt says of which addresses as many connections may come as there are
+	// places: proxies'. nil: of none.
+	Exempt func(netip.Addr) bool
 }
 
 // answers says whether a loop has what a request asks for.
@@ -57,11 +60,12 @@ func (c *Config) answers(a asks) bool {
 
 // Limits bound what connections take. Zero values have defaults.
 type Limits struct {
-	HeaderBytes int           // of one request; 16 KB
-	Connections int           // at once; 16,384
-	BodyTime    time.Duration // for a request to be sent; of an import, for each read; 30 s
-	IdleTime    time.Duration // of a connection between requests; 60 s
-	AnswerTime  time.Duration // for an answer to be taken; 30 s
+	HeaderBytes        int           // of one request, with its first line; 32 KB
+	Connections        int           // at once; 16,384
+	AddressConnections int           // at once of one address, or network of IPv6 (/64); 2,048
+	BodyTime           time.Duration // for a request to be sent; of an import, for each read; 30 s
+	IdleTime           time.Duration // of a connection between requests; 60 s
+	AnswerTime         time.Duration // for an answer, or 64 KB of one, to be taken; 30 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -75,8 +79,9 @@ func (l Limits) withDefaults() Limits {
 			*p = v
 		}
 	}
-	set(&l.HeaderBytes, 16<<10)
+	set(&l.HeaderBytes, 32<<10)
 	set(&l.Connections, 16<<10)
+	set(&l.AddressConnections, 2<<10)
 	setTime(&l.BodyTime, 30*time.Second)
 	setTime(&l.IdleTime, 60*time.Second)
 	setTime(&l.AnswerTime, 30*time.Second)
@@ -85,8 +90,9 @@ func (l Limits) withDefaults() Limits {
 
 // Server is the fast listener. Life: NewServer, Serve, Shutdown.
 type Server struct {
-	cfg     Config
-	ids     *ids
+	cfg Config
+	answers
+	places  *places
 	health  []byte
 	general *general
 
@@ -102,7 +108,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, ids: newIDs(cfg.Random)}
+	s := &Server{cfg: cfg, answers: newAnswers(&cfg), places: newPlaces(&cfg.Limits, cfg.Exempt)}
 	s.health, _ = json.Marshal(struct {
 		Status  string `json:"status"`
 		Version string `json:"version"`
@@ -125,10 +131,11 @@ func (s *Server) Serve(l net.Listener) error {
 	s.listener, s.loops = l, loops
 	s.mu.Unlock()
 	if loops == nil {
-		return s.general.http.Serve(lingering{l})
+		s.general.guard.Listener = l
+		return s.general.serve(s.general.guard)
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- s.general.http.Serve(lingering{s.general}) }()
+	go func() { failed <- s.general.serve(s.general) }()
 	if err := loops.accept(); err != nil {
 		return errors.Join(err, s.general.Close(), <-failed)
 	}
@@ -153,24 +160,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if loops != nil {
 		_ = s.general.Close() // nothing more is handed over, though it may not be serving yet
 	}
-	err := s.general.http.ShutdownWithContext(ctx)
+	err := s.general.http.Shutdown(ctx)
 	return errors.Join(closed, err, loops.close(), ctx.Err())
 }
 
-// Connections returns how many are open.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.loops.connections() + int(s.general.http.GetOpenConnectionsCount())
-}
-
-// problem makes out the answer p.
-func (s *Server) problem(out *collect.Response, p *problem.Problem) {
-	out.Reset()
-	out.Status, out.ContentType = p.Status, problem.ContentType
-	out.Position = s.cfg.Acked()
-	for name, values := range p.Header {
-		out.Set(name, values[0])
-	}
-	out.Body = append(out.Body, p.Body()...)
-}
+// Connections says what became of the connections.
+func (s *Server) Connections() Connections { return s.places.connections() }

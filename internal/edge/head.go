@@ -194,7 +194,7 @@ func (h *head) known(name, value []byte) bool {
 		if equalFold(name, "Host") {
 			once := h.host == nil
 			h.host = value
-			return once
+			return once && plainHost(value)
 		}
 	case len("Cookie"): // and of Expect
 		return !equalFold(name, "Expect") && (!equalFold(name, "Cookie") || h.count("Cookie") == 1)
@@ -219,6 +219,16 @@ func (h *head) known(name, value []byte) bool {
 		return !equalFold(name, "Content-Encoding")
 	case len("Transfer-Encoding"):
 		return !equalFold(name, "Transfer-Encoding")
+	}
+	return true
+}
+
+// plainHost says whether a host is a name or an address, with or without a port.
+func plainHost(value []byte) bool {
+	for _, c := range value {
+		if c != '.' && c != '-' && c != '_' && c != ':' && c != '[' && c != ']' && (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') {
+			return false
+		}
 	}
 	return true
 }

@@ -25,7 +25,7 @@ type loops struct {
 	server  *Server
 	accepts *os.File // the listening socket
 	all     []*loop
-	open    atomic.Int64 // connections
+	open    atomic.Int64 // connections of the loops
 	begun   time.Time
 	coarse  atomic.Int64 // nanoseconds since begun, as of the last sweep
 	date    atomic.Pointer[string]
@@ -153,14 +153,15 @@ func (l *loops) accept() error {
 		case failed != nil: // of a connection that is gone already
 			continue
 		}
-		if l.open.Add(1) > int64(l.server.cfg.Limits.Connections) {
-			l.open.Add(-1)
-			_, _ = unix.Write(fd, l.server.crowded(*l.date.Load()))
+		remote := addressOf(from)
+		if entry := l.server.places.take(remote); entry != entered {
+			_, _ = unix.Write(fd, l.server.refusal(entry, *l.date.Load()))
 			_ = unix.Close(fd)
 			continue
 		}
+		l.open.Add(1)
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		l.all[next%len(l.all)].add(&conn{fd: fd, remote: addressOf(from), readable: true})
+		l.all[next%len(l.all)].add(&conn{fd: fd, remote: remote, readable: true})
 	}
 }
 
@@ -372,14 +373,6 @@ func (l *loops) drain(done <-chan struct{}) {
 			return
 		}
 	}
-}
-
-// connections returns how many are open.
-func (l *loops) connections() int {
-	if l == nil {
-		return 0
-	}
-	return int(l.open.Load())
 }
 
 // close ends everything.

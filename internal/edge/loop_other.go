@@ -12,4 +12,3 @@ func newLoops(*Server, net.Listener) (*loops, error) { return nil, nil }
 func (*loops) accept() error         { return nil }
 func (*loops) drain(<-chan struct{}) {}
 func (*loops) close() error          { return nil }
-func (*loops) connections() int      { return 0 }

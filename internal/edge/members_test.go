@@ -45,7 +45,7 @@ func (p people) Of(_ context.Context, _ *event.Site, reader string, at int64) (s
 func membersListener(t testing.TB, p people) (address string) {
 	t.Helper()
 	acked := func() event.Position { return event.MakePosition(20516, 1, 7) }
-	s := NewServer(Config{Acked: acked, Sites: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+	s := NewServer(Config{Acked: acked, Limits: Limits{AddressConnections: 1 << 14}, Sites: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
 		Memberships: &Memberships{Keys: p, Engine: p, Acked: acked, Segments: p, Now: func() time.Time { return time.UnixMilli(nowMillis) }}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
