@@ -65,7 +65,7 @@ test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboa
 	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
 
 .PHONY: test-clients
-test-clients: build need-chromium clients/node_modules/.package-lock.json ## trackers as their makers publish them, against a real server
+test-clients: build need-chromium need-fronts clients/node_modules/.package-lock.json ## trackers as their makers publish them, and walls behind nginx and Caddy, against a real server
 	cd clients && READERSHIP_BIN=$(abspath bin/readership) npm run --silent test
 
 .PHONY: screenshots
@@ -148,7 +148,7 @@ bin/staticcheck: tools/go.mod tools/go.sum | need-go
 	go -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	@touch $@
 
-.PHONY: need-go need-node need-cc need-chromium need-baseline need-peers need-sync-tools
+.PHONY: need-go need-node need-cc need-chromium need-fronts need-baseline need-peers need-sync-tools
 need-go:
 	@command -v go >/dev/null || { echo "Readership needs Go $$(awk '/^go /{print $$2}' go.mod) or newer: https://go.dev/dl"; exit 1; }
 need-node:
@@ -164,6 +164,9 @@ need-cc: need-go # the race detector and DuckDB need a C compiler
 	$(call apt,gcc,gcc libc6-dev)
 need-chromium:
 	$(call apt,chromium,chromium)
+need-fronts:
+	$(call apt,nginx,nginx)
+	$(call apt,caddy,caddy)
 need-baseline:
 	$(call apt,wrk,wrk)
 	$(call apt,nginx,nginx libnginx-mod-http-lua lua-cjson)

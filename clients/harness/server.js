@@ -80,7 +80,8 @@ async function ready(url) {
   }
 }
 
-function freePort() {
+/** A port that nobody listens on. */
+export function freePort() {
   return new Promise((done, fail) => {
     const probe = createServer()
     probe.once('error', fail)

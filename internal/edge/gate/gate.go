@@ -22,6 +22,7 @@ import (
 	"github.com/readership/readership/internal/access/offer"
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/rubric/plan"
 )
@@ -143,10 +144,7 @@ func speculative(h collect.Header) bool {
 }
 
 // unfurls says that a program fetches a page to show a preview of a link to it.
-func unfurls(a *ask.Asked) bool { return a.Column(event.ColBotClass) == unfurler }
-
-// unfurler is the class of such robots.
-const unfurler = "preview"
+func unfurls(a *ask.Asked) bool { return a.Column(event.ColBotClass) == enrich.ClassSocial }
 
 // away says whether an error is of a server that is stopping or overloaded, rather
 // than of the request.

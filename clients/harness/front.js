@@ -1,0 +1,109 @@
+// What stands before a publisher's site: the files of deploy/ as they are, but for
+// the ports, and an origin behind them.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from './server.js'
+
+/** Serves articles, and remembers what it was asked. */
+export async function origin() {
+  const asked = []
+  const server = http.createServer((req, res) => {
+    asked.push({ url: req.url, headers: req.headers })
+    const told = Object.entries(req.headers).filter(([name]) => name.startsWith('x-readership-'))
+    res
+      .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'public, max-age=600', 'Set-Cookie': 'cms=1; Path=/' })
+      .end(`<!doctype html><html lang="en"><head><title>Article</title></head><body><h1>The article at ${req.url}</h1><pre id="told">${JSON.stringify(Object.fromEntries(told))}</pre></body></html>`)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: server.address().port,
+    asked,
+    close: () => {
+      server.closeAllConnections()
+      return new Promise((done) => server.close(done))
+    },
+  }
+}
+
+/** A file of deploy/ with other ports: of Readership (8080), the origin (3000), and its own. */
+async function snippet(name, ports, own) {
+  let text = await readFile(new URL(`../../deploy/${name}`, import.meta.url), 'utf8')
+  for (const [from, to] of [['127.0.0.1:8080', `127.0.0.1:${ports.readership}`], ['127.0.0.1:3000', `127.0.0.1:${ports.origin}`], own]) {
+    if (!text.includes(from)) throw new Error(`${name} does not say ${from}`)
+    text = text.replaceAll(from, to)
+  }
+  return text
+}
+
+/** Runs a server until it takes connections. */
+async function run(port, dir, program, args) {
+  const child = spawn(program, args, { cwd: dir, env: { ...process.env, HOME: dir, XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir } })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece))
+  const ended = new Promise((done) => child.once('exit', done))
+  child.once('error', (error) => (output += error))
+  const close = async () => {
+    if (child.exitCode === null && child.pid !== undefined) {
+      child.kill('SIGTERM')
+      await ended
+    }
+    await rm(dir, { recursive: true, force: true })
+  }
+  const limit = Date.now() + 30_000
+  while (!(await listens(port))) {
+    if (Date.now() > limit || child.exitCode !== null) {
+      await close()
+      throw new Error(`${program} did not start\n${output}`)
+    }
+    await pause(50)
+  }
+  return { port, close }
+}
+
+function listens(port) {
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => socket.destroy(done(true)))
+    socket.once('error', () => done(false))
+  })
+}
+
+const folder = (name) => mkdtemp(join(tmpdir(), `readership-${name}-`))
+
+/** nginx with deploy/nginx/readership.conf. */
+export async function nginx(ports, change = (text) => text) {
+  const dir = await folder('nginx')
+  const port = await freePort()
+  await writeFile(join(dir, 'readership.conf'), change(await snippet('nginx/readership.conf', ports, ['listen 80;', `listen 127.0.0.1:${port};`])))
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/${name};`).join(' ')
+  await writeFile(join(dir, 'nginx.conf'), `daemon off; user root; worker_processes 1; pid ${dir}/pid; error_log stderr warn; events {} http { access_log off; ${paths} include ${dir}/readership.conf; }`)
+  return run(port, dir, 'nginx', ['-p', dir, '-e', 'stderr', '-c', join(dir, 'nginx.conf')])
+}
+
+/** Caddy with deploy/caddy/Caddyfile. */
+export async function caddy(ports) {
+  const dir = await folder('caddy')
+  const port = await freePort()
+  const text = await snippet('caddy/Caddyfile', ports, ['http://news.example {', `http://news.example:${port} {`])
+  await writeFile(join(dir, 'Caddyfile'), `{\n\tadmin off\n}\n${text}`)
+  return run(port, dir, 'caddy', ['run', '--adapter', 'caddyfile', '--config', join(dir, 'Caddyfile')])
+}
+
+/** Asks a server of this machine for a page of the site. */
+export function get(port, path, headers = {}) {
+  return new Promise((done, fail) => {
+    const req = http.get({ host: '127.0.0.1', port, path, headers: { Host: 'news.example', ...headers } }, (res) => {
+      let text = ''
+      res.on('data', (piece) => (text += piece))
+      res.on('end', () => done({ status: res.statusCode, headers: res.headers, text }))
+    })
+    req.once('error', fail)
+  })
+}

@@ -1,0 +1,127 @@
+// A wall on the fourth article: in Chromium, behind servers of others with the files
+// of deploy/.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { chromium } from 'playwright-core'
+import { caddy, get, nginx, origin } from '../harness/front.js'
+import { DOMAIN, freePort, SITE, start } from '../harness/server.js'
+
+const program = (counts) => `
+meter monthly (limit: 3) = burns |> per month |> distinct item
+access story (counts: ${counts}, deadline: 10s) {
+  charge crawler  if bot.class == "ai_training"   price 0.002 EUR
+  allow  again    if item in monthly
+  allow  metered  if monthly.left > 0             burns monthly
+  deny   wall                                     offers registration_wall
+}
+`
+
+const agent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'
+
+let server, site, ports, browser
+before(async () => {
+  server = await start({ trusted_proxies: ['127.0.0.1'], privacy: { without_consent: 'assume' } })
+  site = await origin()
+  ports = { readership: Number(new URL(server.url).port), origin: site.port }
+  await server.call('PUT', `/v1/sites/${SITE}/program`, { files: { main: program('request') } })
+  await server.call('PUT', `/v1/sites/${SITE}/items/fourth`, { url: `https://${DOMAIN}/articles/4`, title: 'The fourth article' })
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1,MAP * ~NOTFOUND`],
+  })
+})
+after(async () => {
+  await browser?.close()
+  await site?.close()
+  await server?.stop()
+})
+
+/** A reader with a browser of their own. */
+async function reader(t, front) {
+  const context = await browser.newContext({ userAgent: agent, locale: 'en-GB' })
+  t.after(() => context.close())
+  const page = await context.newPage()
+  return {
+    context,
+    page,
+    open: async (path) => {
+      const answer = await page.goto(`http://${DOMAIN}:${front.port}${path}`)
+      return { status: answer.status(), headers: answer.headers(), text: await page.locator('body').innerText() }
+    },
+  }
+}
+
+/** Three articles, again the first, the wall on the fourth. */
+async function wallOnTheFourth(r, cookie) {
+  for (let i = 1; i <= 3; i++) {
+    const page = await r.open(`/articles/${i}?utm_source=letter`)
+    assert.equal(page.status, 200)
+    assert.match(page.text, new RegExp(`The article at /articles/${i}`))
+    assert.match(page.headers['cache-control'], /private/)
+    assert.equal(JSON.parse(await r.page.locator('#told').innerText())['x-readership-decision'], 'allow')
+  }
+  assert.deepEqual((await r.context.cookies()).map((c) => c.name).sort(), ['cms', cookie])
+  const kept = (await r.context.cookies()).find((c) => c.name === cookie)
+  assert.equal(kept.httpOnly, true)
+  assert.equal(kept.sameSite, 'Lax')
+  assert.equal(kept.expires === -1, cookie === 'rsm') // of the session alone without consent
+
+  const wall = await r.open('/articles/4/')
+  assert.equal(wall.status, 403)
+  assert.match(wall.text, /You have reached your limit/)
+  assert.match(wall.text, /The fourth article/)
+  assert.match(wall.text, /You have read 3 of 3 articles/)
+  assert.doesNotMatch(wall.text, /The article at/)
+  assert.match(await r.page.locator('code').innerText(), /^[\w-]{8}$/)
+  assert.equal((await r.open('/articles/2')).status, 200)
+  assert.equal((await r.open('/')).status, 200)
+}
+
+const fronts = { nginx, caddy }
+for (const [name, begin] of Object.entries(fronts)) {
+  test(`${name}: the fourth article shows the wall`, async (t) => {
+    const front = await begin(ports)
+    t.after(front.close)
+    const r = await reader(t, front)
+    await wallOnTheFourth(r, 'rsid')
+
+    const code = await (await r.open('/articles/4'), r.page.locator('code')).innerText()
+    const { decisions } = JSON.parse(await server.call('GET', `/v1/sites/${SITE}/decisions?code=${code}`))
+    assert.equal(decisions.length, 1)
+    assert.equal(decisions[0].clause, 'wall')
+
+    // What comes from outside is not believed, and crawlers see a price.
+    const crawler = await get(front.port, '/articles/9', { 'User-Agent': 'Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)' })
+    assert.equal(crawler.status, 402)
+    assert.equal(crawler.headers['crawler-price'], 'EUR 0.002')
+    site.asked.length = 0
+    await get(front.port, '/articles/7', { 'X-Readership-Decision': 'deny', 'X-Readership-Offer': 'x', 'X-Readership-Reader': 'account:boss', 'User-Agent': agent })
+    await get(front.port, '/front', { 'X-Readership-Decision': 'allow', 'X-Readership-Reader': 'account:boss', 'User-Agent': agent })
+    assert.equal(site.asked[0].headers['x-readership-decision'], 'allow')
+    assert.match(site.asked[0].headers['x-readership-reader'], /^device:/)
+    assert.ok(!site.asked[0].headers['x-readership-offer'])
+    assert.ok(!site.asked[1].headers['x-readership-decision'])
+    assert.ok(!site.asked[1].headers['x-readership-reader'])
+  })
+}
+
+test('nginx: without consent the burns go with the session', async (t) => {
+  const privacy = (without_consent) => server.call('PATCH', `/v1/sites/${SITE}`, { privacy: { without_consent } })
+  await privacy('cookieless')
+  t.after(() => privacy('assume'))
+  const front = await nginx(ports)
+  t.after(front.close)
+  const r = await reader(t, front)
+  await wallOnTheFourth(r, 'rsm')
+})
+
+for (const [name, begin] of Object.entries(fronts)) {
+  test(`${name}: articles are open while Readership is away`, async (t) => {
+    const front = await begin({ ...ports, readership: await freePort() })
+    t.after(front.close)
+    const page = await get(front.port, '/articles/1', { 'X-Readership-Decision': 'allow', 'X-Readership-Reader': 'account:boss' })
+    assert.equal(page.status, 200)
+    assert.match(page.text, /The article at/)
+    assert.doesNotMatch(page.text, /boss/)
+  })
+}
