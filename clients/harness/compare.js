@@ -7,11 +7,14 @@ const enriched = ['channel', 'country', 'region', 'city', 'device_class', 'brows
 
 /**
  * Compares stored rows with what a client was told to send, every field of
- * every row. An expected value may be a function: it is given what is stored.
- * `time` may be left out: then it lies within the last minute.
+ * every row. Rows are paired by type, then by their order. An expected value may
+ * be a function: it is given what is stored. `time` may be left out: then it lies
+ * within the last minute.
  */
 export function sameRows(stored, expected) {
-  const seen = stored.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !enriched.includes(name))))
+  const byType = (rows) => rows.toSorted((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0))
+  expected = byType(expected)
+  const seen = byType(stored.map((row) => Object.fromEntries(Object.entries(row).filter(([name]) => !enriched.includes(name)))))
   assert.equal(seen.length, expected.length, `rows stored: ${JSON.stringify(seen, null, 1)}`)
   seen.forEach((row, i) => {
     const want = { time: recent, ...expected[i] }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/readership/readership/internal/problem"
 )
 
 // A dialect is what a foreign tracker's clients speak: where they send requests,
@@ -49,6 +51,20 @@ type dialect struct {
 	// name marks the dialect's ids and the ledger's reasons.
 	name   string
 	routes []route
+	// final is the status by which its clients understand that a request will
+	// never be taken; 0: any 4xx.
+	final int
+}
+
+// finally gives an answer the status that the clients need to give up, if it says
+// that the request will never be taken.
+func (d *dialect) finally(p *problem.Problem) *problem.Problem {
+	if d.final == 0 || p.Status >= 500 || p.Status == http.StatusTooManyRequests || p.Status == http.StatusRequestTimeout {
+		return p
+	}
+	final := *p
+	final.Status, final.Title = d.final, http.StatusText(d.final)
+	return &final
 }
 
 // route is an address that a dialect answers. GET stands for HEAD too.
@@ -62,6 +78,7 @@ type route struct {
 // dialects are those that are spoken. No two have a method and path in common.
 var dialects = []*dialect{
 	&plausible, &umami, &matomo, &ga4, &gtag, &cloudEvents,
+	&segment, &rudderstack, &snowplow, &posthog,
 }
 
 // Pattern is an address beside PathEvents and PathPixel that Collect answers, in

@@ -163,6 +163,7 @@ func (x *foreign) take() bool {
 // known by then.
 func (x *foreign) refuse(p *problem.Problem, reason string) {
 	x.failed = true
+	p = x.dialect.finally(p)
 	if x.request.site == nil {
 		x.unread(p)
 		return

@@ -1,0 +1,3 @@
+import { run } from './rudderstack-run.js'
+
+run({})

@@ -1,0 +1,3 @@
+import { run } from './segment-run.js'
+
+void run({})

@@ -1,0 +1,3 @@
+import { run } from './snowplow-run.js'
+
+run('news', { eventMethod: 'get', encodeBase64: true })
