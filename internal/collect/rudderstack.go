@@ -23,13 +23,15 @@ func (x *foreign) rudderKey() string {
 	if key := x.asked.get("writeKey"); key != "" {
 		return key
 	}
-	return basicUser(x.q.Header.Get("Authorization"))
+	return x.basicUser()
 }
 
 // rudderBeacon answers a batch that a page sends when it is left.
 func (x *foreign) rudderBeacon() {
+	from := x.siteOfKey("writeKey", x.rudderKey())
+	x.belongs(from)
 	if doc, ok := x.json(); ok {
-		x.messages(x.siteOfKey("writeKey", x.rudderKey()), doc, doc.get("batch"), "")
+		x.messages(from, doc, doc.get("batch"), "")
 	}
 }
 

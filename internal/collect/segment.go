@@ -82,8 +82,9 @@ func (x *foreign) unknownKey(path string) {
 }
 
 // basicUser is the user of Basic authorization, "" if there is none.
-func basicUser(header string) string {
+func (x *foreign) basicUser() string {
 	const scheme = "Basic "
+	header := x.q.Header.Get("Authorization")
 	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
 		return ""
 	}
@@ -97,6 +98,7 @@ func basicUser(header string) string {
 
 // segmentBatch answers a batch of messages, of Segment or PostHog.
 func (x *foreign) segmentBatch() {
+	x.belongs(x.siteOfKey("writeKey", x.basicUser()))
 	doc, ok := x.json()
 	if !ok {
 		return
@@ -111,6 +113,7 @@ func (x *foreign) segmentBatch() {
 
 // segmentOne answers one message, whose type the path says.
 func (x *foreign) segmentOne(call string) {
+	x.belongs(x.siteOfKey("writeKey", x.basicUser()))
 	if doc, ok := x.json(); ok {
 		x.segmentMessages(doc, value{}, call)
 	}
@@ -118,7 +121,7 @@ func (x *foreign) segmentOne(call string) {
 
 // segmentMessages stores the messages of a batch, or doc as one of type call.
 func (x *foreign) segmentMessages(doc, batch value, call string) {
-	key := basicUser(x.q.Header.Get("Authorization"))
+	key := x.basicUser()
 	if key == "" {
 		key = doc.get("writeKey").text()
 	}

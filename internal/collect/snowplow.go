@@ -64,7 +64,11 @@ func (x *foreign) snowplowEvent(get payload) {
 		f.set(fieldEngaged, snowplowHeartbeat)
 		f.setSeen(get)
 	case "se":
-		x.setType(f, get("se_ac"))
+		action := get("se_ac")
+		if action == "" {
+			action = get("se_ca")
+		}
+		x.setType(f, action)
 		x.putText(fieldProperties, "category", get("se_ca"))
 		x.putText(fieldProperties, "label", get("se_la"))
 		x.putText(fieldProperties, "property", get("se_pr"))
