@@ -16,6 +16,7 @@ import (
 //
 //	var example = dialect{name: "example", routes: []route{
 //		{http.MethodPost, "/example/collect", (*foreign).example},
+//	}, stubs: []route{
 //		{http.MethodGet, "/example/{key}/config", (*foreign).exampleConfig},
 //	}}
 //
@@ -51,6 +52,9 @@ type dialect struct {
 	// name marks the dialect's ids and the ledger's reasons.
 	name   string
 	routes []route
+	// stubs bring no events: scripts and settings. They are answered when there is
+	// no room for events too.
+	stubs []route
 	// final is the status by which its clients understand that a request will
 	// never be taken; 0: any 4xx.
 	final int
@@ -66,6 +70,9 @@ func (d *dialect) finally(p *problem.Problem) *problem.Problem {
 	final.Status, final.Title = d.final, http.StatusText(d.final)
 	return &final
 }
+
+// all are the addresses of the dialect.
+func (d *dialect) all() []route { return slices.Concat(d.routes, d.stubs) }
 
 // route is an address that a dialect answers. GET stands for HEAD too.
 type route struct {
@@ -88,7 +95,7 @@ type Pattern struct{ Method, Path string }
 // Patterns lists the addresses of the dialects, in their order.
 func Patterns() (list []Pattern) {
 	for _, d := range dialects {
-		for _, r := range d.routes {
+		for _, r := range d.all() {
 			path := r.path
 			if strings.HasSuffix(path, "/") {
 				path += "{$}"
@@ -119,6 +126,7 @@ type answerer struct {
 	method  string
 	dialect *dialect
 	answer  func(*foreign)
+	stub    bool
 }
 
 // endpoints are the paths of all dialects.
@@ -139,7 +147,7 @@ func newEndpoints(dialects []*dialect) *endpoints {
 	all := &endpoints{exact: map[string]*endpoint{}}
 	paths := map[string]*endpoint{}
 	for _, d := range dialects {
-		for _, r := range d.routes {
+		for i, r := range d.all() {
 			p := paths[r.path]
 			if p == nil {
 				p = &endpoint{}
@@ -151,7 +159,7 @@ func newEndpoints(dialects []*dialect) *endpoints {
 					all.exact[r.path] = p
 				}
 			}
-			p.answers = append(p.answers, answerer{r.method, d, r.answer})
+			p.answers = append(p.answers, answerer{r.method, d, r.answer, i >= len(d.routes)})
 		}
 	}
 	for _, p := range paths {

@@ -260,6 +260,16 @@ func TestDialectSeam(t *testing.T) {
 			t.Errorf("%d %v %s", a.Status, a.Headers, a.Body)
 		}
 	})
+	t.Run("robots are told apart", func(t *testing.T) {
+		w := newWorld(t)
+		robot := headers{"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"}
+		if a := send(w, call{headers: robot, body: body}); a.Status != 202 || a.Get(HeaderVerdict) != "bot" || len(w.memory.events) != 1 {
+			t.Errorf("%d %v", a.Status, a.Headers)
+		}
+		if a := w.hear(call{path: "/api/send", headers: robot, body: `{"type":"event","payload":{"website":"news","url":"https://news.example/a"}}`}); string(a.Body) != `{"beep":"boop"}` {
+			t.Errorf("%s", a.Body)
+		}
+	})
 	t.Run("a method that the address does not have", func(t *testing.T) {
 		if a := send(newWorld(t), call{method: http.MethodGet}); a.Status != 405 {
 			t.Errorf("%d", a.Status)

@@ -124,11 +124,10 @@ func (x *exchange) foreign(ctx context.Context) {
 	}
 	f := &foreign{exchange: x, dialect: by.dialect, ctx: ctx, segment: segment}
 	defer f.end()
-	x.out.Set("Cache-Control", "no-store")
 	x.request = request{collector: x.c, received: x.c.now().UnixMilli(), dialect: by.dialect}
 	f.asked = f.asked.read(x.q.Query, &x.arena)
 	x.request.debug = isOn(f.asked.get("debug")) || isOn(x.q.Header.Get(HeaderDebug))
-	if f.take() {
+	if by.stub || f.take() {
 		by.answer(f)
 	}
 }
@@ -444,6 +443,7 @@ func (x *foreign) reply(status int, contentType, body string) {
 
 // head writes the headers of an answer to events that were committed.
 func (x *foreign) head() {
+	x.out.Set("Cache-Control", "no-store")
 	if verdict := x.verdicts.text(); verdict != "" {
 		x.out.Set(HeaderVerdict, verdict)
 	}

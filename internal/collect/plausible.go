@@ -1,6 +1,7 @@
 package collect
 
 import (
+	_ "embed"
 	"net/http"
 	"strings"
 
@@ -12,7 +13,20 @@ import (
 // be read is answered 202.
 var plausible = dialect{name: "plausible", routes: []route{
 	{http.MethodPost, "/api/event", (*foreign).plausible},
+}, stubs: []route{
+	{http.MethodGet, "/js/script.js", (*foreign).plausibleScript},
 }}
+
+// plausibleJS sends what Plausible's own script does, for pages that are tagged
+// for it.
+//
+//go:embed plausible.js
+var plausibleJS string
+
+func (x *foreign) plausibleScript() {
+	x.out.Set("Cache-Control", "public, max-age=86400")
+	x.reply(http.StatusOK, "text/javascript; charset=utf-8", plausibleJS)
+}
 
 // Limits of Plausible.
 const (
