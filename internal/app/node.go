@@ -259,7 +259,7 @@ func (n *node) openAPI(context.Context) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
 	n.api = api.New(api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
-		Queries: &queries{engine: n.engine, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		Queries: &queries{engine: n.engine, segments: n.segments, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
 		Decisions: n.decisions, Auth: n.gate, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	})

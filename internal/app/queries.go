@@ -9,13 +9,15 @@ import (
 	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/query"
+	"github.com/readership/readership/internal/segment"
 )
 
 // queries joins the interface's questions to the engine's views.
 type queries struct {
-	engine *engine.Engine
-	clock  func() time.Time
-	caches sync.Map // of *query.Cache, by site
+	engine   *engine.Engine
+	segments *segment.Service
+	clock    func() time.Time
+	caches   sync.Map // of *query.Cache, by site
 }
 
 // Query implements api.Queries.
@@ -25,8 +27,13 @@ func (q *queries) Query(ctx context.Context, question api.Question) (api.Result,
 		return nil, err
 	}
 	cache, _ := q.caches.LoadOrStore(question.Site, new(query.Cache))
-	result, err := query.Ask(ctx, v, question.Body, query.Options{Now: q.engine.SiteNow(question.Site, question.Wall),
-		Threads: runtime.GOMAXPROCS(0), Cache: cache.(*query.Cache), Clock: q.clock})
+	now := q.engine.SiteNow(question.Site, question.Wall)
+	result, err := query.Ask(ctx, v, question.Body, query.Options{Now: now,
+		Threads: runtime.GOMAXPROCS(0), Cache: cache.(*query.Cache), Clock: q.clock,
+		Segments: func(ctx context.Context, only []string) (*engine.View, *query.Segments, error) {
+			v, standing, err := q.segments.Standing(ctx, v.Site, now, only)
+			return v, (*query.Segments)(standing), err
+		}})
 	if _, ok := q.engine.Site(question.Site); !ok {
 		q.Forget(question.Site) // deleted since the question was asked
 	}

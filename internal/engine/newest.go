@@ -98,13 +98,18 @@ func (r *Reader) Property(name string) int {
 // EachReader calls fn with every reader of a view that was asked for with
 // Engine.Readers, in no order, until fn returns an error.
 func (v *View) EachReader(fn func(name string) error) error {
-	for _, s := range v.Shards {
+	return v.EachSubject(func(_ int, _ uint32, name string) error { return fn(name) })
+}
+
+// EachSubject is EachReader with the shard and the ordinal of each.
+func (v *View) EachSubject(fn func(shard int, ordinal uint32, name string) error) error {
+	for shard, s := range v.Shards {
 		for o := range s.Subjects.Len() {
 			name := s.Subjects.Name(uint32(o))
 			if subj := s.Subjects.Subjects.At(o); name == "" || subj.FirstSeen() == subject.Unseen {
 				continue // it was erased, or has no rows
 			}
-			if err := fn(ReaderName(name)); err != nil {
+			if err := fn(shard, uint32(o), ReaderName(name)); err != nil {
 				return err
 			}
 		}

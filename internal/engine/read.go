@@ -21,9 +21,23 @@ func (e *Engine) Readers(ctx context.Context, site string, at event.Position) (*
 	return e.viewAt(ctx, site, at, true)
 }
 
+// Watched is View at the place of the log where look is called in every shard's
+// turn, with the site's watcher, nil where there is none. With an error of the
+// context look may still be called.
+func (e *Engine) Watched(ctx context.Context, site string, look func(shard int, w Watcher, l *Live)) (*View, error) {
+	return e.view(ctx, site, false, func(s *shard, st *siteShard) {
+		if st == nil || st.watched == nil {
+			look(s.number, nil, nil)
+			return
+		}
+		look(s.number, st.watched.Watcher, &st.watched.live)
+		s.watchersWork()
+	})
+}
+
 func (e *Engine) viewAt(ctx context.Context, site string, at event.Position, whole bool) (*View, error) {
 	for {
-		v, err := e.view(ctx, site, whole)
+		v, err := e.view(ctx, site, whole, nil)
 		if err != nil || v.Position >= at {
 			return v, err
 		}
@@ -33,7 +47,8 @@ func (e *Engine) viewAt(ctx context.Context, site string, at event.Position, who
 	}
 }
 
-func (e *Engine) view(ctx context.Context, site string, whole bool) (*View, error) {
+// view takes a view; look, if not nil, is called in the same turn of every shard.
+func (e *Engine) view(ctx context.Context, site string, whole bool, look func(*shard, *siteShard)) (*View, error) {
 	v := &View{Shards: make([]*ShardView, len(e.shards))}
 	type part struct {
 		from int64
@@ -52,11 +67,15 @@ func (e *Engine) view(ctx context.Context, site string, whole bool) (*View, erro
 			known <- ok
 		},
 		command: func(s *shard) {
-			if st := s.applier.sites[site]; st != nil {
+			st := s.applier.sites[site]
+			if st != nil {
 				v.Shards[s.number] = st.snapshot(whole)
 				parts[s.number] = part{st.from, st.cut}
 			} else {
 				v.Shards[s.number] = &ShardView{}
+			}
+			if look != nil {
+				look(s, st)
 			}
 			ready <- struct{}{}
 		},

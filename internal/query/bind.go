@@ -12,8 +12,8 @@ import (
 
 // bind decides what bare names mean in a view: a property, else an attribute
 // of the catalogue. It returns a copy of the question and the names that mean
-// nothing.
-func (q *Query) bind(v *engine.View) (*Query, []problem.Fault) {
+// nothing, segments that are none of names among them.
+func (q *Query) bind(v *engine.View, segments []string) (*Query, []problem.Fault) {
 	out := *q
 	out.Dimensions = slices.Clone(q.Dimensions)
 	var faults []problem.Fault
@@ -29,7 +29,13 @@ func (q *Query) bind(v *engine.View) (*Query, []problem.Fault) {
 	for i := range out.Dimensions {
 		resolve(&out.Dimensions[i], q.at(i))
 	}
-	out.Filter = q.Filter.clone(func(f *Filter) { resolve(&f.Dimension, f.location+"[1]") })
+	out.Filter = q.Filter.clone(func(f *Filter) {
+		resolve(&f.Dimension, f.location+"[1]")
+		if name := f.Values[0]; f.segment && !slices.Contains(segments, name) {
+			faults = append(faults, problem.Fault{Location: f.location + "[1]", Code: "unknown_segment", Value: brief(name),
+				Message: fmt.Sprintf("there is no segment %q%s", brief(name), nearest.DidYouMean(name, segments))})
+		}
+	})
 	return &out, faults
 }
 

@@ -22,6 +22,7 @@ const (
 	KindEntryItem             // first item viewed in the row's visit
 	KindExitItem              // last item viewed in the row's visit
 	KindLoyalty               // new, returning, loyal
+	KindSegment               // of the row's reader; a list
 	kindUnknown               // a bare name: a property or an attribute, the view knows which
 )
 
@@ -50,6 +51,7 @@ var derivedDimensions = []struct {
 }{
 	{"section", KindSection}, {"tier", KindTier}, {"author", KindAuthor}, {"tag", KindTag},
 	{"entry_item", KindEntryItem}, {"exit_item", KindExitItem}, {"loyalty", KindLoyalty},
+	{"segment", KindSegment},
 }
 
 // dimensionByName reads a dimension's name. A bare name that is not built in
@@ -102,7 +104,7 @@ func builtinDimensions() []string {
 // dimensions it counts under its first event's.
 func (d *Dimension) viewed() bool {
 	switch d.Kind {
-	case KindSection, KindTier, KindAuthor, KindTag, KindAttribute:
+	case KindSection, KindTier, KindAuthor, KindTag, KindAttribute, KindSegment:
 		return true
 	case KindColumn:
 		switch d.Column {
@@ -114,7 +116,9 @@ func (d *Dimension) viewed() bool {
 }
 
 // list says whether a row can have several values.
-func (d *Dimension) list() bool { return d.Kind == KindAuthor || d.Kind == KindTag }
+func (d *Dimension) list() bool {
+	return d.Kind == KindAuthor || d.Kind == KindTag || d.Kind == KindSegment
+}
 
 // ofItem says whether the value follows from the row's item and the catalogue.
 func (d *Dimension) ofItem() bool {
@@ -123,7 +127,7 @@ func (d *Dimension) ofItem() bool {
 
 // ofVisit says whether the value depends on the row's visit or reader.
 func (d *Dimension) ofVisit() bool {
-	return d.Kind == KindEntryItem || d.Kind == KindExitItem || d.Kind == KindLoyalty
+	return d.Kind == KindEntryItem || d.Kind == KindExitItem || d.Kind == KindLoyalty || d.Kind == KindSegment
 }
 
 // same says whether two names mean the same values.

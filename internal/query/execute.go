@@ -23,6 +23,10 @@ type Options struct {
 	Cache *Cache
 	// Clock measures took_ms; nil is the wall clock.
 	Clock func() time.Time
+	// Segments returns a view of the site to ask in place of the one at hand, and
+	// the segments of its readers. It is called for questions about segments, with
+	// the names of those that are asked about; nil is all. nil: there are none.
+	Segments func(ctx context.Context, only []string) (*engine.View, *Segments, error)
 }
 
 // Ask reads a question and answers it. Its faults, those that only the view
@@ -48,11 +52,18 @@ func answer(ctx context.Context, v *engine.View, parsed *Query, faults []problem
 		o.Cache = &Cache{}
 	}
 	started := o.Clock()
-	q, more := parsed.bind(v)
+	segments := &Segments{}
+	if only, asked := parsed.segments(); asked && o.Segments != nil {
+		var err error
+		if v, segments, err = o.Segments(ctx, only); err != nil {
+			return nil, err
+		}
+	}
+	q, more := parsed.bind(v, segments.Names)
 	if faults = append(faults, more...); len(faults) > 0 {
 		return nil, invalid(faults)
 	}
-	x := &execution{ctx: ctx, view: v, query: q, options: o, frame: frameOf(q, v.Site, max(o.Now, v.Now))}
+	x := &execution{ctx: ctx, view: v, members: newMembers(segments), query: q, options: o, frame: frameOf(q, v.Site, max(o.Now, v.Now))}
 	x.result = &Result{Query: q, AsOf: x.frame.now, At: v.Position, Exact: true, Warnings: []string{}, frame: x.frame}
 	if err := x.run(); err != nil {
 		return nil, err
@@ -65,6 +76,7 @@ func answer(ctx context.Context, v *engine.View, parsed *Query, faults []problem
 type execution struct {
 	ctx     context.Context
 	view    *engine.View
+	members *members
 	query   *Query
 	options Options
 	frame   frame
@@ -101,6 +113,7 @@ func (x *execution) run() error {
 func (x *execution) newRun(p period, dims []Dimension) (*run, error) {
 	q := x.query
 	r := newRun(x.view, x.options.Cache, &x.frame, max(x.options.Threads, 1), q.names(event.ColType))
+	r.members = x.members
 	r.period, r.need, r.dims, r.filter = p, needsOf(q.Metrics), dims, q.Filter
 	r.needNew = r.need&needNew != 0
 	r.robots = q.names(event.ColBotClass)
@@ -332,14 +345,22 @@ func (x *execution) warnings() {
 	if needsOf(q.Metrics)&needVisits != 0 {
 		for i := range q.Dimensions {
 			if q.Dimensions[i].viewed() {
-				warn(fmt.Sprintf("a visit counts under each %s that it viewed: the rows add up to more than the total", q.Dimensions[i].Name))
+				how := q.Dimensions[i].Name + " that it viewed"
+				if q.Dimensions[i].Kind == KindSegment {
+					how = "segment of its reader"
+				}
+				warn("a visit counts under each " + how + ": the rows add up to more than the total")
 				break
 			}
 		}
 	}
 	for i := range q.Dimensions {
 		if q.Dimensions[i].list() {
-			warn(fmt.Sprintf("a row counts under each %s of its item: the rows may add up to more than the total", q.Dimensions[i].Name))
+			of := "item"
+			if q.Dimensions[i].Kind == KindSegment {
+				of = "reader"
+			}
+			warn(fmt.Sprintf("a row counts under each %s of its %s: the rows may add up to more than the total", q.Dimensions[i].Name, of))
 			break
 		}
 	}

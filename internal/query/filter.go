@@ -27,6 +27,9 @@ func (s *shard) compile(f *Filter) *node {
 	}
 	d := &f.Dimension
 	switch {
+	case d.Kind == KindSegment:
+		n.visit = true
+		n.test = newCodeTest(s.run.members.table(f))
 	case d.ofVisit():
 		n.visit = true
 		n.test = newCodeTest(f.table(s.space(d).texts()))

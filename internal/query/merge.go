@@ -45,10 +45,11 @@ func (r *run) merge() *merged {
 		}
 		all := newNumbering()
 		var entry *cacheEntry
+		var fixed []string // names that are the same in every shard
 		for k, s := range r.shards {
 			sp := s.space(&r.dims[i])
 			if sp.own == nil {
-				entry = sp.entry
+				entry, fixed = sp.entry, sp.names
 				translations[k] = append(translations[k], sp.global)
 				continue
 			}
@@ -61,8 +62,8 @@ func (r *run) merge() *merged {
 		names := all.texts
 		if entry != nil {
 			names = entry.names()
-		} else if r.dims[i].Kind == KindLoyalty {
-			names = loyalties
+		} else if fixed != nil {
+			names = fixed
 		}
 		m.names = append(m.names, names)
 		cards = append(cards, uint32(len(names)))

@@ -88,6 +88,7 @@ type Filter struct {
 	Values    []string  // of a test
 	Subs      []*Filter // of a combination
 
+	segment  bool             // Values[0] must be the name of a segment
 	patterns []*regexp.Regexp // of OpMatches
 	numbers  []float64        // of OpGreater, OpLess
 	location string           // in the request

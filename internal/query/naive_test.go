@@ -35,6 +35,7 @@ type naive struct {
 	rows    []*nrow
 	visits  []*nvisit
 	seen    map[string]int64
+	members map[string][]string // segments by device, or account:ID
 }
 
 // newNaive folds events in order of arrival.
@@ -201,6 +202,11 @@ func (n *naive) values(d *Dimension, r *nrow, loc *time.Location) []string {
 		return []string{None}
 	case KindLoyalty:
 		return []string{n.loyalty(r, loc)}
+	case KindSegment:
+		if r.Flags&event.FlagProven != 0 {
+			return list(n.members["account:"+r.Columns[event.ColAccount]])
+		}
+		return list(n.members[r.Device])
 	}
 	panic("no values of " + d.Name)
 }

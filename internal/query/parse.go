@@ -225,10 +225,6 @@ func (p *parser) dimension(location string, v any) (d Dimension, ok bool) {
 		p.fault(location, "wrong_type", v, "expected a dimension's name, found %s", kindOf(v))
 		return d, false
 	}
-	if name == "segment" {
-		p.fault(location, "unknown_segment", name, "questions do not ask about segments; …/segments/{name} has their sizes and members")
-		return d, false
-	}
 	if len(name) > MaxTextBytes {
 		p.fault(location, "too_long", name, "a name has at most %d bytes", MaxTextBytes)
 		return d, false
@@ -368,12 +364,7 @@ func (p *parser) filter(location string, value any, depth int) *Filter {
 		return nil
 	}
 	if name == "segment" {
-		if len(list) > 1 {
-			p.fault(location+"[1]", "unknown_segment", list[1], "questions do not ask about segments; …/segments/{name} has their sizes and members")
-		} else {
-			p.fault(location, "wrong_type", nil, `expected ["segment", name]`)
-		}
-		return nil
+		return p.members(location, list)
 	}
 	op := slices.Index(opNames, name)
 	switch {
@@ -394,6 +385,24 @@ func (p *parser) filter(location string, value any, depth int) *Filter {
 		return &Filter{Op: OpNot, Subs: []*Filter{sub}, location: location}
 	}
 	return p.test(location, Op(op), list)
+}
+
+// members reads the filter that keeps the rows of a segment's members.
+func (p *parser) members(location string, list []any) *Filter {
+	if len(list) != 2 {
+		p.fault(location, "wrong_type", nil, `expected ["segment", name]`)
+		return nil
+	}
+	name, ok := list[1].(string)
+	if !ok {
+		p.fault(location+"[1]", "wrong_type", list[1], "expected the name of a segment, found %s", kindOf(list[1]))
+		return nil
+	}
+	if len(name) > MaxTextBytes {
+		p.fault(location+"[1]", "too_long", name, "a name has at most %d bytes", MaxTextBytes)
+		return nil
+	}
+	return &Filter{Op: OpIs, Dimension: Dimension{Name: "segment", Kind: KindSegment}, Values: []string{name}, segment: true, location: location}
 }
 
 func (p *parser) combination(location string, op Op, list []any, depth int) *Filter {

@@ -31,7 +31,7 @@ func TestFaultsAreLocated(t *testing.T) {
 		"filter in a filter":   {`{"metrics":["visits"],"date_range":"7d","filters":[["or",[["is","country",["DE"]],["is","time:day",[]]]]]}`, "body.filters[0][1][1][1] unknown_dimension, body.filters[0][1][1][2] too_few"},
 		"filter numbers":       {`{"metrics":["visits"],"date_range":"7d","filters":[["gt","price",["high"]]]}`, "body.filters[0][2][0] wrong_type"},
 		"filter pattern":       {`{"metrics":["visits"],"date_range":"7d","filters":[["matches","path",["("]]]}`, "body.filters[0][2][0] bad_pattern"},
-		"segment":              {`{"metrics":["visits"],"date_range":"7d","filters":[["segment","loyal"]],"dimensions":["segment"]}`, "body.dimensions[0] unknown_segment, body.filters[0][1] unknown_segment"},
+		"segment":              {`{"metrics":["visits"],"date_range":"7d","filters":[["segment"],["segment",7],["segment","loyal","vip"]],"dimensions":["segment"]}`, "body.filters[0] wrong_type, body.filters[1][1] wrong_type, body.filters[2] wrong_type"},
 		"two times":            {`{"metrics":["visits"],"date_range":"7d","dimensions":["time:day","time:hour","time:fortnight"]}`, "body.dimensions[1] duplicate, body.dimensions[2] unknown_dimension"},
 		"order":                {`{"metrics":["visits"],"date_range":"7d","order_by":[["page_views","desc"],["visits","down"]]}`, "body.order_by[0][0] unknown_name, body.order_by[1][1] wrong_value"},
 		"zone and compare":     {`{"metrics":["visits"],"date_range":"7d","timezone":"Mars/Olympus","compare":"previous_day"}`, "body.timezone unknown_timezone, body.compare wrong_value"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 )
 
@@ -105,6 +107,9 @@ func drawEvents(t *rapid.T) []generated {
 		}
 		if rapid.IntRange(0, 4).Draw(t, "account") == 0 {
 			g.Columns[event.ColAccount] = fmt.Sprint("k", rapid.IntRange(0, 2).Draw(t, "k"))
+			if rapid.Bool().Draw(t, "proven") {
+				g.Flags |= event.FlagProven
+			}
 		}
 		if rapid.Bool().Draw(t, "price") {
 			kind := event.Kind(rapid.IntRange(0, 1).Draw(t, "kind"))
@@ -119,15 +124,65 @@ func drawEvents(t *rapid.T) []generated {
 }
 
 var testDimensions = []string{"item", "path", "section", "author", "tag", "tier", "type", "country", "bot_class", "account", "currency",
-	"entry_item", "exit_item", "loyalty", "properties.price", "properties.note", "attributes.desk", "host", "channel"}
+	"entry_item", "exit_item", "loyalty", "segment", "properties.price", "properties.note", "attributes.desk", "host", "channel"}
+
+var testSegments = []string{"fans", "loyal", "vip"}
+
+// drawMembers draws the segments of devices and accounts.
+func drawMembers(t *rapid.T) map[string][]string {
+	out := map[string][]string{}
+	for _, reader := range []string{"d0", "d1", "d2", "d3", "d4", "d5", "account:k0", "account:k1", "account:k2"} {
+		for _, s := range testSegments {
+			if rapid.Bool().Draw(t, "member") {
+				out[reader] = append(out[reader], s)
+			}
+		}
+	}
+	return out
+}
+
+// segmentsOf answers with the segments that are asked for and no others.
+func segmentsOf(v *engine.View, members map[string][]string) func(context.Context, []string) (*engine.View, *Segments, error) {
+	return func(_ context.Context, only []string) (*engine.View, *Segments, error) {
+		g := &Segments{Names: testSegments, Sets: [][]uint32{nil}, Accounts: map[string]uint32{}}
+		set := func(reader string) uint32 {
+			var numbers []uint32
+			for i, name := range testSegments {
+				if slices.Contains(members[reader], name) && (only == nil || slices.Contains(only, name)) {
+					numbers = append(numbers, uint32(i)+1)
+				}
+			}
+			if numbers == nil {
+				return 0
+			}
+			g.Sets = append(g.Sets, numbers)
+			return uint32(len(g.Sets) - 1)
+		}
+		for _, shard := range v.Shards {
+			var codes []uint32
+			for o := range shard.Subjects.Len() {
+				codes = append(codes, set(shard.Subjects.Name(uint32(o))))
+			}
+			g.Subjects = append(g.Subjects, codes)
+		}
+		for reader := range members {
+			if account, ok := strings.CutPrefix(reader, "account:"); ok {
+				g.Accounts[account] = set(reader)
+			}
+		}
+		return v, g, nil
+	}
+}
 
 func drawFilter(t *rapid.T, depth int) any {
-	ops := []string{"is", "is_not", "contains", "matches", "gt", "lt"}
+	ops := []string{"is", "is_not", "contains", "matches", "gt", "lt", "segment"}
 	if depth < 3 {
 		ops = append(ops, "and", "or", "not")
 	}
 	op := rapid.SampledFrom(ops).Draw(t, "op")
 	switch op {
+	case "segment":
+		return []any{op, rapid.SampledFrom(testSegments).Draw(t, "segment")}
 	case "and", "or":
 		subs := []any{}
 		for range rapid.IntRange(1, 3).Draw(t, "subs") {
@@ -145,7 +200,7 @@ func drawFilter(t *rapid.T, depth int) any {
 		case "matches", "contains":
 			values = append(values, rapid.SampledFrom([]any{"a", "/", "1", "o", "none"}).Draw(t, "text"))
 		default:
-			values = append(values, rapid.SampledFrom([]any{"a1", "a2", "a6", "DE", "sport", "page_view", "ann", "x", "(none)", "new", 1, 2.5, "/a", "ai", "", "k1"}).Draw(t, "value"))
+			values = append(values, rapid.SampledFrom([]any{"a1", "a2", "a6", "DE", "sport", "page_view", "ann", "x", "(none)", "new", "fans", 1, 2.5, "/a", "ai", "", "k1"}).Draw(t, "value"))
 		}
 	}
 	return []any{op, rapid.SampledFrom(testDimensions).Draw(t, "column"), values}
@@ -221,10 +276,11 @@ func TestAnswersEqualNaiveLoop(t *testing.T) {
 		}
 		v := f.view("news")
 		n := newNaive(site, t0, items, events)
+		n.members = drawMembers(rt)
 		cache := &Cache{}
 		for range 4 {
 			body := drawQuestion(rt)
-			res, err := Ask(context.Background(), v, body, Options{Now: t0, Threads: 2, Cache: cache})
+			res, err := Ask(context.Background(), v, body, Options{Now: t0, Threads: 2, Cache: cache, Segments: segmentsOf(v, n.members)})
 			if err != nil {
 				rt.Fatalf("%s: %v", body, err)
 			}

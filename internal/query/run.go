@@ -36,6 +36,7 @@ type run struct {
 	view    *engine.View
 	site    string
 	catalog *engine.Catalog
+	members *members
 	cache   *Cache
 	frame   *frame
 	period  period // cut to the window and to now

@@ -67,6 +67,9 @@ func (s *shard) newSpace(d *Dimension) *space {
 	case d.Kind == KindLoyalty:
 		sp.names = loyalties
 		return sp
+	case d.Kind == KindSegment:
+		sp.names = s.run.members.names
+		return sp
 	case d.ofVisit():
 		// The numbers are those of items; translating makes sure they exist.
 		sp.entry = s.run.entry(&itemDimension)
@@ -138,7 +141,11 @@ func (s *shard) cells(d *Dimension, index int) cells {
 	sp := s.space(d)
 	b := s.blocks[index]
 	if d.ofVisit() {
-		return cells{width: 4, n: b.N, c32: s.virtual(d, index)}
+		c := cells{width: 4, n: b.N, c32: s.virtual(d, index)}
+		if d.Kind == KindSegment {
+			c.lists = s.run.members.lists
+		}
+		return c
 	}
 	if sp.column < 0 {
 		return cells{}

@@ -25,14 +25,17 @@ func (s *shard) virtual(d *Dimension, index int) []uint32 {
 	}
 	b := s.blocks[index]
 	codes := make([]uint32, b.N)
-	if d.Kind == KindLoyalty {
+	switch d.Kind {
+	case KindLoyalty:
 		l := s.loyalty()
 		for row := range codes {
 			if b.Time[row] != block.Gone {
 				codes[row] = l.of(b.Subject[row], b.Unix(row))
 			}
 		}
-	} else {
+	case KindSegment:
+		s.members(b, codes)
+	default:
 		items := s.ends(d)
 		st := s.everyStay()
 		for row := range codes {

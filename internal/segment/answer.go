@@ -275,23 +275,28 @@ func (p *population) look(l *engine.Live, segment string, at int64, list bool) p
 		return out
 	}
 	out.known, out.segment = true, seg.ID
-	if !p.complete(l) || p.jobs.any() || p.states.dueBorder(at) != 0 {
-		return out
-	}
-	out.settled, out.size, out.people = true, p.states.counts[seg.ID], p.states.people
-	left := dueReaders
-	p.states.timers.due(at, func(n uint32) bool {
-		if left--; left < 0 {
-			out.settled = false
-			return false
-		}
-		out.correct(p, l, n, at)
-		return true
-	})
+	out.size, out.people = p.states.counts[seg.ID], p.states.people
+	out.settled = p.settled(l, at, func(n uint32) { out.correct(p, l, n, at) })
 	if list && out.settled {
 		out.bits, out.flags, out.width, out.names = p.states.bits.Snapshot(), p.states.flags.Snapshot(), p.states.width, l.Names()
 	}
 	return out
+}
+
+// settled tells whether the states hold at an instant, but for a few readers that
+// due is called with.
+func (p *population) settled(l *engine.Live, at int64, due func(n uint32)) bool {
+	if !p.complete(l) || p.jobs.any() || p.states.dueBorder(at) != 0 {
+		return false
+	}
+	left := dueReaders
+	p.states.timers.due(at, func(n uint32) bool {
+		if left--; left >= 0 {
+			due(n)
+		}
+		return left >= 0
+	})
+	return left >= 0
 }
 
 // correct works out a reader whose state does not hold at the instant.

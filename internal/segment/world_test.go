@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -412,6 +413,7 @@ func (w *world) check(what string) {
 		for _, s := range active.Plan.Segments {
 			w.checkSegment(ctx, what, view, s.Name, at)
 		}
+		w.checkStanding(ctx, what, view, active.Plan, at)
 	}
 	w.checkChanges(ctx, what)
 }
@@ -440,6 +442,53 @@ func (w *world) checkSegment(ctx context.Context, what string, view *engine.View
 	if !slices.Equal(members, plain) {
 		w.t.Fatalf("%s: members of %s: %q, want %q", what, segment, members, plain)
 	}
+}
+
+// checkStanding compares the segments of all readers of a view with the members of
+// each.
+func (w *world) checkStanding(ctx context.Context, what string, view *engine.View, p *plan.Program, at int64) {
+	want, only := map[string][]string{}, []string(nil)
+	if len(p.Segments) > 1 && w.pick(2) == 0 {
+		only = []string{p.Segments[w.pick(len(p.Segments))].Name, "no such segment"}
+	}
+	for _, s := range p.Segments {
+		if only != nil && s.Name != only[0] {
+			continue
+		}
+		if err := w.service.MembersAt(ctx, view, s.Name, at, func(name string) error { want[name] = append(want[name], s.Name); return nil }); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	standing := w.service.Standing
+	if w.pick(4) == 0 {
+		standing = w.service.standingByFold
+	}
+	seen, got, err := standing(ctx, view.Site, at, only)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	have := map[string][]string{}
+	names := func(set uint32) (names []string) {
+		for _, n := range got.Sets[set] {
+			names = append(names, got.Names[n-1])
+		}
+		return names
+	}
+	for shard, codes := range got.Subjects {
+		for n, set := range codes {
+			name := engine.ReaderName(seen.Shards[shard].Subjects.Name(uint32(n)))
+			if set != 0 {
+				have[name] = names(set)
+			}
+			if account, ok := strings.CutPrefix(name, "account:"); ok && got.Accounts[account] != set {
+				w.t.Fatalf("%s: account %s is in two sets", what, account)
+			}
+		}
+	}
+	if seen.Position != view.Position || len(got.Names) != len(p.Segments) || !maps.EqualFunc(want, have, slices.Equal) {
+		w.t.Fatalf("%s: readers are in %v, want %v", what, have, want)
+	}
+	w.counts["standings"]++
 }
 
 // checkChanges compares what the changes add up to.
