@@ -26,7 +26,7 @@ func (n *node) openDecisions(context.Context) error {
 
 // openGate makes what decides about pages, for our proxy and for other servers.
 func (n *node) openGate(context.Context) error {
-	n.gate = gate.New(gate.Config{Front: n.decisions, Offers: offer.NewOffers(n.engine), Engine: n.engine, Keys: n.keys,
+	n.gate = gate.New(gate.Config{Front: n.decisions, Offers: offer.NewOffers(n.engine), Engine: n.engine, Keys: n.keys, Attention: n.attention,
 		Acked: n.committer.Acked, Logger: n.cfg.Logger})
 	n.background("gate", n.gate.Run)
 	return nil

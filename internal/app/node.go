@@ -57,6 +57,7 @@ type node struct {
 	decider   *access.Decider // of every shard of the engine
 	decisions *ask.Front
 	gate      *gate.Gate
+	attention *gate.Attention
 	collector *collect.Collector
 	programs  *program.Programs
 	segments  *segment.Service
@@ -241,7 +242,8 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	}
 	n.tokens = identity.NewTokens(identity.Config{Sites: n.engine.Sites, Fetch: identity.FetchWith(&http.Client{}), Now: n.cfg.Now, Logger: n.cfg.Logger})
 	n.background("key sets", n.tokens.Run)
-	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.committer, Tokens: n.tokens, Logins: n.engine,
+	n.attention = gate.NewAttention(n.committer, n.cfg.Now)
+	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.attention, Tokens: n.tokens, Logins: n.engine,
 		Keys: n.keys, Sessions: n.sessions, Secret: n.secret, Others: n.others, Applied: n.engine.Wait,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	if err != nil {

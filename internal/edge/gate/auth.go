@@ -56,6 +56,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !ruled.stopped():
+		if !ruled.asked.Commits() {
+			g.Attention.wait(ruled)
+		}
 		w.WriteHeader(http.StatusOK)
 	case forward:
 		if ruled.counted() {

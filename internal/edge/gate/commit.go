@@ -50,12 +50,12 @@ type commits struct {
 	mu      sync.Mutex
 	waiting []kept // guarded by mu; the oldest first
 	dropped uint64 // guarded by mu
-	settled uint64 // guarded by mu; of those that waited
+	settled uint64 // guarded by mu; of those that waited, tried again
 }
 
 // Bounds of commits.
 const (
-	maxRunning = 1024 // at once; further requests commit on their own
+	maxRunning = 1024 // at once; further ones wait
 	maxWaiting = 1 << 16
 	tryEvery   = time.Second
 )
@@ -64,7 +64,7 @@ func newCommits(do func(context.Context, kept) bool) *commits {
 	return &commits{do: do, slots: make(chan struct{}, maxRunning)}
 }
 
-// begin commits a decision beside the request, or with it if too many are running.
+// begin commits a decision beside its request. It never waits.
 func (c *commits) begin(k kept) {
 	select {
 	case c.slots <- struct{}{}:
@@ -73,7 +73,7 @@ func (c *commits) begin(k kept) {
 			c.one(k)
 		})
 	default:
-		c.one(k)
+		c.later(k)
 	}
 }
 
@@ -111,25 +111,27 @@ func (c *commits) run(ctx context.Context) {
 	}
 }
 
-// again tries those that wait, in order, until one still finds nobody.
+// again tries those that wait: one, and the others if there is somebody to take it.
 func (c *commits) again(ctx context.Context) {
-	for ctx.Err() == nil {
-		c.mu.Lock()
-		if len(c.waiting) == 0 {
-			c.waiting = nil
-			c.mu.Unlock()
-			return
-		}
-		k := c.waiting[0]
-		c.mu.Unlock()
-		if c.do(ctx, k) {
-			return
-		}
-		c.mu.Lock()
-		c.waiting = c.waiting[1:]
-		c.settled++
-		c.mu.Unlock()
+	c.mu.Lock()
+	waiting := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	if len(waiting) == 0 {
+		return
 	}
+	if ctx.Err() != nil || c.do(ctx, waiting[0]) {
+		c.mu.Lock()
+		c.waiting = append(waiting, c.waiting...)
+		c.mu.Unlock()
+		return
+	}
+	for _, k := range waiting[1:] {
+		c.begin(k)
+	}
+	c.mu.Lock()
+	c.settled += uint64(len(waiting))
+	c.mu.Unlock()
 }
 
 // counts returns how many decisions wait for their commit, have waited for it, and

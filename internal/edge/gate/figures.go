@@ -39,6 +39,6 @@ func (g *Gate) Figures() Figures {
 	waiting, settled, dropped := g.commits.counts()
 	return Figures{
 		Decisions: map[string]uint64{access.Allow: g.figures.allowed.Load(), access.Deny: g.figures.denied.Load(), access.Charge: g.figures.charged.Load()},
-		Fallbacks: g.figures.fallbacks.Load(), Waiting: waiting, Settled: settled, Lost: g.figures.lost.Load() + dropped,
+		Fallbacks: g.figures.fallbacks.Load(), Waiting: waiting, Settled: settled, Lost: g.figures.lost.Load() + dropped + g.Attention.dropped(),
 	}
 }

@@ -45,6 +45,8 @@ type Config struct {
 	Offers *offer.Offers
 	Engine Engine
 	Keys   Keys
+	// Attention sees the events of readers. It is this gate's alone.
+	Attention *Attention
 	// Acked is the position of the newest acknowledged commit, which answers include.
 	Acked  func() event.Position
 	Logger *slog.Logger
@@ -62,6 +64,7 @@ type Gate struct {
 func New(cfg Config) *Gate {
 	g := &Gate{Config: cfg}
 	g.commits = newCommits(g.commit)
+	g.Attention.due = g.commits.begin
 	return g
 }
 

@@ -11,26 +11,23 @@ import (
 // Headers of a verdict, on the answers of …/auth and on requests to origins. From
 // outside they are not believed.
 const (
-	prefix          = "X-Readership-"
-	headerDecision  = prefix + "Decision"
-	headerClause    = prefix + "Clause"
-	headerOffer     = prefix + "Offer"
-	headerMeter     = prefix + "Meter"
-	headerID        = prefix + "Decision-Id"
-	headerReader    = prefix + "Reader"
-	headerSegments  = prefix + "Segments"
-	headerFallback  = prefix + "Fallback"
-	headerError     = prefix + "Error"
-	headerPrice     = "Crawler-Price"
-	headerTiming    = "Server-Timing"
-	headerCookie    = "Set-Cookie"
-	headerCache     = "Cache-Control"
-	headerType      = "Content-Type"
-	headerLocation  = "Location"
-	cacheNothing    = "no-store"
-	typeHTML        = "text/html; charset=utf-8"
-	timingName      = "readership"
-	maxHeaderReader = 1024
+	prefix         = "X-Readership-"
+	headerDecision = prefix + "Decision"
+	headerClause   = prefix + "Clause"
+	headerOffer    = prefix + "Offer"
+	headerMeter    = prefix + "Meter"
+	headerID       = prefix + "Decision-Id"
+	headerReader   = prefix + "Reader"
+	headerSegments = prefix + "Segments"
+	headerFallback = prefix + "Fallback"
+	headerError    = prefix + "Error"
+	headerPrice    = "Crawler-Price"
+	headerCookie   = "Set-Cookie"
+	headerCache    = "Cache-Control"
+	headerType     = "Content-Type"
+	headerLocation = "Location"
+	cacheNothing   = "no-store"
+	typeHTML       = "text/html; charset=utf-8"
 )
 
 // setVerdict writes a verdict as headers.
@@ -52,12 +49,6 @@ func setVerdict(h http.Header, v *access.Verdict) {
 	if v.Fallback {
 		set(headerFallback, "1")
 	}
-}
-
-// setTiming names the decision to scripts of the page: they find it among the
-// timings of the navigation, and commit it where the server does not.
-func setTiming(h http.Header, v *access.Verdict) {
-	h.Add(headerTiming, timingName+`;desc="`+v.DecisionID+`"`)
 }
 
 // escaped percent-encodes what cannot stand in a header.

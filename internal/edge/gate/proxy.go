@@ -43,11 +43,16 @@ func (g *Gate) Ask(ctx context.Context, q *proxy.Question) (proxy.Outcome, error
 	case r.stopped():
 		out.Action = proxy.Teaser
 	}
-	setTiming(out.Answer, r.verdict)
 	out.Answered = func(status int, h http.Header) {
 		private(h)
-		if rendered(q.Request, status, h) && r.counted() && (r.stopped() || r.block.Counts == plan.CountsRendered) {
+		if r.asked.Commits() || !rendered(q.Request, status, h) {
+			return
+		}
+		switch now := r.stopped() || r.block.Counts == plan.CountsRendered; {
+		case now && r.seen():
 			g.shown(ctx, r, h)
+		case !r.stopped():
+			g.Attention.wait(r)
 		}
 	}
 	return out, nil
