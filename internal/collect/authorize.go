@@ -37,6 +37,7 @@ type request struct {
 
 	cookieDevice string          // proved by rsid or X-Readership-Device
 	token        *identity.Token // of the publisher's sign-in; nil with an API key
+	unnamed      bool            // asks not to be known again: no device is made
 	made         string          // a device made for this reader, "" if none
 	cookie       string          // its cookie
 	failed       error           // of making it

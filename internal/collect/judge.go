@@ -338,7 +338,7 @@ func (p *part) identify(ev *event.Event) (stored bool) {
 		}
 		ev.Device = p.arena.join(accountPrefix, account)
 	}
-	if !r.api && r.cookieDevice == "" && (said == saidYes || r.site.policy == policyAssume) {
+	if !r.api && !r.unnamed && r.cookieDevice == "" && (said == saidYes || r.site.policy == policyAssume) {
 		// A signed device is always a new one: whoever could have a named
 		// one signed could be somebody else.
 		if fresh := r.freshDevice(); ev.Device == "" {

@@ -57,23 +57,19 @@ func posthogForm(data string) []byte {
 
 // posthogEvents stores one event, a list of them, or a batch.
 func (x *foreign) posthogEvents(doc value) {
-	x.posthogAll(doc, doc.get("api_key", "token").text())
-	x.answer(http.StatusOK, "application/json", `{"status":1}`)
+	x.posthogAll(doc, doc.get("api_key", "token").text(), `{"status":1}`)
 }
 
 // posthogV1 answers the newer kind of batch, whose token is a bearer's. Results
 // that it does not name are good.
 func (x *foreign) posthogV1() {
-	doc, ok := x.json()
-	if !ok {
-		return
+	if doc, ok := x.json(); ok {
+		x.posthogAll(doc, x.bearer(), `{"results":{}}`)
 	}
-	x.posthogAll(doc, x.bearer())
-	x.answer(http.StatusOK, "application/json", `{"results":{}}`)
 }
 
-// posthogAll stores events. token is of those that name none.
-func (x *foreign) posthogAll(doc value, token string) {
+// posthogAll stores events and answers. token is of those that name none.
+func (x *foreign) posthogAll(doc value, token, answer string) {
 	list := doc.get("batch")
 	if doc.kind() == kindArray {
 		list = doc
@@ -85,11 +81,15 @@ func (x *foreign) posthogAll(doc value, token string) {
 	behind := x.behind(sent)
 	if list.kind() != kindArray {
 		x.posthogEvent(doc, token, behind)
-		return
 	}
 	for _, e := range list.members() {
 		x.posthogEvent(e, token, behind)
 	}
+	if x.unclaimed() {
+		x.unknownKey("token")
+		return
+	}
+	x.answer(http.StatusOK, "application/json", answer)
 }
 
 // posthogEvent stores one event.
@@ -161,7 +161,7 @@ func (x *foreign) posthogMeaning(f *fields, e, properties value) {
 	case "$pageleave":
 		f.text[fieldType] = event.TypeEngagement
 		f.text[fieldView] = x.view(properties.get("$prev_pageview_id", "$pageview_id").text())
-		if share, ok := properties.get("$prev_pageview_max_scroll_percentage").number(); ok && share >= 0 {
+		if share, ok := properties.get("$prev_pageview_max_content_percentage").number(); ok && share >= 0 {
 			f.set(fieldScroll, min(share, 1)*100)
 		}
 		return

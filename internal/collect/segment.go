@@ -73,13 +73,16 @@ func (x *foreign) pageScheme() string {
 	return "http"
 }
 
-// unknownKey refuses a request whose key belongs to no site. No client sends it
-// again.
+// unknownKey refuses a request whose key, in a field, belongs to no site. No client
+// sends it again.
 func (x *foreign) unknownKey(path string) {
 	x.verdicts.invalidate(path)
 	x.out.Set(HeaderVerdict, x.verdicts.text())
-	x.problem(unauthorized("the key is not known"))
+	x.problem(x.dialect.finally(unauthorized("no site is known by this key")))
 }
+
+// unclaimed says that there were events, and none that belongs to a site.
+func (x *foreign) unclaimed() bool { return x.tally.seen > 0 && len(x.targets) == 0 }
 
 // basicUser is the user of Basic authorization, "" if there is none.
 func (x *foreign) basicUser() string {

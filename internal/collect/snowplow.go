@@ -33,12 +33,20 @@ func (x *foreign) snowplowPost() {
 	for _, e := range doc.get("data").members() {
 		x.snowplowEvent(func(name string) string { return e.get(name).text() })
 	}
+	if x.unclaimed() {
+		x.unknownKey("aid")
+		return
+	}
 	x.answer(http.StatusOK, "text/plain; charset=utf-8", "ok")
 }
 
 // snowplowGet answers one payload.
 func (x *foreign) snowplowGet() {
 	x.snowplowEvent(func(name string) string { return x.asked.get(name) })
+	if x.unclaimed() {
+		x.unknownKey("aid")
+		return
+	}
 	x.answerGIF()
 }
 
@@ -178,6 +186,6 @@ func (x *foreign) snowplowContexts(get payload) (view string) {
 func (x *foreign) forgetConnection() {
 	if x.current != nil {
 		r := &x.current.request
-		r.address, r.cookieDevice, r.token = "", "", nil
+		r.address, r.cookieDevice, r.token, r.unnamed = "", "", nil, true
 	}
 }
