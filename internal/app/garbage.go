@@ -80,36 +80,52 @@ func (m *memory) divide() {
 	m.engine.SetMemory(engineMemory(heap))
 }
 
-// Most of the heap is rows and tables without pointers, which cost the collector
-// next to nothing, so a large heap need not double before it runs: spareBytes of
-// garbage or a tenth will do. A heap that is small may grow to leastGoal: each
-// collection takes a core from readers for a moment.
+// Most of a large heap is rows and tables without pointers, which cost the collector
+// next to nothing, so it need not double before it runs: spareBytes of garbage or a
+// tenth will do. A heap that is small may grow to a part of what the process may
+// take: each collection takes a core from readers for a moment, so the fewer of them
+// there are, the fewer readers meet one.
 const (
-	leastGoal  = 256 << 20
 	spareBytes = 48 << 20
+	goalPart   = 16 // of --memory
+	leastGoal  = 64 << 20
+	mostGoal   = 768 << 20
+	usualGoal  = 256 << 20 // where no --memory is set
 )
+
+// smallGoal is what a small heap may grow to in a process that may take memory
+// bytes, 0 for any.
+func smallGoal(memory int64) uint64 {
+	if memory == 0 {
+		return usualGoal
+	}
+	return uint64(min(max(memory/goalPart, leastGoal), mostGoal))
+}
 
 // collect sets how far the heap may grow over what lives. What a burst has left
 // free beyond that goes back to the system, if that is wanted now.
 func (m *memory) collect(free bool) {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 	metrics.Read(sample)
+	goal := smallGoal(m.limit)
 	live, unused := sample[0].Value.Uint64(), sample[1].Value.Uint64()
-	if percent := gcPercent(live); percent < m.percent-m.percent/16 || percent > m.percent+m.percent/16 {
+	if percent := gcPercent(live, goal); percent < m.percent-m.percent/16 || percent > m.percent+m.percent/16 {
 		m.percent = percent
 		debug.SetGCPercent(percent) // stops the world for a moment
 	}
-	if free && unused > spare(live)+live/16 {
+	if free && unused > spare(live, goal)+live/16 {
 		debug.FreeOSMemory()
 	}
 }
 
 // spare is how many bytes of garbage may lie about beside what lives.
-func spare(live uint64) uint64 {
-	return max(spareBytes, live/10, leastGoal-min(live, leastGoal))
+func spare(live, goal uint64) uint64 {
+	return max(spareBytes, live/10, goal-min(2*live, goal))
 }
 
-func gcPercent(live uint64) int { return max(10, int(spare(live)*100/max(live, leastLive))) }
+func gcPercent(live, goal uint64) int {
+	return max(10, int(spare(live, goal)*100/max(live, leastLive)))
+}
 
 // leastLive is about what lives in an empty process.
 const leastLive = 8 << 20

@@ -22,9 +22,17 @@ func TestMemoryIsDivided(t *testing.T) {
 }
 
 func TestCollectorRunsSoonerOnALargeHeap(t *testing.T) {
-	for live, want := range map[uint64]int{0: 3200, 8 << 20: 3100, 64 << 20: 300, 128 << 20: 100, 240 << 20: 20, 480 << 20: 10, 8 << 30: 10} {
-		if got := gcPercent(live); got != want {
-			t.Errorf("with %d MB alive the heap may grow by %d %%, want %d", live>>20, got, want)
+	for _, tt := range []struct {
+		memory int64
+		live   uint64
+		want   int
+	}{
+		{0, 0, 3200}, {0, 8 << 20, 3000}, {0, 64 << 20, 200}, {0, 128 << 20, 37}, {0, 480 << 20, 10},
+		{256 << 20, 16 << 20, 300}, {8 << 30, 128 << 20, 200},
+		{64 << 30, 8 << 20, 9400}, {64 << 30, 64 << 20, 1000}, {64 << 30, 128 << 20, 400}, {64 << 30, 8 << 30, 10},
+	} {
+		if got := gcPercent(tt.live, smallGoal(tt.memory)); got != tt.want {
+			t.Errorf("of %d MB, with %d MB alive, the heap may grow by %d %%, want %d", tt.memory>>20, tt.live>>20, got, tt.want)
 		}
 	}
 }
