@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/readership/readership/internal/auth"
@@ -30,7 +31,7 @@ type request struct {
 	shift     int64 // received − sent_at
 	earliest  int64 // with a write key
 
-	address  string
+	address  netip.Addr
 	agent    string
 	language string
 	who      connection
@@ -230,10 +231,7 @@ func (x *exchange) readConnection(q *Request, r *request) {
 	v := x.c.visitor(r.site, q)
 	r.gpc, r.dnt, r.agent, r.secure, r.who = v.GPC, v.DNT, v.agent, v.Secure, v.who
 	r.language = x.arena.primaryLanguage(v.languages)
-	if v.Address.IsValid() {
-		r.address = x.arena.take(v.Address.AppendTo(x.arena.room(64)))
-	}
-	r.cookieDevice, r.token = v.Device, v.Token
+	r.address, r.cookieDevice, r.token = v.Address, v.Device, v.Token
 }
 
 // parseQueryTime is parseTime or parseMillis, for a query: a blank is a plus.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"net/netip"
 	"strings"
 
 	"github.com/dchest/siphash"
@@ -410,8 +411,20 @@ const (
 	hashBytes      = len(cookielessMark) + 22
 )
 
-// appendHash appends the cookieless identity of an address and a user agent, with
-// a zero between them, on the day of a time in Unix milliseconds.
+// addressBytes is what an address takes as text.
+const addressBytes = 48
+
+// appendConnection appends what of a connection appendHash takes: the address and
+// the user agent, with a zero between them.
+func appendConnection(dst []byte, address netip.Addr, agent string) []byte {
+	if address.IsValid() {
+		dst = address.AppendTo(dst)
+	}
+	return append(append(dst, 0), agent...)
+}
+
+// appendHash appends the cookieless identity of what appendConnection says, on the
+// day of a time in Unix milliseconds.
 func (s *siteInfo) appendHash(dst, in []byte, at int64) []byte {
 	key := s.saltOf(at / dayMillis)
 	h0, h1 := siphash.Hash128(key.k0, key.k1, in)
@@ -432,13 +445,13 @@ func (p *part) setHash(ev *event.Event) {
 	if ev.Device = f.hash; f.hash != "" {
 		return
 	}
-	address, agent := r.address, r.agent
+	address, said, agent := r.address, "", r.agent
 	if r.api {
-		address, agent = f.text[fieldIP], f.text[fieldUserAgent]
-		if parsed, ok := parseAddress(address); ok && len(address) <= 64 {
-			address = p.arena.take(parsed.AppendTo(p.arena.room(64)))
+		address, said, agent = netip.Addr{}, f.text[fieldIP], f.text[fieldUserAgent]
+		if parsed, ok := parseAddress(said); ok && len(said) <= 64 {
+			address, said = parsed, ""
 		}
 	}
-	in := append(append(append(p.arena.room(len(address)+1+len(agent)), address...), 0), agent...)
-	ev.Device = p.arena.take(r.site.appendHash(p.arena.room(hashBytes), in, ev.Time))
+	in := append(p.arena.room(addressBytes+len(said)+1+len(agent)), said...)
+	ev.Device = p.arena.take(r.site.appendHash(p.arena.room(hashBytes), appendConnection(in, address, agent), ev.Time))
 }

@@ -3,6 +3,7 @@ package collect
 import (
 	"encoding/base64"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -186,6 +187,6 @@ func (x *foreign) snowplowContexts(get payload) (view string) {
 func (x *foreign) forgetConnection() {
 	if x.current != nil {
 		r := &x.current.request
-		r.address, r.cookieDevice, r.token, r.unnamed = "", "", nil, true
+		r.address, r.cookieDevice, r.token, r.unnamed = netip.Addr{}, "", nil, true
 	}
 }

@@ -89,11 +89,7 @@ func (c *Collector) NewDevice(site *event.Site, v *Visitor) (device, cookie stri
 // Hash returns the device that a visitor has without consent: the cookieless
 // identity of the day of a time, in Unix milliseconds.
 func (c *Collector) Hash(site *event.Site, v *Visitor, at int64) string {
-	var in []byte
-	if v.Address.IsValid() {
-		in = v.Address.AppendTo(in)
-	}
-	return string(c.infos.of(site, c.secret).appendHash(nil, append(append(in, 0), v.agent...), at))
+	return string(c.infos.of(site, c.secret).appendHash(nil, appendConnection(nil, v.Address, v.agent), at))
 }
 
 // Page is what a request that is no event says of a page and how it came there.
