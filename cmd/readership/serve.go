@@ -11,7 +11,7 @@ import (
 	"github.com/readership/readership/internal/app"
 )
 
-const serveUsage = "[--config FILE] [--data DIR] [--listen ADDR] [--collect-listen ADDR] [--role ROLES] [--memory SIZE] [--log-max SIZE] [--demo]"
+const serveUsage = "[--config FILE] [--data DIR] [--listen ADDR] [--collect-listen ADDR] [--role ROLES] [--memory SIZE] [--log-max SIZE] [--geo FILE] [--demo]"
 
 const serveAbout = `Collects events, keeps the window in memory, answers queries and serves the
 dashboard, all in one process. SIGTERM and SIGINT drain: what is in flight is
@@ -35,6 +35,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.Var(&logMax, "log-max", "`SIZE` that the event log may take on disk; what is free, less 10 GB or a tenth, if left out")
 	f.IntVar(&cfg.Connections, "connections", 16_384, "most connections at once, `N` of each listener")
 	f.IntVar(&cfg.AddressConnections, "address-connections", 2_048, "most connections at once of one address, `N` of each listener; proxies and private networks have no such bound")
+	f.StringVar(&cfg.Geo, "geo", "", "`FILE` of places in the MaxMind DB format (.mmdb); read again when it changes")
 	f.BoolVar(&cfg.Demo, "demo", false, "write a sample newspaper with simulated readers")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` of what is logged: debug, info, warn, error")
 	rest, err := f.parse(args)

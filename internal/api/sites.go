@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/readership/readership/internal/auth"
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 )
@@ -32,6 +33,7 @@ type SiteSettings struct {
 	TrustedProxies []string      `json:"trusted_proxies,omitempty" maxItems:"100" doc:"Addresses or networks whose X-Forwarded-For is believed"`
 	Identity       *SiteIdentity `json:"identity,omitempty" doc:"How a reader proves an account"`
 	Privacy        *SitePrivacy  `json:"privacy,omitempty" doc:"What happens without consent, and what is kept"`
+	Channels       []SiteChannel `json:"channels,omitempty" doc:"Rules that stand before the default ones, in their order"`
 }
 
 // SiteInput is a new site.
@@ -64,22 +66,35 @@ type SitePrivacy struct {
 	Retention      string `json:"retention,omitempty" maxLength:"16" doc:"A duration, or months" example:"25mo"`
 }
 
+// SiteChannel gives a channel to the page views that meet all its conditions,
+// each by any of its values.
+type SiteChannel struct {
+	Channel      string   `json:"channel" example:"partner" doc:"1 to 32 of a-z, 0-9 and _"`
+	ReferrerKind []string `json:"referrer_kind,omitempty" doc:"none, internal, search, social, ai_assistant, email, paid, other"`
+	ReferrerHost []string `json:"referrer_host,omitempty" doc:"Hosts; those below them count too"`
+	UTMSource    []string `json:"utm_source,omitempty" doc:"Texts, in any case; * at the start or end stands for any"`
+	UTMMedium    []string `json:"utm_medium,omitempty"`
+	UTMCampaign  []string `json:"utm_campaign,omitempty"`
+	ClickID      []string `json:"click_id,omitempty" doc:"Parameters of the page's address" example:"[\"gclid\"]"`
+}
+
 // Site is a site as it is answered.
 type Site struct {
-	ID             string       `json:"id"`
-	Name           string       `json:"name"`
-	Domains        []string     `json:"domains"`
-	Aliases        []string     `json:"aliases"`
-	Timezone       string       `json:"timezone"`
-	Window         string       `json:"window"`
-	Clock          string       `json:"clock" enum:"wall,event"`
-	WeekStart      string       `json:"week_start"`
-	Currency       string       `json:"currency"`
-	IDParams       []string     `json:"id_params"`
-	TrustedProxies []string     `json:"trusted_proxies"`
-	Identity       SiteIdentity `json:"identity"`
-	Privacy        SitePrivacy  `json:"privacy"`
-	Now            time.Time    `json:"now" doc:"The site's now: by its clock"`
+	ID             string        `json:"id"`
+	Name           string        `json:"name"`
+	Domains        []string      `json:"domains"`
+	Aliases        []string      `json:"aliases"`
+	Timezone       string        `json:"timezone"`
+	Window         string        `json:"window"`
+	Clock          string        `json:"clock" enum:"wall,event"`
+	WeekStart      string        `json:"week_start"`
+	Currency       string        `json:"currency"`
+	IDParams       []string      `json:"id_params"`
+	TrustedProxies []string      `json:"trusted_proxies"`
+	Identity       SiteIdentity  `json:"identity"`
+	Privacy        SitePrivacy   `json:"privacy"`
+	Channels       []SiteChannel `json:"channels"`
+	Now            time.Time     `json:"now" doc:"The site's now: by its clock"`
 }
 
 // NewSite is a site just made, with its first write key.
@@ -132,7 +147,8 @@ func (a *API) site(s *event.Site) Site {
 		ID: s.ID, Name: s.Name, Domains: filled(s.Domains), Aliases: filled(s.Aliases), Timezone: s.Timezone,
 		Window: s.Window, Clock: s.Clock, WeekStart: s.WeekStart, Currency: s.Currency, IDParams: filled(s.IDParams),
 		TrustedProxies: filled(s.TrustedProxies), Identity: identity, Privacy: SitePrivacy(s.Privacy),
-		Now: stamp(a.Engine.SiteNow(s.ID, a.Now().UnixMilli())),
+		Channels: mapped(s.Channels, func(r event.ChannelRule) SiteChannel { return SiteChannel(r) }),
+		Now:      stamp(a.Engine.SiteNow(s.ID, a.Now().UnixMilli())),
 	}
 }
 
@@ -148,14 +164,25 @@ func settings(s *event.Site) SitePatch {
 	identity, privacy := SiteIdentity(s.Identity), SitePrivacy(s.Privacy)
 	return SitePatch{SiteSettings{Name: s.Name, Domains: s.Domains, Aliases: s.Aliases, Timezone: s.Timezone,
 		Window: s.Window, Clock: s.Clock, WeekStart: s.WeekStart, Currency: s.Currency, IDParams: s.IDParams,
-		TrustedProxies: s.TrustedProxies, Identity: &identity, Privacy: &privacy}}
+		TrustedProxies: s.TrustedProxies, Identity: &identity, Privacy: &privacy,
+		Channels: mapped(s.Channels, func(r event.ChannelRule) SiteChannel { return SiteChannel(r) })}}
+}
+
+// mapped applies fn to a list; of none it makes an empty one.
+func mapped[A, B any](list []A, fn func(A) B) []B {
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = fn(a)
+	}
+	return out
 }
 
 // fact makes the settings of a site as they are stored.
 func (s SiteSettings) fact(id string) event.Site {
 	site := event.Site{ID: id, Name: s.Name, Domains: lowered(s.Domains), Aliases: lowered(s.Aliases), Timezone: s.Timezone,
 		Window: s.Window, Clock: s.Clock, WeekStart: s.WeekStart, Currency: s.Currency, IDParams: s.IDParams,
-		TrustedProxies: s.TrustedProxies}
+		TrustedProxies: s.TrustedProxies,
+		Channels:       mapped(s.Channels, func(r SiteChannel) event.ChannelRule { return event.ChannelRule(r) })}
 	if s.Identity != nil {
 		site.Identity = event.Identity(*s.Identity)
 	}
@@ -227,6 +254,9 @@ func (s *SiteSettings) check(f *faults) {
 		if errAddress != nil && errNetwork != nil {
 			f.add(index("trusted_proxies", i), "bad_value", "is neither an IP address nor a network such as 10.0.0.0/8", p)
 		}
+	}
+	for _, fault := range enrich.CheckRules(mapped(s.Channels, func(r SiteChannel) enrich.Rule { return enrich.Rule(r) })) {
+		f.add("channels"+fault.At, "bad_value", fault.Message, nil)
 	}
 	if s.Identity != nil && s.Identity.JWKSURL != "" {
 		if u, err := url.Parse(s.Identity.JWKSURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

@@ -86,6 +86,33 @@ func TestSitesLifeCycle(t *testing.T) {
 	s.site("news")
 }
 
+func TestChannelsOfASite(t *testing.T) {
+	s := newServer(t)
+	s.want(201, "POST", "/v1/sites", `{"id":"news"}`)
+	rules := `[{"channel":"partner","referrer_host":["partner.example"],"utm_campaign":["spring*"]},{"channel":"app","click_id":["appid"]}]`
+	got := s.want(200, "PATCH", "/v1/sites/news", `{"channels":`+rules+`}`).json(t)["channels"]
+	if d := cmp.Diff([]any{
+		map[string]any{"channel": "partner", "referrer_host": []any{"partner.example"}, "utm_campaign": []any{"spring*"}},
+		map[string]any{"channel": "app", "click_id": []any{"appid"}},
+	}, got); d != "" {
+		t.Error(d)
+	}
+	s.want(200, "PATCH", "/v1/sites/news", `{"name":"News"}`)
+	if site, _ := s.engine.Site("news"); len(site.Channels) != 2 || site.Channels[1].ClickID[0] != "appid" {
+		t.Errorf("stored %+v", site.Channels)
+	}
+	want := []string{"body.channels[0].channel bad_value", "body.channels[0].referrer_kind[0] bad_value", "body.channels[1].utm_source[1] bad_value"}
+	if got := s.want(422, "PATCH", "/v1/sites/news", `{"channels":[{"channel":"Paid Search","referrer_kind":["searches"]},{"channel":"a","utm_source":["a","b*c"]}]}`).codes(t); !cmp.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	if got := s.want(422, "PATCH", "/v1/sites/news", `{"channels":[{"channel":"a","source":["x"]}]}`).codes(t); !cmp.Equal(got, []string{"body.channels[0].source unknown_field"}) {
+		t.Errorf("%v", got)
+	}
+	if got := s.want(200, "PATCH", "/v1/sites/news", `{"channels":null}`).json(t)["channels"]; len(got.([]any)) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestSiteFaultsAreAllNamed(t *testing.T) {
 	s := newServer(t)
 	cases := []struct {

@@ -36,6 +36,9 @@ type Config struct {
 	// many of one address. 0: 16,384 and 2,048.
 	Connections        int
 	AddressConnections int
+	// Geo is a file in the MaxMind DB format that says where addresses are used;
+	// it may be replaced at any time. "" for none.
+	Geo string
 	// Demo writes a sample newspaper with simulated readers.
 	Demo bool
 	// DemoDays is how much of the past a new sample newspaper gets.

@@ -23,6 +23,7 @@ import (
 	"github.com/readership/readership/internal/edge"
 	"github.com/readership/readership/internal/edge/gate"
 	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
@@ -62,6 +63,7 @@ type node struct {
 	programs  *program.Programs
 	segments  *segment.Service
 	api       *api.API
+	enrich    *enrich.Enricher
 }
 
 // start brings everything up. What a failed start has begun is stopped.
@@ -242,9 +244,10 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	}
 	n.tokens = identity.NewTokens(identity.Config{Sites: n.engine.Sites, Fetch: identity.FetchWith(&http.Client{}), Now: n.cfg.Now, Logger: n.cfg.Logger})
 	n.background("key sets", n.tokens.Run)
+	n.openEnrich()
 	n.attention = gate.NewAttention(n.committer, n.cfg.Now)
 	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.attention, Tokens: n.tokens, Logins: n.engine,
-		Keys: n.keys, Sessions: n.sessions, Secret: n.secret, Others: n.others, Applied: n.engine.Wait,
+		Keys: n.keys, Sessions: n.sessions, Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
@@ -326,6 +329,9 @@ func (n *node) warn(ctx context.Context) []string {
 		out = append(out, fmt.Sprintf("segments of site %q are not kept up to date, each answer reads the rows: %v", site, err))
 	}
 	out = append(out, n.tokens.Warnings()...)
+	if err := n.enrich.Geo.Err(); err != nil {
+		out = append(out, fmt.Sprintf("the file of places %s cannot be used: %v", n.cfg.Geo, err))
+	}
 	stats, err := n.engine.Stats(ctx)
 	if err != nil {
 		return append(out, "the engine cannot be measured: "+err.Error())

@@ -8,6 +8,7 @@ import (
 // connection is what follows from the agent and the address of a reader.
 type connection struct {
 	agent           *enrich.Agent // nil: it is not known
+	place           *enrich.Place // nil: no address is known
 	class, operator string        // of a robot
 }
 
@@ -21,6 +22,9 @@ func (c *connection) person() { c.class, c.operator = "", "" }
 
 // set sets the columns of ev.
 func (c *connection) set(ev *event.Event) {
+	if p := c.place; p != nil {
+		ev.Columns[event.ColCountry], ev.Columns[event.ColRegion], ev.Columns[event.ColCity] = p.Country, p.Region, p.City
+	}
 	if c.agent == nil {
 		return
 	}
@@ -34,15 +38,16 @@ func (c *connection) set(ev *event.Event) {
 // connectionOf says what follows from the headers and the address of a request
 // with a write key.
 func (c *Collector) connectionOf(q *Request, v *Visitor) (who connection) {
+	who.place = c.enrich.Geo.Place(v.Address)
 	if v.agent == "" {
-		return connection{}
+		return who
 	}
 	who.setAgent(c.enrich.Agents.Parse(v.agent))
 	switch {
 	case who.class == enrich.ClassLibrary && !q.Fetch:
 		// An HTTP library that sends an event is no reader and no robot that
-		// reads: its program tells of a reader.
-		who = connection{}
+		// reads: its program tells of a reader, whose place is not its own.
+		return connection{}
 	case who.class == enrich.ClassAutomation && v.Address.IsLoopback():
 		who.person() // the publisher's own tests
 	case who.class == "":

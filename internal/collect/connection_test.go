@@ -1,8 +1,13 @@
 package collect
 
 import (
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 )
 
@@ -70,5 +75,79 @@ func TestDescribeARobot(t *testing.T) {
 		if got := columns[event.ColBotClass]; got != c.want {
 			t.Errorf("%s: %q, want %q", c.agent, got, c.want)
 		}
+	}
+}
+
+// Channels follow from referrer, campaign and click id, by the site's rules and
+// then the default ones.
+func TestChannelColumn(t *testing.T) {
+	w := newWorld(t)
+	w.sites["news"].Channels = []event.ChannelRule{{Channel: "partner", ReferrerHost: []string{"partner.example"}, UTMCampaign: []string{"spring*"}}}
+	for _, c := range []struct{ url, referrer, want string }{
+		{"https://news.example/a", "", "direct"},
+		{"https://news.example/a", "https://www.google.com/", "search"},
+		{"https://news.example/a", "https://other.example/b", "internal"},
+		{"https://news.example/a", "https://www.news.example/b", "internal"},
+		{"https://news.example/a?GCLID=1&gclid=x", "https://www.google.com/", "paid"},
+		{"https://news.example/a?utm_source=x&utm_medium=email", "", "newsletter"},
+		{"https://news.example/a?x=utm_source", "https://blog.example/", "referral"},
+		{"https://news.example/a?utm_campaign=Spring-2026", "https://www.partner.example/x", "partner"},
+		{"https://news.example/a?utm_campaign=autumn", "https://www.partner.example/x", "campaign"},
+		{"https://news.example/a", "https://chatgpt.com/", "ai_assistant"},
+		{"https://news.example/a", "android-app://com.google.android.gm/", "newsletter"},
+	} {
+		w.send(`{"type":"page_view","url":"` + c.url + `","referrer":"` + c.referrer + `"}`)
+		if got := w.stored(); got.Columns[event.ColChannel] != c.want {
+			t.Errorf("%s from %s: %q, want %q", c.url, c.referrer, got.Columns[event.ColChannel], c.want)
+		}
+	}
+	w.send(`{"type":"page_view","item":"a1"}`)
+	if got := w.stored(); got.Columns[event.ColChannel] != "" {
+		t.Errorf("without a page: %q", got.Columns[event.ColChannel])
+	}
+	w.do(call{query: "key=w-open", body: `{"type":"page_view","url":"https://any.example/a","referrer":"https://any.example/"}`})
+	if got := w.stored(); got.Columns[event.ColChannel] != "internal" {
+		t.Errorf("a site without domains: %q", got.Columns[event.ColChannel])
+	}
+}
+
+// Places follow from the address of the connection, behind a trusted proxy the
+// browser's, and from the ip of an import.
+func TestPlaceColumns(t *testing.T) {
+	folder := os.Getenv("READERSHIP_SHARED")
+	if folder == "" {
+		folder = "../../../shared"
+	}
+	file := filepath.Join(folder, "data", "fx-maxmind", "test-data", "GeoIP2-City-Test.mmdb")
+	if _, err := os.Stat(file); err != nil {
+		t.Skipf("real data is absent: %v", err)
+	}
+	w := newWorld(t)
+	w.c.enrich.Geo = enrich.NewGeo(file, slog.New(slog.DiscardHandler))
+	place := func(ev event.Event) string {
+		return ev.Columns[event.ColCountry] + " " + ev.Columns[event.ColRegion] + " " + ev.Columns[event.ColCity]
+	}
+	for _, c := range []struct{ remote, forwarded, want string }{
+		{"81.2.69.142", "", "GB GB-ENG London"},
+		{"10.0.0.1", "89.160.20.112", "SE SE-E Linköping"},
+		{"81.2.69.142", "89.160.20.112", "GB GB-ENG London"}, // not from a proxy that is trusted
+		{"192.0.2.7", "", "  "},
+	} {
+		w.do(call{query: "key=w-news", remote: c.remote, headers: headers{"X-Forwarded-For": c.forwarded}, body: `{"type":"page_view","url":"https://news.example/a"}`})
+		if got := place(w.stored()); got != c.want {
+			t.Errorf("%s for %s: %s, want %s", c.remote, c.forwarded, got, c.want)
+		}
+	}
+	w.imports("news", `{"type":"page_view","url":"https://news.example/a","device":"d1","ip":"216.160.83.56"}`)
+	if got := place(w.stored()); got != "US US-WA Milton" {
+		t.Errorf("import: %s", got)
+	}
+	w.imports("news", `{"type":"page_view","url":"https://news.example/a","device":"d1","ip":"nowhere"}`)
+	if got := place(w.stored()); got != "  " {
+		t.Errorf("import without an address: %s", got)
+	}
+	var columns [event.NumColumns]string
+	if fault := w.c.Describe(w.sites["news"], &Page{URL: "https://news.example/a", Address: netip.MustParseAddr("81.2.69.142")}, &columns); fault != nil || columns[event.ColCountry] != "GB" {
+		t.Errorf("%v, %q", fault, columns[event.ColCountry])
 	}
 }

@@ -83,7 +83,7 @@ func (w *world) rows() []string {
 		if err := json.Unmarshal(appendEvent(nil, ev, 0), &row); err != nil {
 			w.t.Fatal(err)
 		}
-		for _, usual := range []string{"index", "item", "host", "path", "referrer_host"} {
+		for _, usual := range []string{"index", "item", "host", "path", "referrer_host", "channel"} {
 			delete(row, usual)
 		}
 		if ev.Time == w.now {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dchest/siphash"
 
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 )
 
@@ -126,6 +127,7 @@ const hostMissing = "(none)"
 // judgePage sets the columns of the page and the item.
 func (p *part) judgePage(ev *event.Event) bool {
 	f, r := &p.fields, p.request
+	came := enrich.Came{}
 	page := f.text[fieldURL]
 	if page != "" {
 		at := locate(page)
@@ -137,14 +139,18 @@ func (p *part) judgePage(ev *event.Event) bool {
 			return false
 		}
 		ev.Columns[event.ColURL] = page
-		p.setPlace(ev, host, at)
+		p.setPlace(ev, host, at, &came)
 	} else if page = f.text[fieldCanonical]; page != "" {
 		at := locate(page)
-		p.setPlace(ev, p.arena.lower(at.host), at)
+		p.setPlace(ev, p.arena.lower(at.host), at, &came)
 	}
 	if referrer := f.text[fieldReferrer]; referrer != "" {
 		ev.Columns[event.ColReferrer] = referrer
-		ev.Columns[event.ColReferrerHost] = p.arena.lower(locate(referrer).host)
+		came.Host = p.arena.lower(locate(referrer).host)
+		ev.Columns[event.ColReferrerHost] = came.Host
+	}
+	if page != "" || came.Host != "" {
+		p.setChannel(ev, &came)
 	}
 	if item := f.text[fieldItem]; item != "" {
 		ev.Columns[event.ColItem] = item
@@ -154,15 +160,26 @@ func (p *part) judgePage(ev *event.Event) bool {
 	return true
 }
 
-// setPlace sets host, path and campaign.
-func (p *part) setPlace(ev *event.Event, host string, at location) {
+// setChannel sets the channel by which the page was reached.
+func (p *part) setChannel(ev *event.Event, came *enrich.Came) {
+	site := p.request.site
+	switch {
+	case came.Host == "":
+	case len(site.hosts) > 0 && site.owns(came.Host), came.Host == ev.Columns[event.ColHost]:
+		came.Kind = enrich.KindInternal
+	default:
+		came.Kind = enrich.KindOf(came.Host)
+	}
+	came.Source, came.Medium, came.Campaign = ev.Columns[event.ColUTMSource], ev.Columns[event.ColUTMMedium], ev.Columns[event.ColUTMCampaign]
+	ev.Columns[event.ColChannel] = site.channels.Of(came)
+}
+
+// setPlace sets host, path and campaign, and notes the click ids.
+func (p *part) setPlace(ev *event.Event, host string, at location, came *enrich.Came) {
 	ev.Columns[event.ColHost] = host
 	ev.Columns[event.ColPath] = at.path
 	if at.path == "" {
 		ev.Columns[event.ColPath] = "/"
-	}
-	if !strings.Contains(at.query, "utm_") {
-		return
 	}
 	for query := at.query; query != ""; {
 		var pair string
@@ -177,6 +194,7 @@ func (p *part) setPlace(ev *event.Event, host string, at location) {
 		case "utm_campaign":
 			column = event.ColUTMCampaign
 		default:
+			came.Clicks |= p.request.site.channels.Click(name)
 			continue
 		}
 		if ev.Columns[column] == "" {
@@ -398,11 +416,14 @@ func (p *part) setConnection(ev *event.Event) {
 		r.who.set(ev)
 		return
 	}
+	var who connection
 	if agent := p.fields.text[fieldUserAgent]; agent != "" {
-		var who connection
 		who.setAgent(r.collector.enrich.Agents.Parse(agent))
-		who.set(ev)
 	}
+	if address, ok := parseAddress(p.fields.text[fieldIP]); ok {
+		who.place = r.collector.enrich.Geo.Place(address)
+	}
+	who.set(ev)
 }
 
 // cookielessMark begins the devices that are hashes, of hashBytes in all.

@@ -33,7 +33,7 @@ func TestPixel(t *testing.T) {
 	want := event.Event{ID: "i1", Time: nowMillis - 7089, Device: "d 1", View: "v1", EngagedMillis: 1500, Scroll: 40, Value: 2_500_000,
 		Flags: event.FlagClaimedDevice | event.FlagHasValue, Properties: []event.Property{{Name: "n", Value: "7", Kind: event.KindNumber}, {Name: "section", Value: "sport"}, {Name: "traits.plan", Value: "gold"}}}
 	for c, value := range map[event.Column]string{event.ColType: "page_view", event.ColAccount: "a7", event.ColURL: "https://news.example/ä?x=1&y=2", event.ColHost: "news.example",
-		event.ColPath: "/ä", event.ColReferrer: "https://t.co/", event.ColReferrerHost: "t.co", event.ColTitle: "Größe & Würde", event.ColItem: "a1", event.ColCurrency: "USD"} {
+		event.ColPath: "/ä", event.ColReferrer: "https://t.co/", event.ColReferrerHost: "t.co", event.ColChannel: "social", event.ColTitle: "Größe & Würde", event.ColItem: "a1", event.ColCurrency: "USD"} {
 		want.Columns[c] = value
 	}
 	if d := cmp.Diff(want, ev); d != "" {
@@ -139,7 +139,7 @@ func TestDebug(t *testing.T) {
 		t.Fatalf("%d %s, ledger %v", a.Status, a.Body, w.memory.counts)
 	}
 	want := map[string]any{"index": 0.0, "id": "i1", "view": "i1", "time": "2026-03-04T05:06:07.088Z", "device": "d1", "type": "page_view", "item": `news.example/x"y`, "url": `https://news.example/x"y`,
-		"host": "news.example", "path": `/x"y`, "currency": "EUR", "value": 1.25, "properties": map[string]any{"s": "t", "n": 1.5, "b": true}, "marks": []any{"claimed_device", "item_from_url"}}
+		"host": "news.example", "path": `/x"y`, "channel": "direct", "currency": "EUR", "value": 1.25, "properties": map[string]any{"s": "t", "n": 1.5, "b": true}, "marks": []any{"claimed_device", "item_from_url"}}
 	if d := cmp.Diff(want, a.verdict.Events[0]); d != "" {
 		t.Error(d)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 )
 
@@ -26,10 +27,11 @@ const (
 // the settings change.
 type siteInfo struct {
 	*event.Site
-	hosts   []string // domains, and aliases that are hosts, in lower case
-	proxies []netip.Prefix
-	policy  policy
-	secret  []byte
+	hosts    []string // domains, and aliases that are hosts, in lower case
+	proxies  []netip.Prefix
+	policy   policy
+	channels *enrich.Channels
+	secret   []byte
 
 	mu    sync.Mutex // over making salts
 	salts atomic.Pointer[[]salt]
@@ -51,6 +53,11 @@ func newSiteInfo(site *event.Site, secret []byte) *siteInfo {
 			s.proxies = append(s.proxies, netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()))
 		}
 	}
+	rules := make([]enrich.Rule, len(site.Channels))
+	for i, r := range site.Channels {
+		rules[i] = enrich.Rule(r)
+	}
+	s.channels = enrich.NewChannels(rules)
 	switch site.Privacy.WithoutConsent {
 	case "drop":
 		s.policy = policyDrop

@@ -101,6 +101,8 @@ type Page struct {
 	// Routed says that the page's host is the site's, whatever its domains are.
 	Routed  bool
 	Columns [event.NumColumns]string
+	// Address is the reader's, as an API key names it.
+	Address netip.Addr
 }
 
 // Describe fills the columns that the row of an event about a page would have.
@@ -123,6 +125,16 @@ func (c *Collector) Describe(site *event.Site, page *Page, columns *[event.NumCo
 	}
 	ev.Columns[event.ColTitle] = f.text[fieldTitle]
 	p.setConnection(ev)
+	if r.api {
+		named := connection{place: c.enrich.Geo.Place(page.Address)}
+		named.set(ev)
+		if page.Columns[event.ColCountry] != "" {
+			ev.Columns[event.ColCountry], ev.Columns[event.ColRegion], ev.Columns[event.ColCity] = "", "", ""
+		}
+		if page.Columns[event.ColChannel] != "" {
+			ev.Columns[event.ColChannel] = ""
+		}
+	}
 	for i, text := range ev.Columns {
 		if text == "" {
 			text = page.Columns[i]

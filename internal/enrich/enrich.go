@@ -3,7 +3,8 @@ package enrich
 // Enricher says what follows from a request. Safe for concurrent use.
 type Enricher struct {
 	Agents *Agents
+	Geo    *Geo // nil: places are not known
 }
 
-// New makes an enricher.
+// New makes an enricher that knows agents.
 func New() *Enricher { return &Enricher{Agents: NewAgents()} }

@@ -16,11 +16,7 @@ import (
 // it is absent.
 func shared(t testing.TB, name string) []byte {
 	t.Helper()
-	folder := os.Getenv("READERSHIP_SHARED")
-	if folder == "" {
-		folder = "../../../shared"
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "data", name))
+	text, err := os.ReadFile(filepath.Join(sharedFolder(), name))
 	if err != nil {
 		t.Skipf("real data is absent: %v", err)
 	}

@@ -23,6 +23,20 @@ type Site struct {
 	TrustedProxies []string `json:"trusted_proxies,omitempty"`
 	Identity       Identity `json:"identity"`
 	Privacy        Privacy  `json:"privacy"`
+	// Channels are rules that stand before the default ones.
+	Channels []ChannelRule `json:"channels,omitempty"`
+}
+
+// ChannelRule gives a channel to page views by how they were reached; package
+// enrich says how.
+type ChannelRule struct {
+	Channel      string   `json:"channel"`
+	ReferrerKind []string `json:"referrer_kind,omitempty"`
+	ReferrerHost []string `json:"referrer_host,omitempty"`
+	UTMSource    []string `json:"utm_source,omitempty"`
+	UTMMedium    []string `json:"utm_medium,omitempty"`
+	UTMCampaign  []string `json:"utm_campaign,omitempty"`
+	ClickID      []string `json:"click_id,omitempty"`
 }
 
 // Identity says how a reader proves an account (see the HTTP contract, Readers).

@@ -69,6 +69,7 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 			if address, err = netip.ParseAddr(q.page.ip); err != nil {
 				fail(".request.ip", "bad_value", "is not an IP address")
 			}
+			page.Address = address
 		}
 	default:
 		for _, named := range q.page.named {

