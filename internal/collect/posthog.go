@@ -19,6 +19,7 @@ var posthog = dialect{name: "posthog", routes: []route{
 	{http.MethodPost, "/i/v0/e", (*foreign).posthogCapture},
 	{http.MethodPost, "/i/v0/e/", (*foreign).posthogCapture},
 	{http.MethodPost, "/i/v1/analytics/events", (*foreign).posthogV1},
+}, stubs: []route{
 	{http.MethodPost, "/s/", (*foreign).posthogNothing}, // recordings of sessions
 	{http.MethodPost, "/flags", (*foreign).posthogFlags},
 	{http.MethodPost, "/flags/", (*foreign).posthogFlags},

@@ -14,6 +14,7 @@ var rudderstack = dialect{name: nameRudderStack, routes: []route{
 	{http.MethodPost, "/beacon/v1/batch", (*foreign).rudderBeacon},
 	{http.MethodGet, "/pixel/v1/track", func(x *foreign) { x.rudderPixel("track", "event", "pixel_track") }},
 	{http.MethodGet, "/pixel/v1/page", func(x *foreign) { x.rudderPixel("page", "name", "Unknown Page") }},
+}, stubs: []route{
 	{http.MethodGet, "/sourceConfig", (*foreign).rudderConfig},
 	{http.MethodGet, "/sourceConfig/", (*foreign).rudderConfig},
 }}

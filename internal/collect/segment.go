@@ -10,7 +10,9 @@ import (
 
 // segment speaks to the trackers of Segment, and, on the paths that they share,
 // to those of RudderStack and PostHog.
-var segment = dialect{name: "segment", routes: segmentRoutes()}
+var segment = dialect{name: "segment", routes: segmentRoutes(), stubs: []route{
+	{http.MethodGet, "/v1/projects/{key}/settings", (*foreign).segmentSettings},
+}}
 
 // segmentCalls are the types of a message by the last segment of a path: in full
 // for servers, a letter for browsers.
@@ -35,7 +37,7 @@ func segmentRoutes() (routes []route) {
 		post(prefix+"/b", (*foreign).segmentBatch)
 		post(prefix+"/batch", (*foreign).segmentBatch)
 	}
-	return append(routes, route{http.MethodGet, "/v1/projects/{key}/settings", (*foreign).segmentSettings})
+	return routes
 }
 
 // segmentSettings answers what a browser's tracker asks before anything else:
@@ -172,6 +174,7 @@ func (x *foreign) message(from sender, m value, call, sent string) {
 	}
 	f.setTime(m.get("timestamp", "originalTimestamp").text(), x.behind(sent))
 	f.text[fieldDevice], f.text[fieldAccount] = m.get("anonymousId").text(), m.get("userId").text()
+	f.setPreference(m.in("context", "consent", "categoryPreferences"))
 	properties, traits := m.get("properties"), m.get("traits")
 	if call == "page" || call == "screen" {
 		f.setPage(properties)
@@ -207,6 +210,16 @@ func (x *foreign) message(from sender, m value, call, sent string) {
 		f.fail(codeWrongType, "type", "must be one of track, page, screen, identify, group, alias")
 	}
 	x.store()
+}
+
+// setPreference sets consent by what the reader prefers of the categories that
+// consent managers ask for.
+func (f *fields) setPreference(categories value) {
+	for name, v := range categories.members() {
+		if k := v.kind(); strings.EqualFold(name, "analytics") && (k == kindTrue || k == kindFalse) {
+			f.consent = saidOf(k == kindTrue)
+		}
+	}
 }
 
 // setPage sets what is not set yet of the page that an object describes.

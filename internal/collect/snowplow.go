@@ -182,11 +182,12 @@ func (x *foreign) snowplowContexts(get payload) (view string) {
 	return view
 }
 
-// forgetConnection leaves out what the connection says of the reader: address and
-// cookie.
+// forgetConnection leaves out what the connection says of the reader: the address
+// and what follows from it, and the cookie.
 func (x *foreign) forgetConnection() {
 	if x.current != nil {
 		r := &x.current.request
+		r.who.place = nil
 		r.address, r.cookieDevice, r.token, r.unnamed = netip.Addr{}, "", nil, true
 	}
 }
