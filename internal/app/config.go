@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
 )
 
@@ -39,6 +40,8 @@ type Config struct {
 	// Geo is a file in the MaxMind DB format that says where addresses are used;
 	// it may be replaced at any time. "" for none.
 	Geo string
+	// Rates bound how often requests and events come.
+	Rates collect.Rates
 	// Demo writes a sample newspaper with simulated readers.
 	Demo bool
 	// DemoDays is how much of the past a new sample newspaper gets.
@@ -60,6 +63,10 @@ type Config struct {
 	// be nil.
 	Started func(main, collect net.Addr)
 }
+
+// DefaultRates are what the command starts with: more than a publisher's readers,
+// pages and servers send, and less than takes the server from others.
+var DefaultRates = collect.Rates{Key: 100_000, Address: 2_000, Device: 1_000}
 
 // Roles are the parts of the program, in the order they are started.
 var Roles = []string{"engine", "edge", "api", "worker"}
@@ -125,9 +132,10 @@ func (c *Config) Validate() error {
 	for _, bound := range []struct {
 		flag  string
 		value int
-	}{{"--connections", c.Connections}, {"--address-connections", c.AddressConnections}} {
+	}{{"--connections", c.Connections}, {"--address-connections", c.AddressConnections},
+		{"--key-rate", c.Rates.Key}, {"--address-rate", c.Rates.Address}, {"--device-rate", c.Rates.Device}} {
 		if bound.value < 0 {
-			return fmt.Errorf("%w: %s is %d, it is at least 1", ErrUsage, bound.flag, bound.value)
+			return fmt.Errorf("%w: %s is %d, it cannot be less than 0", ErrUsage, bound.flag, bound.value)
 		}
 	}
 	if n := len(c.RootKey); n > 0 && n < minRootKey {

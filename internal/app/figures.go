@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/readership/readership/internal/edge"
 )
 
 // figures are the metrics of the log, the committer and the engine, measured
@@ -32,6 +34,9 @@ var (
 	waiting       = describe("submissions_waiting", "Submissions that wait for a commit.")
 	knownIDs      = describe("known_ids", "Ids that are remembered to recognise duplicates.")
 	knownViews    = describe("known_views", "Page views that engagement can refer to.")
+	tooOften      = describe("requests_limited_total", "Collecting requests, of devices events, that were refused for coming too often, by the ledger's reason.", "reason")
+	open          = describe("connections", "Open connections, by listener.", "listener")
+	noPlace       = describe("connections_refused_total", "Connections that were refused, by listener: crowded for there were too many, address for there were too many of their address.", "listener", "reason")
 	fallbacks     = describe("decision_fallbacks_total", "Decisions that the policy of their access block has answered in place of the engine.")
 	gateDecisions = describe("gate_decisions_total", "Pages that were decided about before they were served, by outcome.", "decision")
 	gateFallbacks = describe("gate_fallbacks_total", "Pages among them that the policy of their access block has decided about.")
@@ -46,7 +51,7 @@ var (
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{memoryBytes, siteRows, siteReaders, siteVisits, siteWaiting, siteFrom, logBytes, logTime,
-		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews, fallbacks, gateDecisions, gateFallbacks, gateWaiting, gateSettled, gateLost,
+		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews, tooOften, open, noPlace, fallbacks, gateDecisions, gateFallbacks, gateWaiting, gateSettled, gateLost,
 		keySetKeys, keySetFailed, keySetFetched} {
 		ch <- d
 	}
@@ -71,6 +76,18 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	gauge(knownIDs, float64(c.IDs))
 	gauge(logBytes, float64(n.log.Size()))
 	gauge(logTime, float64(n.engine.LogTime())/1000)
+	for reason, requests := range n.collector.Limited() {
+		counter(tooOften, float64(requests), reason)
+	}
+	connections := map[string]edge.Connections{"main": n.front.guard.Connections()}
+	if n.fast != nil {
+		connections["fast"] = n.fast.server.Connections()
+	}
+	for listener, c := range connections {
+		gauge(open, float64(c.Open), listener)
+		counter(noPlace, float64(c.Crowded), listener, "crowded")
+		counter(noPlace, float64(c.Pushed), listener, "address")
+	}
 	counter(fallbacks, float64(n.decisions.Service.Fallbacks()))
 	g := n.gate.Figures()
 	for decision, count := range g.Decisions {

@@ -247,7 +247,7 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	n.openEnrich()
 	n.attention = gate.NewAttention(n.committer, n.cfg.Now)
 	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.attention, Tokens: n.tokens, Logins: n.engine,
-		Keys: n.keys, Sessions: n.sessions, Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait,
+		Keys: n.keys, Sessions: n.sessions, Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait, Rates: n.cfg.Rates,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	if err != nil {
 		return err

@@ -102,7 +102,10 @@ func (x *exchange) rejectAll() {
 		faults = append(faults, problem.Fault{Location: location, Code: r.code, Message: r.message})
 	}
 	p := problem.New(http.StatusBadRequest, "every event was rejected", faults...)
-	if t.seen == 1 {
+	switch {
+	case t.often == t.total:
+		p = rateProblem(x.c.rates.perDevice)
+	case t.seen == 1:
 		p.Detail = "the event was rejected"
 	}
 	p.Extra = t.extra()

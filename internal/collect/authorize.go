@@ -31,6 +31,7 @@ type request struct {
 	shift     int64 // received − sent_at
 	earliest  int64 // with a write key
 
+	key      uint64 // of the key's bucket (rates.go); 0: none
 	address  netip.Addr
 	agent    string
 	language string
@@ -94,6 +95,9 @@ func (x *exchange) authorize(ctx context.Context) *problem.Problem {
 		return c.unknownSite(site)
 	}
 	r.site = c.infos.of(settings, c.secret)
+	if key != "" {
+		r.key = c.rates.buckets.Key(bucketKey, key)
+	}
 	return x.readQuery()
 }
 

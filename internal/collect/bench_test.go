@@ -87,7 +87,12 @@ func BenchmarkFastJSON(b *testing.B) {
 
 // BenchmarkCollectSingle is a request with one event, without a server.
 func BenchmarkCollectSingle(b *testing.B) {
-	w := newWorld(b)
+	b.Run("unlimited", func(b *testing.B) { benchmarkCollectSingle(b, Rates{}) })
+	b.Run("limited", func(b *testing.B) { benchmarkCollectSingle(b, Rates{Key: 1e8, Address: 1e8, Device: 1e8}) })
+}
+
+func benchmarkCollectSingle(b *testing.B, bounds Rates) {
+	w := newWorldOf(b, bounds)
 	w.c.committer = nothing{}
 	body := []byte(pageView)
 	var reader bytes.Reader

@@ -2,8 +2,8 @@
 // GET /v1/pixel.gif of the HTTP contract, and what foreign trackers send
 // (dialect.go), whatever server they come through.
 //
-// A request passes Collect: method and CORS, who sends it (authorize.go), room
-// (Committer.Ready), the body (body.go), JSON to fields (scanner.go, read.go),
+// A request passes Collect: method and CORS, who sends it (authorize.go), how
+// often (rates.go), room (Committer.Ready), the body (body.go), JSON to fields (scanner.go, read.go),
 // fields to events (judge.go), the commit, the answer (answer.go). Events are
 // gathered in parts of at most 1,000, which are committed one after the other;
 // a large import is read, parsed and committed at the same time (stream.go).
@@ -119,6 +119,7 @@ type Config struct {
 	// Logger is told of failures that are ours. nil: none.
 	Logger *slog.Logger
 	Limits Limits
+	Rates  Rates
 }
 
 // Limits bound what requests take. Zero values have defaults.
@@ -180,6 +181,7 @@ type Collector struct {
 	bodies    atomic.Int64 // bytes of bodies held
 	active    atomic.Int64 // bytes of bodies worked on; see exchange.admit
 	pressure  *pressure
+	rates     *rates
 	courtesy  *courtesy
 	imports   atomic.Int64 // imports being read
 	exchanges sync.Pool    // of *exchange
@@ -219,6 +221,7 @@ func New(cfg Config) (*Collector, error) {
 		limits: cfg.Limits.withDefaults(), devices: identity.NewDevices(cfg.Secret),
 		tokens: cfg.Tokens, logins: cfg.Logins, enrich: cfg.Enrich,
 	}
+	c.rates = newRates(cfg.Rates)
 	c.pressure = newPressure(c.limits.Active)
 	c.courtesy = newCourtesy(cfg.Others, cfg.Applied)
 	c.exchanges.New = func() any { return &exchange{c: c} }

@@ -133,6 +133,10 @@ func (x *exchange) events(ctx context.Context) {
 		x.refuse(p, "unsupported")
 		return
 	}
+	if p, reason := x.limit(&x.request); p != nil {
+		x.refuse(p, reason)
+		return
+	}
 	if err := x.c.committer.Ready(); err != nil && !x.request.debug {
 		p, reason := commitProblem(err)
 		x.refuse(p, reason)

@@ -175,6 +175,12 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOf(t, Rates{})
+}
+
+// newWorldOf makes a world with bounds on how often requests come.
+func newWorldOf(t testing.TB, bounds Rates) *world {
+	t.Helper()
 	w := &world{t: t, now: nowMillis, memory: &memory{ids: map[string]bool{}, keep: true}}
 	site := func(s event.Site) *event.Site { s = s.WithDefaults(); return &s }
 	w.sites = sites{
@@ -197,7 +203,7 @@ func newWorld(t testing.TB) *world {
 	w.c, err = New(Config{Sites: w.sites, Items: items{"news news.example/claimed": "a77", "news news.example/alias": "a78"},
 		Committer: w.memory, Keys: k, Secret: []byte("a secret of the tests"), SessionCookie: "session",
 		Sessions: sessions{"token": {Kind: auth.KindPerson, Scopes: auth.EventsImport}},
-		Now:      func() time.Time { return time.UnixMilli(w.now) }, Random: rand.NewChaCha8([32]byte{1})})
+		Now:      func() time.Time { return time.UnixMilli(w.now) }, Random: rand.NewChaCha8([32]byte{1}), Rates: bounds})
 	if err != nil {
 		t.Fatal(err)
 	}

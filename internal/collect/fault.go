@@ -17,6 +17,7 @@ const (
 	codeTimeInFuture
 	codeHostNotAllowed
 	codeForbidden
+	codeTooOften // refused, as the ledger has it: it is nothing of the event's
 	numCodes
 )
 
@@ -25,6 +26,7 @@ var codeNames = [numCodes]string{
 	codeUnknownField: "unknown_field", codeTooLong: "too_long", codeTooMany: "too_many", codeBadTime: "bad_time",
 	codeTimeTooOld: "time_too_old", codeTimeInFuture: "time_in_future",
 	codeHostNotAllowed: "host_not_allowed", codeForbidden: "forbidden",
+	codeTooOften: "too_many",
 }
 
 // String returns the code as answers write it.

@@ -314,6 +314,10 @@ func (x *foreign) targetOf(s sender) *target {
 	if x.request.site == nil {
 		x.request.site = r.site
 	}
+	r.key = x.c.rates.buckets.Key(bucketKey, s.site.ID)
+	if p, reason := x.limit(r); p != nil && !x.failed {
+		x.refuse(p, reason)
+	}
 	return t
 }
 

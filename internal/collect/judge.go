@@ -60,6 +60,10 @@ func (p *part) judge(ev *event.Event) (stored bool) {
 	if stored = p.identify(ev); !stored {
 		return false
 	}
+	if l := r.collector.rates; l.hot(r, ev.Device) {
+		f.fail(codeTooOften, "device", l.perDevice)
+		return false
+	}
 	ev.Columns[event.ColType] = f.text[fieldType]
 	ev.Columns[event.ColTitle] = f.text[fieldTitle]
 	ev.View = f.text[fieldView]

@@ -189,7 +189,11 @@ func (p *part) submission() *eventlog.Submission {
 func (p *part) eachCount(fn func(verdict, reason string, n uint64)) {
 	if p.total > 0 {
 		for code, n := range p.codes {
-			if n > 0 {
+			switch {
+			case n == 0:
+			case Code(code) == codeTooOften:
+				fn(verdictRefused, limitedNames[limitedDevice], uint64(n))
+			default:
 				fn(verdictRejected, p.request.reason(codeNames[code]), uint64(n))
 			}
 		}

@@ -22,6 +22,10 @@ func (x *exchange) pixel(ctx context.Context) {
 		x.problem(p)
 		return
 	}
+	if p, reason := x.limit(&x.request); p != nil {
+		x.refuse(p, reason)
+		return
+	}
 	if err := x.c.committer.Ready(); err != nil && !x.request.debug {
 		p, reason := commitProblem(err)
 		x.refuse(p, reason)

@@ -12,6 +12,7 @@ type tally struct {
 	accepted   int
 	duplicates int
 	total      int // rejected
+	often      int // of these, for their device sends too often
 	noConsent  int
 	rejected   []rejection // the first MaxListed, by index
 	cuts       []cut       // the first MaxListed, by index
@@ -44,6 +45,7 @@ func (t *tally) addAt(base int, p *part, committed bool) {
 		t.reject(r)
 	}
 	t.total += p.total - len(p.rejected)
+	t.often += p.codes[codeTooOften]
 	if !committed {
 		t.accepted += len(p.events)
 	} else {

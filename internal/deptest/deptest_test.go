@@ -34,6 +34,8 @@ var rules = []struct {
 		[]string{"internal/query", "internal/edge", "internal/api", "internal/store", "internal/app"}},
 	{"internal/enrich", "what it says follows from a request alone: whose site and which event, others know",
 		[]string{"…"}},
+	{"internal/rate", "it counts by key and by a clock that is passed in: whose key it is, others know",
+		[]string{"…"}},
 	{"internal/store", "the application database knows no events",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
 	{"internal/auth", "keys are checked before anything else is known of a request",

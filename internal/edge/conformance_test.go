@@ -36,10 +36,13 @@ type store struct {
 	largest int
 	ready   error         // guarded by mu
 	hold    chan struct{} // if not nil, commits wait for it; guarded by mu
+	site    *event.Site
+	// refused is the ledger, by verdict and reason; guarded by mu.
+	refused map[string]uint64
 }
 
-func (s *store) Site(id string) (*event.Site, bool) { return site, id == site.ID }
-func (s *store) Sites() []*event.Site               { return []*event.Site{site} }
+func (s *store) Site(id string) (*event.Site, bool) { return s.site, id == s.site.ID }
+func (s *store) Sites() []*event.Site               { return []*event.Site{s.site} }
 func (s *store) SiteNow(_ string, wall int64) int64 { return wall }
 
 func (s *store) ItemByAddress(string, string) (string, bool) { return "", false }
@@ -50,8 +53,22 @@ func (s *store) APIKey(key string) (*auth.Principal, bool) {
 	return &auth.Principal{Kind: auth.KindAPI, Scopes: auth.EventsImport}, key == "import"
 }
 
-func (s *store) Acked() event.Position                { return event.MakePosition(20516, 1, 7) }
-func (s *store) Count(_, _, _ string, _ uint64)       {}
+func (s *store) Acked() event.Position { return event.MakePosition(20516, 1, 7) }
+func (s *store) Count(_, verdict, reason string, n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == nil {
+		s.refused = map[string]uint64{}
+	}
+	s.refused[verdict+" "+reason] += n
+}
+
+func (s *store) counted(verdict, reason string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused[verdict+" "+reason]
+}
+
 func (s *store) panics(q *collect.Request) (yes bool) { return strings.HasSuffix(q.Query, "panic") }
 
 func (s *store) Submit(sub *eventlog.Submission, done func(error)) error {
@@ -139,11 +156,17 @@ func (c closing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // listeners serves a store of its own on each listener.
 func listeners(t testing.TB, limits Limits) (both []listener, stores []*store) {
 	t.Helper()
+	return listenersOf(t, site, limits, collect.Rates{})
+}
+
+// listenersOf is listeners for a site and bounds.
+func listenersOf(t testing.TB, site *event.Site, limits Limits, rates collect.Rates) (both []listener, stores []*store) {
+	t.Helper()
 	config := func() Config {
-		s := &store{ids: map[string]bool{}}
+		s := &store{ids: map[string]bool{}, site: site}
 		stores = append(stores, s)
 		c, err := collect.New(collect.Config{Sites: s, Items: s, Committer: s, Keys: s, Secret: []byte("a secret of the tests"),
-			Now: func() time.Time { return time.UnixMilli(nowMillis) }, Random: rand.NewChaCha8([32]byte{1})})
+			Now: func() time.Time { return time.UnixMilli(nowMillis) }, Random: rand.NewChaCha8([32]byte{1}), Rates: rates})
 		if err != nil {
 			t.Fatal(err)
 		}
