@@ -65,7 +65,7 @@ test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboa
 	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
 
 .PHONY: test-clients
-test-clients: build need-chromium need-fronts clients/node_modules/.package-lock.json ## trackers as their makers publish them, and walls behind nginx and Caddy, against a real server
+test-clients: build need-chromium need-fronts clients/node_modules/.package-lock.json clients/node_modules/.umami/package.json ## trackers as their makers publish them, and walls behind nginx and Caddy, against a real server
 	cd clients && READERSHIP_BIN=$(abspath bin/readership) npm run --silent test
 
 .PHONY: screenshots
@@ -138,6 +138,12 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json | ne
 
 clients/node_modules/.package-lock.json: clients/package.json clients/package-lock.json | need-node
 	cd clients && npm ci --no-audit --no-fund
+	@touch $@
+
+# Umami's script comes with a whole server, whose dependencies nobody wants here.
+clients/node_modules/.umami/package.json: clients/node_modules/.package-lock.json
+	rm -rf $(@D) && mkdir -p $(@D)
+	cd $(@D) && npm pack --silent umami@2.10.0 >/dev/null && tar xzf umami-2.10.0.tgz --strip-components=1 package/src/tracker package/package.json
 	@touch $@
 
 web/dist/index.html: web/node_modules/.package-lock.json $(web_sources)

@@ -42,7 +42,7 @@ export async function browse(name, recorder, key) {
 
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-blink-features=AutomationControlled', `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1,MAP *.${DOMAIN} 127.0.0.1,MAP * ~NOTFOUND`],
+    args: ['--no-sandbox', '--disable-blink-features=AutomationControlled', `--user-agent=${agent}`, `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1,MAP *.${DOMAIN} 127.0.0.1,MAP * ~NOTFOUND`],
   })
   const context = await browser.newContext({ userAgent: agent, locale: 'en-GB', viewport: { width: 1000, height: 700 } })
   const page = await context.newPage()

@@ -11,7 +11,7 @@ import (
 // cloudEvents are CloudEvents 1.0 over HTTP: binary, structured and batched. The
 // members of their data that are named like fields of an event are these fields,
 // others are properties. Keys and answers are those of PathEvents.
-var cloudEvents = dialect{name: "cloudevents", routes: []route{
+var cloudEvents = dialect{name: "cloudevents", cookieless: true, routes: []route{
 	{http.MethodPost, "/v1/cloudevents", (*foreign).cloudEvents},
 }}
 

@@ -55,6 +55,9 @@ type dialect struct {
 	// stubs bring no events: scripts and settings. They are answered when there is
 	// no room for events too.
 	stubs []route
+	// cookieless says that its clients keep no cookie. Then none is set, and who is
+	// not named otherwise is the daily hash: else every event had a new device.
+	cookieless bool
 	// final is the status by which its clients understand that a request will
 	// never be taken; 0: any 4xx.
 	final int

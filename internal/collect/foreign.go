@@ -304,7 +304,7 @@ func (x *foreign) targetOf(s sender) *target {
 	}
 	t := &target{request: x.request, part: x.c.parts.Get().(*part)}
 	r := &t.request
-	r.site, r.api = x.c.infos.of(s.site, x.c.secret), s.api
+	r.site, r.api, r.unnamed = x.c.infos.of(s.site, x.c.secret), s.api, x.dialect.cookieless
 	if r.earliest = minTime; !r.api {
 		r.earliest = r.earliestTime()
 		x.readConnection(x.q, r)

@@ -11,7 +11,7 @@ import (
 // plausible is what plausible-tracker, @plausible-analytics/tracker and the
 // script of Plausible speak. They lose what is not taken at once, so whatever can
 // be read is answered 202.
-var plausible = dialect{name: "plausible", routes: []route{
+var plausible = dialect{name: "plausible", cookieless: true, routes: []route{
 	{http.MethodPost, "/api/event", (*foreign).plausible},
 }, stubs: []route{
 	{http.MethodGet, "/js/script.js", (*foreign).plausibleScript},

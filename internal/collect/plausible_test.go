@@ -23,7 +23,7 @@ func TestPlausible(t *testing.T) {
 		{"long keys", send(`{"name":"pageview","url":"https://www.news.example/a","domain":"NEWS","referrer":null,"meta":"{\"section\":\"sport\"}"}`), 202, "ok", "stored",
 			[]string{`{"type":"page_view","url":"https://www.news.example/a","view":"VIEW","properties":{"section":"sport"},"marks":["cookieless"]}`}},
 		{"a custom event where consent is assumed", send(`{"n":"Signup","u":"https://news.example/a","d":"assume","p":{"plan":"gold"},"$":{"currency":"usd","amount":"12.5"},"i":false}`), 202, "ok", "stored",
-			[]string{`{"type":"Signup","url":"https://news.example/a","device":"NEW","value":12.5,"currency":"USD","properties":{"plan":"gold","interactive":false}}`}},
+			[]string{`{"type":"Signup","url":"https://news.example/a","value":12.5,"currency":"USD","properties":{"plan":"gold","interactive":false},"marks":["cookieless"]}`}},
 		{"revenue as text, an unknown currency", send(`{"n":"Buy","u":"https://news.example/a","d":"news","revenue":"{\"currency\":\"nothing\",\"amount\":3}"}`), 202, "ok", "stored",
 			[]string{`{"type":"Buy","url":"https://news.example/a","value":3,"currency":"EUR","marks":["cookieless"]}`}},
 		{"engagement", send(`{"n":"engagement","u":"https://news.example/a","d":"news","e":12345,"sd":40}`), 202, "ok", "stored",

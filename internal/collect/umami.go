@@ -7,14 +7,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/readership/readership/internal/event"
 )
 
 // umami is what the script of Umami and @umami/node speak. The script reads cache
 // from the answer, sends it back with its next event, and stops on disabled.
-var umami = dialect{name: "umami", routes: []route{
+var umami = dialect{name: "umami", cookieless: true, routes: []route{
 	{http.MethodPost, "/api/send", (*foreign).umamiSend},
 	{http.MethodPost, "/api/batch", (*foreign).umamiBatch},
 }}
@@ -77,11 +79,14 @@ func (x *foreign) umamiEvent(doc value) umamiVisit {
 				page = x.arena.join("https://", host, "/", strings.TrimPrefix(page, "/"))
 			}
 		}
-		f.text[fieldURL] = page
+		f.text[fieldURL] = decodedOnce(page)
 		f.noHost = locate(page).host == ""
 	}
-	f.text[fieldReferrer] = payload.get("referrer").text()
+	f.text[fieldReferrer] = decodedOnce(payload.get("referrer").text())
 	f.text[fieldTitle] = payload.get("title").text()
+	if title, err := url.PathUnescape(f.text[fieldTitle]); err == nil && utf8.ValidString(title) {
+		f.text[fieldTitle] = title // scripts of version 2 encode it
+	}
 	f.text[fieldDevice] = payload.get("vid").text()
 	f.text[fieldAccount] = payload.get("id").text()
 	if seconds, ok := payload.get("timestamp").number(); ok && seconds > 0 && seconds < maxTime/1000 {
@@ -110,6 +115,27 @@ func (x *foreign) umamiEvent(doc value) umamiVisit {
 	return visit
 }
 
+// decodedOnce undoes the second encoding that scripts of version 2 give to
+// addresses: %25C3 is %C3.
+func decodedOnce(address string) string {
+	if !strings.Contains(address, "%25") {
+		return address
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(address, "%25")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('%')
+		if len(after) < 2 || !isHex(after[0]) || !isHex(after[1]) {
+			b.WriteString("25")
+		}
+		address = after
+	}
+}
+
 // umamiVisit is the visit of a reader whom nothing names: who it is today, or
 // was when the visit began, as the script's cache says.
 type umamiVisit struct {
@@ -135,7 +161,12 @@ const (
 func (x *foreign) umamiVisit(r *request) umamiVisit {
 	now := r.received / 1000
 	start, device := now, ""
-	if raw, err := base64.RawURLEncoding.DecodeString(x.q.Header.Get(umamiHeader)); err == nil && len(raw) == umamiTimes+hashBytes+umamiSum {
+	token := x.q.Header.Get(umamiHeader)
+	if strings.HasPrefix(token, "{") { // scripts of version 2 keep the whole answer
+		doc, _, _ := x.parse(&x.inner, token)
+		token = doc.get("cache").text()
+	}
+	if raw, err := base64.RawURLEncoding.DecodeString(token); err == nil && len(raw) == umamiTimes+hashBytes+umamiSum {
 		body, sum := raw[:umamiTimes+hashBytes], raw[umamiTimes+hashBytes:]
 		began, last := int64(binary.BigEndian.Uint64(body)), int64(binary.BigEndian.Uint64(body[8:]))
 		if hmac.Equal(sum, r.umamiSum(body)) && now-last <= umamiPause && now-began <= umamiLongest {

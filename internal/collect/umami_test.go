@@ -45,6 +45,8 @@ func TestUmami(t *testing.T) {
 			`{"type":"performance","url":"https://news.example/a","device":"v1","properties":{"lcp":12.5,"cls":0.1},"marks":["claimed_device"]}`},
 		{"a time", send("event", `"url":"/a","timestamp":1772600000`), "stored", 200,
 			`{"type":"page_view","url":"https://news.example/a","time":"2026-03-04T04:53:20Z","marks":["cookieless"]}`},
+		{"encoded twice", send("event", `"url":"/%25C3%25A4%2525","referrer":"https://t.co/?q=100%25","title":"%C3%84%20100%25"`), "stored", 200,
+			`{"type":"page_view","url":"https://news.example/%C3%A4%25","referrer":"https://t.co/?q=100%25","title":"Ä 100%","marks":["cookieless"]}`},
 		{"an unknown type", send("dance", `"url":"/a"`), "invalid:type", 200, ""},
 		{"another host", strings.Replace(send("event", `"url":"/a"`), "news.example", "evil.example", 1), "invalid:url", 200, ""},
 		{"an unknown site", strings.Replace(send("event", `"url":"/a"`), umamiID, "00000000-1111-4222-8333-444455556666", 1), "invalid:website", 400, ""},
@@ -83,6 +85,10 @@ func TestUmamiCache(t *testing.T) {
 	third := next(second["cache"], "B")
 	if device() != is {
 		t.Error("a visit that goes on was lost")
+	}
+	whole, _ := json.Marshal(third)
+	if next(string(whole), "C"); device() != is {
+		t.Error("an answer that was kept whole was not understood")
 	}
 	w.now += 31 * 60_000
 	if late := next(third["cache"], "B"); device() == is || late["visitId"] == first["visitId"] {
