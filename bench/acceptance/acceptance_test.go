@@ -72,6 +72,9 @@ type world struct {
 		err               error
 	}
 	parallel atOnce
+	edge     edge
+	binary   string   // of the scenario's server, if it is not the usual one
+	env      []string // of it
 }
 
 func newWorld(t *testing.T, shared *sharedServer) *world {
@@ -99,6 +102,7 @@ func (w *world) register(sc *godog.ScenarioContext) {
 	w.registerRetries(sc)
 	w.registerReplay(sc)
 	w.registerClock(sc)
+	w.registerEdge(sc)
 	sc.After(func(ctx context.Context, s *godog.Scenario, err error) (context.Context, error) {
 		if err == nil && replayed(s) {
 			err = w.sameAfterReplay(ctx)

@@ -257,6 +257,11 @@ func blockOf(p *plan.Program, name string) (*plan.Access, error) {
 	return nil, &UnknownAccess{name, nearest.Closest(name, names)}
 }
 
+// SiteNow is a site's now, Unix milliseconds.
+func (s *Service) SiteNow(site *event.Site) int64 {
+	return s.Engine.SiteNow(site.ID, s.Now().UnixMilli())
+}
+
 // Nonce makes a nonce.
 func (s *Service) Nonce() (identity.Nonce, error) {
 	s.random.Lock()

@@ -24,7 +24,7 @@ type session struct {
 }
 
 func (f *Front) session(c *Call, v *collect.Visitor) session {
-	now := f.Service.Now().UnixMilli()
+	now := f.Service.SiteNow(c.Site)
 	s := session{front: f, site: c.Site.ID, secure: v.Secure, now: now, user: engine.ReaderName(f.Visitors.Hash(c.Site, v, now))}
 	if _, raw, ok := f.Sessions.Open(c.Site.ID, collect.CookieValue(c.Request.Header.Get("Cookie"), SessionCookie)); ok {
 		s.burns = access.ReadBurns(raw)
