@@ -31,7 +31,6 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
-      | proxy |
 
   Scenario Outline: 14 Prefetch, prerender and link unfurlers do not burn
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -69,8 +68,6 @@ Feature: At the edge
       | edge  | counts   |
       | auth  | rendered |
       | auth  | request  |
-      | proxy | rendered |
-      | proxy | request  |
 
   Scenario Outline: 14 A page counts with its request
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -96,7 +93,6 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
-      | proxy |
 
   Scenario Outline: 14 A page counts when it is read for ten seconds, or to its half
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -134,8 +130,6 @@ Feature: At the edge
       | edge  | counts      |
       | auth  | engaged 10s |
       | auth  | scroll 50   |
-      | proxy | engaged 10s |
-      | proxy | scroll 50   |
 
   Scenario Outline: 17 Readers from social networks and newsletters have their own cap
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -184,7 +178,6 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
-      | proxy |
 
   Scenario Outline: 19 AI crawlers by class
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -215,7 +208,6 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
-      | proxy |
 
   Scenario Outline: 20 Editors' previews are signed, expire and never count
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -259,7 +251,6 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
-      | proxy |
 
   Scenario Outline: 24 Whose cookies are cleared is a new reader, and nobody is unlimited
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -294,7 +285,6 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
-      | proxy |
 
   Scenario Outline: 25 Without consent the burns live in the browser's session alone
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -326,6 +316,3 @@ Feature: At the edge
       | auth  | cookieless |     |
       | auth  | drop       |     |
       | auth  | assume     | 1   |
-      | proxy | cookieless |     |
-      | proxy | drop       |     |
-      | proxy | assume     | 1   |
