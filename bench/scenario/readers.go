@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -132,6 +133,37 @@ func row(ctx context.Context, w io.Writer, name string, l harness.Load) (*harnes
 	return r, nil
 }
 
+// watchedRow is row for an open loop on a machine whose host may take its cores
+// away: beside all answers it writes those that met no such gap.
+func watchedRow(ctx context.Context, w io.Writer, name string, l harness.Load) error {
+	spans := make([]harness.Span, 0, int(l.Rate*l.Duration.Seconds()))
+	l.Answered = func(_ uint64, a harness.Answer) {
+		if a.Status == 200 {
+			spans = append(spans, harness.Span{End: time.Now(), Waited: a.Waited})
+		}
+	}
+	stop, err := harness.Gaps()
+	if err != nil {
+		return err
+	}
+	r, err := l.Run(ctx)
+	gaps, unwatched := stop()
+	if err = errors.Join(err, unwatched); err != nil {
+		return err
+	}
+	clear := harness.Clear(spans, gaps)
+	share, longest := harness.Share(gaps, r.Took)
+	met := fmt.Sprintf("**%s** of %.1f %% | %.1f %%, %.0f ms", millis(clear, .99), 100*float64(len(clear))/float64(max(len(spans), 1)), 100*share, 1000*longest.Seconds())
+	fmt.Fprintf(w, "| %s | %s | %s | **%s** | %s | %d |\n", name, thousands(float64(len(r.Due))/r.Took.Seconds()), millis(r.Due, .5), millis(r.Due, .99), met,
+		len(r.Refused)+r.Others+r.Broken)
+	return nil
+}
+
+// WatchGaps writes when the cores of this machine were away.
+func WatchGaps(_ context.Context, w io.Writer, _ []string) error {
+	return harness.PrintGaps(os.Stdin, w)
+}
+
 const meterProgram = `meter daily (limit: 3) = burns |> per month |> distinct item
 access story {
   allow metered if daily.left > 0 burns daily
@@ -165,10 +197,10 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	}
 	d := decider{readers: 20_000, burned: make([]atomic.Int32, 20_000)}
 	load := harness.Load{Addr: s.CollectAddr, Connections: *connections, Duration: time.Duration(*seconds) * time.Second}
-	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a run, open loop, since they were due; the generator on the same cores. %s.\n\n| | answers/s | p50 | p99 | others |\n|---|---|---|---|---|\n",
+	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a run, open loop, since they were due; the generator on the same cores. %s.\n\n| | answers/s | p50 | p99 | p99 of those that met no gap of the host | cores away, longest gap | others |\n|---|---|---|---|---|---|---|\n",
 		thousands(float64(d.readers)), *connections, *seconds, Machine())
 	load.Request, load.Rate = d.request(false), *bare
-	if _, err := row(ctx, w, fmt.Sprintf("decide, %s/s (limit 2 ms)", thousands(*bare)), load); err != nil {
+	if err := watchedRow(ctx, w, fmt.Sprintf("decide, %s/s (limit 2 ms)", thousands(*bare)), load); err != nil {
 		return err
 	}
 	load.Request, load.Rate, load.Read = d.request(true), *commits, d.read
@@ -181,7 +213,7 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 		for i, other := range others {
 			running.Go(func() { errs[i] = other(ctx) })
 		}
-		_, err := row(ctx, w, name, load)
+		err := watchedRow(ctx, w, name, load)
 		cancel()
 		running.Wait()
 		for _, other := range errs {
@@ -203,9 +235,6 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	if err := with("the same while "+source+" is imported (limit 10 ms)", arriving, importing); err != nil {
 		return err
 	}
-	stolen, longest := harness.Stolen(3 * time.Second)
-	fmt.Fprintf(w, "\nThe machine, with nothing running: its cores were away for %.1f %% of 3 s in gaps of half a millisecond and more, the longest %.1f ms.\n",
-		100*stolen, 1000*longest.Seconds())
 	over, full := d.overshoot()
 	fmt.Fprintf(w, "\nFallbacks: %d. Readers whose meter is full: %s; burned more than 3 items: **%d** (limit 0).\n", d.fallbacks.Load(), thousands(float64(full)), over)
 	if over > 0 || full == 0 {

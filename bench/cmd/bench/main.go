@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/readership/readership/bench/harness"
 	"github.com/readership/readership/bench/scenario"
 )
 
@@ -37,6 +38,7 @@ var scenarios = []struct {
 	{"overload", "twice the capacity, server and load on a core each", scenario.Overload},
 	{"sync", "each answer is preceded by a sync of the log (strace)", scenario.Sync},
 	{"disk", "a full disk of 64 MB", scenario.Disk},
+	{harness.WatchGaps, "when this machine's cores were away, until standard input ends", scenario.WatchGaps},
 }
 
 func main() {
