@@ -1,6 +1,6 @@
 // Chromium with pages of the site, into which a client is bundled as a
 // publisher would.
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -52,6 +52,13 @@ export async function browse(name, recorder, key) {
   page.on('pageerror', (error) => complaints.push(`page: ${error.message}`))
   page.on('requestfailed', (request) => complaints.push(`request: ${request.method()} ${request.url()} ${request.failure()?.errorText}`))
 
+  const open = new Set()
+  const over = new EventEmitter()
+  const end = (request) => open.delete(request) && over.emit('one')
+  page.on('request', (request) => open.add(request))
+  page.on('requestfinished', end)
+  page.on('requestfailed', end)
+
   return {
     page,
     complaints,
@@ -59,7 +66,11 @@ export async function browse(name, recorder, key) {
     /** Opens a page of the site and waits until its script says that it is done. */
     async visit(path, referrer) {
       await page.goto(origin + path, referrer ? { referer: referrer } : {})
-      await page.waitForFunction(() => window.harness.done, null, { timeout: 20_000 })
+      await page.waitForFunction(() => window.harness.done, null, { timeout: 60_000 })
+    },
+    /** Waits until the page has all answers that it waits for. */
+    async settled() {
+      while (open.size > 0) await once(over, 'one', { signal: AbortSignal.timeout(60_000) })
     },
     close: async () => {
       await browser.close()

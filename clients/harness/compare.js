@@ -1,6 +1,6 @@
 // What is compared, and how.
 import assert from 'node:assert/strict'
-import { describe } from './recorder.js'
+import { bodyText, describe } from './recorder.js'
 
 // Columns that follow from the connection and not from what a client says.
 const enriched = ['channel', 'country', 'region', 'city', 'device_class', 'browser', 'os', 'language', 'bot_class', 'bot_operator']
@@ -38,19 +38,24 @@ export const recent = (time) => Math.abs(Date.now() - Date.parse(time)) < 60_000
 /** Any text that is not empty. */
 export const some = (value) => typeof value === 'string' && value !== ''
 
+// The names under which clients send what tells their messages apart.
+const ids = /"(?:messageId|eid|uuid)":"([^"]+)"|[?&]eid=([^&]+)/g
+
 /**
- * Checks that no request failed and none was sent twice, and that a client
- * complained of nothing.
+ * Checks that no request was refused, that no message was sent twice, and that a
+ * client complained of nothing.
+ * @param {string[]} [twice] messages that the test sends twice
  */
-export function calm(exchanges, complaints = []) {
+export function calm(exchanges, complaints = [], twice = []) {
   assert.deepEqual(complaints, [], `the client complained; requests:\n${describe(exchanges)}`)
-  const bodies = new Set()
+  const sent = new Set()
   for (const e of exchanges) {
     assert.ok(e.status >= 200 && e.status < 300, `refused: ${describe([e])}`)
-    if (e.method !== 'POST' || e.body.length === 0) continue
-    const request = `${e.path} ${e.body.toString('latin1')}`
-    assert.ok(!bodies.has(request), `sent twice: ${describe([e])}`)
-    bodies.add(request)
+    for (const [, posted, asked] of `${e.path} ${bodyText(e)}`.matchAll(ids)) {
+      const id = posted ?? asked
+      assert.ok(!sent.has(id) || twice.includes(id), `sent twice: ${id}\n${describe([e])}`)
+      sent.add(id)
+    }
   }
 }
 

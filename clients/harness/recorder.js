@@ -39,7 +39,7 @@ export async function record(target) {
     exchanges,
     /** Waits until `condition`, which is given the exchanges, holds. */
     async until(condition, what = 'requests') {
-      const signal = AbortSignal.timeout(20_000)
+      const signal = AbortSignal.timeout(60_000)
       while (!condition(exchanges)) {
         await once(news, 'exchange', { signal }).catch(() => {
           throw new Error(`waited in vain for ${what}; seen:\n${describe(exchanges)}`)
@@ -62,9 +62,10 @@ export async function record(target) {
 export const describe = (exchanges) =>
   exchanges.map((e) => `${e.method} ${e.path} → ${e.status} ${e.answered['x-readership-verdict'] ?? ''} ${e.answer.subarray(0, 300)}`).join('\n')
 
-/** A body as text, decompressed. */
+/** A body as text: decompressed, and of a form what `data` holds in base64. */
 export function bodyText({ body }) {
-  return (body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body) : body).toString()
+  const text = (body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body) : body).toString()
+  return text.startsWith('data=') ? Buffer.from(new URLSearchParams(text).get('data'), 'base64').toString() : text
 }
 
 async function pass(target, { method, path, headers, body }) {

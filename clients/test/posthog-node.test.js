@@ -30,7 +30,7 @@ for (const mode of ['v0', 'v1']) {
     await posthog.flush()
     posthog.capture(shared)
     await posthog.shutdown()
-    calm(recorder.exchanges, console.complaints)
+    calm(recorder.exchanges, console.complaints, [shared.uuid])
     assert.deepEqual(recorder.exchanges.map((e) => e.answered['x-readership-verdict']), ['stored', 'duplicate'])
 
     const sent = JSON.parse(bodyText(recorder.exchanges[0])).batch

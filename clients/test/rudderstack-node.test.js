@@ -32,7 +32,7 @@ test('every kind of message, and one twice', async (t) => {
   await analytics.flush()
   analytics.track(shared)
   await analytics.flush()
-  calm(recorder.exchanges, console.complaints)
+  calm(recorder.exchanges, console.complaints, [shared.messageId])
   assert.deepEqual(recorder.exchanges.map((e) => e.answered['x-readership-verdict']), ['stored', 'duplicate'])
   assert.equal(recorder.exchanges[0].headers['content-encoding'], 'gzip')
 

@@ -31,7 +31,7 @@ test('every kind of message, and one twice', async (t) => {
   await analytics.flush()
   analytics.track(shared)
   await analytics.closeAndFlush()
-  calm(recorder.exchanges, console.complaints)
+  calm(recorder.exchanges, console.complaints, [shared.messageId])
   assert.deepEqual(recorder.exchanges.map((e) => e.answered['x-readership-verdict']), ['stored', 'duplicate'])
 
   const sent = JSON.parse(recorder.exchanges[0].body).batch
