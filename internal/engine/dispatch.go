@@ -76,6 +76,11 @@ func (e *Engine) take(it item) (ok bool) {
 		}
 		m.Sites, m.Facts = m.Sites[:0], m.Facts[:0]
 	}
+	if e.cfg.FactsOnly {
+		for i := range m.Sites {
+			m.Sites[i].N = 0
+		}
+	}
 	if m.Stamp > e.logTime.Load() {
 		e.logTime.Store(m.Stamp)
 	}
@@ -196,6 +201,8 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 	case f.Kind == event.FactBegin:
 		e.begins(&own, m.Stamp)
 		return true
+	case e.cfg.FactsOnly && ofRows(f.Kind):
+		return true
 	case f.Kind == event.FactSeen:
 		return !known || e.each(m, func(s *shard) { s.seen(&own) })
 	case f.Kind == event.FactPair:
@@ -236,6 +243,16 @@ func (e *Engine) fact(m *message, f *event.Fact) bool {
 		})
 	}
 	return true
+}
+
+// ofRows says whether facts of a kind are about rows of readers, or burns, and
+// nothing else.
+func ofRows(kind string) bool {
+	switch kind {
+	case event.FactSeen, event.FactPair, event.FactBurns, event.FactEmpty, event.FactJoin:
+		return true
+	}
+	return false
 }
 
 // each runs fn in every shard, as part of a message; false means that the engine has

@@ -60,6 +60,10 @@ type Config struct {
 	Decide func(shard int) Decider
 	// Prepare looks up what they are decided by; nil: nothing is needed.
 	Prepare Preparer
+	// FactsOnly leaves the rows of messages out, and facts about single readers'
+	// rows: what is left are sites, items, profiles, programs and clocks, as they
+	// stand at each position. A checkpoint is of one kind or the other.
+	FactsOnly bool
 	// Pause waits a little before a write of the checkpoint that failed is tried
 	// again, as on a full disk; nil does not wait.
 	Pause func()

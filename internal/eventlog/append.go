@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -59,20 +63,24 @@ func (l *Log) Append(ctx context.Context, stamp int64, message []byte) (event.Po
 	if stamp < 0 || day >= 1<<16 {
 		return 0, fmt.Errorf("%w: stamp %d is outside what a position can name", ErrStamp, stamp)
 	}
-	begin := false
+	begin, before := false, current
 	switch {
 	case current == part{} || day > current.day:
 		current, begin = part{day: day, previous: current.lastPosition()}, true
 	case day < current.day:
 		return 0, fmt.Errorf("%w: day %d after day %d", ErrStamp, day, current.day)
-	case current.last > 0 && current.bytes+bytes > l.cfg.PartBytes:
+	case current.sealed || current.last > 0 && current.bytes+bytes > l.cfg.PartBytes:
 		if current.number+1 == maxParts {
 			return 0, fmt.Errorf("%w: day %d has %d parts", ErrTooLarge, day, maxParts)
 		}
 		current, begin = part{day: day, number: current.number + 1, previous: current.lastPosition()}, true
 	}
 	if begin {
-		if err := b.createPart(ctx, &current); err != nil {
+		err := b.seal(ctx, &before)
+		if err == nil {
+			err = b.createPart(ctx, &current)
+		}
+		if err != nil {
 			// The stream may exist half made: only a restart tells.
 			l.breakDown()
 			return 0, &UnknownError{Cause: err}
@@ -81,7 +89,9 @@ func (l *Log) Append(ctx context.Context, stamp int64, message []byte) (event.Po
 		l.parts = append(l.parts, current)
 		l.mu.Unlock()
 	}
-	if err := l.publish(ctx, b, &current, message); err != nil {
+	if err := l.publish(ctx, b, &current, message); errors.Is(err, errRefused) {
+		return 0, err
+	} else if err != nil {
 		l.breakDown()
 		return 0, &UnknownError{Cause: err}
 	}
@@ -100,9 +110,18 @@ type ack struct {
 	Stream   string `json:"stream"`
 	Sequence uint64 `json:"seq"`
 	Error    *struct {
+		Code        int    `json:"err_code"`
 		Description string `json:"description"`
 	} `json:"error"`
 }
+
+// errRefused says that an external server has no room for a message: nothing was
+// stored.
+var errRefused = fmt.Errorf("%w: the nats-server has no room for it", ErrDiskFull)
+
+// refusals are the server's codes for that: of the account, of what it has left, of
+// its disk.
+var refusals = [...]int{10002, 10023, 10047}
 
 // publish sends message to the stream of p and waits for the answer that it is
 // durable as p's next sequence.
@@ -113,7 +132,11 @@ func (l *Log) publish(ctx context.Context, b *broker, p *part, message []byte) e
 	if loseMessage {
 		return l.writeFailed("the message is lost")
 	}
-	if err := b.write.PublishRequest(p.subject(), reply, message); err != nil {
+	m := nats.Msg{Subject: p.subject(), Reply: reply, Data: message}
+	if b.external() {
+		m.Header = nats.Header{jetstream.ExpectedLastSeqHeader: []string{strconv.FormatUint(p.last, 10)}}
+	}
+	if err := b.write.PublishMsg(&m); err != nil {
 		return fmt.Errorf("publish to %s: %w", p.name(), err)
 	}
 	watch := time.NewTicker(100 * time.Millisecond)
@@ -132,6 +155,8 @@ func (l *Log) publish(ctx context.Context, b *broker, p *part, message []byte) e
 			return checkAck(m.Data, p)
 		case <-b.failed:
 			return l.writeFailed("the log server could not write")
+		case <-b.gone:
+			return l.writeFailed("the connection to the nats-server is lost")
 		case <-watch.C:
 			if l.exhausted() {
 				return l.writeFailed("the disk is full and no answer came")
@@ -159,6 +184,8 @@ func checkAck(data []byte, p *part) error {
 		return fmt.Errorf("read the answer to an append: %w", err)
 	}
 	switch {
+	case a.Error != nil && slices.Contains(refusals[:], a.Error.Code):
+		return fmt.Errorf("%w: %s", errRefused, a.Error.Description)
 	case a.Error != nil:
 		return errors.New("append refused: " + a.Error.Description)
 	case a.Stream != p.name() || a.Sequence != p.last+1:

@@ -132,7 +132,7 @@ func NewCommitter(cfg CommitterConfig, log *Log, sink Sink) (*Committer, error) 
 	if err != nil {
 		return nil, err
 	}
-	if c.key, err = loadKey(cfg.Dir, last == 0); err != nil {
+	if c.key, err = log.idKey(cfg.Dir); err != nil {
 		c.journal.close()
 		return nil, err
 	}

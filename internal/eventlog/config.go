@@ -13,6 +13,9 @@ const MaxMessage = 8 << 20
 type Config struct {
 	// Dir is the folder of the log; it is created. One process at a time.
 	Dir string
+	// External keeps the log on a nats-server that runs by itself; Dir then only
+	// notes which log it is. nil: an embedded server keeps it in Dir.
+	External *External
 	// Max is the size in bytes the log may reach (--log-max). 0: what is free
 	// and what the log holds, less 10 GB or a tenth of it, whichever is smaller.
 	Max int64
@@ -43,6 +46,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.free == nil && c.External != nil {
+		c.free = unlimited
 	}
 	if c.free == nil {
 		dir := c.Dir

@@ -21,14 +21,21 @@ const keyFile = "ids.key"
 // collide.
 type idKey struct{ k0, k1 uint64 }
 
+// idKey returns the key of ids: an external log has its own, that of an embedded
+// one lies in dir.
+func (l *Log) idKey(dir string) (idKey, error) {
+	if l.cfg.External != nil {
+		return parseKey(l.key, "the log's bucket")
+	}
+	return loadKey(dir, l.Last() == 0)
+}
+
 // loadKey reads the key in dir, or makes one if create allows it.
 func loadKey(dir string, create bool) (idKey, error) {
 	path := filepath.Join(dir, keyFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && create {
-		var raw [16]byte
-		_, _ = rand.Read(raw[:]) // never fails
-		text = []byte(hex.EncodeToString(raw[:]) + "\n")
+		text = []byte(hex.EncodeToString(newKey()) + "\n")
 		if err = writeFile(path, text); err != nil {
 			return idKey{}, fmt.Errorf("create the key of ids: %w", err)
 		}
@@ -36,9 +43,20 @@ func loadKey(dir string, create bool) (idKey, error) {
 	if err != nil {
 		return idKey{}, fmt.Errorf("read the key of ids: %w", err)
 	}
-	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	return parseKey(string(text), path)
+}
+
+func newKey() []byte {
+	raw := make([]byte, 16)
+	_, _ = rand.Read(raw) // never fails
+	return raw
+}
+
+// parseKey reads a key that stands in a place.
+func parseKey(text, place string) (idKey, error) {
+	raw, err := hex.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(raw) != 16 {
-		return idKey{}, fmt.Errorf("read the key of ids: %s does not hold 32 hexadecimal digits", path)
+		return idKey{}, fmt.Errorf("read the key of ids: %s does not hold 32 hexadecimal digits", place)
 	}
 	return idKey{binary.LittleEndian.Uint64(raw), binary.LittleEndian.Uint64(raw[8:])}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -28,6 +29,10 @@ type Log struct {
 	retained int     // days before it have been dropped
 	closed   bool
 
+	seen  atomic.Uint64 // position that somebody else has appended
+	grown chan struct{} // has a value when that moved
+	key   string        // of the ids, of an external log
+
 	appends uint64 // number of the last append; owned by appending
 }
 
@@ -41,12 +46,7 @@ func Open(cfg Config) (*Log, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create log folder: %w", err)
 	}
-	l := &Log{cfg: cfg}
-	retained, err := readRetained(cfg.Dir)
-	if err != nil {
-		return nil, err
-	}
-	l.retained = retained
+	l := &Log{cfg: cfg, grown: make(chan struct{}, 1)}
 	if err := l.start(); err != nil {
 		return nil, err
 	}
@@ -56,18 +56,22 @@ func Open(cfg Config) (*Log, error) {
 // start starts the broker and reads which parts there are. The caller holds
 // appending or is alone.
 func (l *Log) start() error {
-	b, err := startBroker(filepath.Join(l.cfg.Dir, "streams"), l.cfg.Logger)
+	b, err := l.newBroker()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	parts, err := b.listParts(ctx)
+	retained := 0
 	if err == nil {
-		l.mu.RLock()
-		retained := l.retained
-		l.mu.RUnlock()
+		retained, err = l.readRetained(ctx, b)
+	}
+	if err == nil {
 		parts, err = b.finishDrop(ctx, parts, retained)
+	}
+	if err == nil {
+		err = l.identify(ctx, b, parts)
 	}
 	if err != nil {
 		b.stop()
@@ -75,12 +79,35 @@ func (l *Log) start() error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.broker, l.parts = b, parts
-	l.size = 0
+	l.broker = b
+	l.hold(parts, retained)
+	return nil
+}
+
+func (l *Log) newBroker() (*broker, error) {
+	if l.cfg.External != nil {
+		return dialBroker(&l.cfg)
+	}
+	return startBroker(filepath.Join(l.cfg.Dir, "streams"), l.cfg.Logger)
+}
+
+// identify learns which log an external server keeps.
+func (l *Log) identify(ctx context.Context, b *broker, parts []part) (err error) {
+	if !b.external() {
+		return nil
+	}
+	if l.key, err = b.sharedKey(ctx, lastOf(parts) == 0); err != nil {
+		return err
+	}
+	return belongs(l.cfg.Dir, l.key)
+}
+
+// hold takes note of the parts that there are. The caller holds mu.
+func (l *Log) hold(parts []part, retained int) {
+	l.parts, l.retained, l.size = parts, retained, 0
 	for i := range parts {
 		l.size += parts[i].bytes
 	}
-	return nil
 }
 
 // Close ends the embedded server. What was acknowledged is durable already.

@@ -26,10 +26,14 @@ type part struct {
 	previous    event.Position // last of the log before this part; 0: none
 	last        uint64         // sequence of the last message; 0: none yet
 	bytes       int64
+	sealed      bool // nothing is appended any more
 }
 
+// partPrefix begins the names of the log's streams.
+const partPrefix = "events-"
+
 func (p *part) name() string {
-	return "events-" + strconv.Itoa(p.day) + "-" + strconv.Itoa(p.number)
+	return partPrefix + strconv.Itoa(p.day) + "-" + strconv.Itoa(p.number)
 }
 
 func (p *part) subject() string {
@@ -46,7 +50,7 @@ func (p *part) lastPosition() event.Position {
 
 // parsePart reads day and number from a stream's name.
 func parsePart(name string) (day, number int, ok bool) {
-	rest, ok := strings.CutPrefix(name, "events-")
+	rest, ok := strings.CutPrefix(name, partPrefix)
 	if !ok {
 		return 0, 0, false
 	}
@@ -64,6 +68,9 @@ func (b *broker) listParts(ctx context.Context) ([]part, error) {
 	var parts []part
 	list := b.js.ListStreams(ctx)
 	for info := range list.Info() {
+		if b.external() && !strings.HasPrefix(info.Config.Name, partPrefix) {
+			continue // somebody else's
+		}
 		p, err := readPart(info)
 		if err != nil {
 			return nil, err
@@ -90,13 +97,20 @@ func readPart(info *jetstream.StreamInfo) (part, error) {
 	}
 	return part{
 		day: day, number: number, previous: event.Position(previous),
-		last: info.State.LastSeq, bytes: int64(info.State.Bytes),
+		last: info.State.LastSeq, bytes: int64(info.State.Bytes), sealed: info.Config.Sealed,
 	}, nil
 }
 
 // createPart creates the stream of p.
 func (b *broker) createPart(ctx context.Context, p *part) error {
-	_, err := b.js.CreateStream(ctx, jetstream.StreamConfig{
+	if _, err := b.js.CreateStream(ctx, b.streamConfig(p)); err != nil {
+		return fmt.Errorf("create log stream %s: %w", p.name(), err)
+	}
+	return nil
+}
+
+func (b *broker) streamConfig(p *part) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
 		Name:        p.name(),
 		Subjects:    []string{p.subject()},
 		Storage:     jetstream.FileStorage,
@@ -104,14 +118,10 @@ func (b *broker) createPart(ctx context.Context, p *part) error {
 		Discard:     jetstream.DiscardNew,
 		MaxMsgs:     -1,
 		MaxBytes:    -1,
-		Replicas:    1,
+		Replicas:    b.replicas,
 		DenyDelete:  true,
 		DenyPurge:   true,
 		AllowDirect: true,
 		Metadata:    map[string]string{previousKey: strconv.FormatUint(uint64(p.previous), 10)},
-	})
-	if err != nil {
-		return fmt.Errorf("create log stream %s: %w", p.name(), err)
 	}
-	return nil
 }

@@ -85,10 +85,22 @@ type fetcher struct {
 	messages chan *nats.Msg
 	inbox    string
 	requests uint64
+	gone     chan struct{}
+	patience int // times that a message may be missing
 }
 
+// lateWait is how long a server of a cluster is given to learn of a message that
+// the others have, latePatience how many times.
+const (
+	lateWait     = 20 * time.Millisecond
+	latePatience = 250
+)
+
 func newFetcher(b *broker) (*fetcher, error) {
-	f := &fetcher{conn: b.read, messages: make(chan *nats.Msg, fetchMessages+1), inbox: nats.NewInbox()}
+	f := &fetcher{conn: b.read, gone: b.gone, messages: make(chan *nats.Msg, fetchMessages+1), inbox: nats.NewInbox()}
+	if b.replicas > 1 {
+		f.patience = latePatience
+	}
 	sub, err := b.read.ChanSubscribe(f.inbox+".*", f.messages)
 	if err != nil {
 		return nil, fmt.Errorf("read log: %w", err)
@@ -124,7 +136,7 @@ func (f *fetcher) ask(p *part, from uint64) (string, error) {
 func (f *fetcher) read(ctx context.Context, p *part, from uint64, fn func(event.Position, []byte) error) error {
 	timeout := time.NewTimer(fetchTimeout)
 	defer timeout.Stop()
-	next := from
+	next, late := from, 0
 	for next <= p.last {
 		reply, err := f.ask(p, next)
 		if err != nil {
@@ -139,6 +151,8 @@ func (f *fetcher) read(ctx context.Context, p *part, from uint64, fn func(event.
 				timeout.Reset(fetchTimeout)
 				select {
 				case m = <-f.messages:
+				case <-f.gone:
+					return fmt.Errorf("read %s from %d: %w", p.name(), next, nats.ErrConnectionClosed)
 				case <-timeout.C:
 					return fmt.Errorf("read %s from %d: no answer in %s", p.name(), next, fetchTimeout)
 				case <-ctx.Done():
@@ -149,7 +163,10 @@ func (f *fetcher) read(ctx context.Context, p *part, from uint64, fn func(event.
 				continue
 			}
 			if status := m.Header.Get("Status"); status != "" {
-				if status != "204" || next == begun {
+				if status == "404" && next == begun && late < f.patience {
+					late++ // this server has it, but not yet
+					time.Sleep(lateWait)
+				} else if status != "204" || next == begun {
 					return fmt.Errorf("%w: %s has no message %d (%s)", ErrGap, p.name(), next, status)
 				}
 				done = true

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // DropBefore deletes the days before day (days since 1970-01-01 UTC), whole
@@ -29,7 +31,7 @@ func (l *Log) DropBefore(day int) error {
 	day = min(day, parts[n-1].day)
 	// The mark goes first: a drop that is cut short is finished by the next
 	// start, and what is missing is explained in every case.
-	if err := writeRetained(l.cfg.Dir, day); err != nil {
+	if err := l.writeRetained(b, day); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -52,7 +54,7 @@ func (l *Log) DropBefore(day int) error {
 // except the last, and returns the parts that are left.
 func (b *broker) finishDrop(ctx context.Context, parts []part, retained int) ([]part, error) {
 	for len(parts) > 1 && parts[0].day < retained {
-		if err := b.js.DeleteStream(ctx, parts[0].name()); err != nil {
+		if err := b.js.DeleteStream(ctx, parts[0].name()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return parts, fmt.Errorf("drop %s: %w", parts[0].name(), err)
 		}
 		parts = parts[1:]
@@ -62,6 +64,25 @@ func (b *broker) finishDrop(ctx context.Context, parts []part, retained int) ([]
 
 // retainedFile holds the first day that retention has left, as a number.
 const retainedFile = "retained"
+
+func (l *Log) readRetained(ctx context.Context, b *broker) (int, error) {
+	if b.external() {
+		return b.retained(ctx)
+	}
+	return readRetained(l.cfg.Dir)
+}
+
+func (l *Log) writeRetained(b *broker, day int) error {
+	if !b.external() {
+		return writeRetained(l.cfg.Dir, day)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+	defer cancel()
+	if _, err := b.bucket.PutString(ctx, bucketRetained, strconv.Itoa(day)); err != nil {
+		return fmt.Errorf("write the first retained day: %w", err)
+	}
+	return nil
+}
 
 func readRetained(dir string) (int, error) {
 	data, err := os.ReadFile(filepath.Join(dir, retainedFile))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -18,21 +19,31 @@ import (
 // from a slow disk.
 const startTimeout = 10 * time.Minute
 
-// broker is one run of the embedded server with its connections: appends have
-// one of their own, since the server answers reads in the connection's reader.
+// broker is one run of the embedded server, or one time that an external one is
+// connected to, with its connections: appends have one of their own, since the
+// server answers reads in the connection's reader.
 type broker struct {
-	srv    *server.Server
+	srv    *server.Server // nil: external
 	write  *nats.Conn
 	read   *nats.Conn
 	js     jetstream.JetStream
 	acks   chan *nats.Msg
 	inbox  string
 	failed chan struct{} // gets a value when the server reports a failed write
+
+	gone     chan struct{} // closed when an external server's connection is
+	losing   sync.Once
+	replicas int                // of streams
+	bucket   jetstream.KeyValue // of an external server
+}
+
+func newBroker() *broker {
+	return &broker{acks: make(chan *nats.Msg, 16), failed: make(chan struct{}, 1), gone: make(chan struct{}), replicas: 1}
 }
 
 // startBroker starts the embedded server on dir.
 func startBroker(dir string, logger *slog.Logger) (*broker, error) {
-	b := &broker{acks: make(chan *nats.Msg, 16), failed: make(chan struct{}, 1)}
+	b := newBroker()
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "readership",
 		DontListen: true,
@@ -55,22 +66,19 @@ func startBroker(dir string, logger *slog.Logger) (*broker, error) {
 		b.stop()
 		return nil, errors.New("start log server: its store did not open")
 	}
-	if err := b.connect(); err != nil {
+	err = b.connect("", nats.InProcessServer(b.srv), nats.NoReconnect(), nats.Timeout(30*time.Second), nats.WriteBufferSize(256<<10), nats.Name("event log"))
+	if err != nil {
 		b.stop()
 		return nil, fmt.Errorf("connect to log server: %w", err)
 	}
 	return b, nil
 }
 
-func (b *broker) connect() (err error) {
-	options := []nats.Option{
-		nats.InProcessServer(b.srv), nats.NoReconnect(), nats.Timeout(30 * time.Second),
-		nats.WriteBufferSize(256 << 10), nats.Name("event log"),
-	}
-	if b.write, err = nats.Connect("", options...); err != nil {
+func (b *broker) connect(url string, options ...nats.Option) (err error) {
+	if b.write, err = nats.Connect(url, options...); err != nil {
 		return err
 	}
-	if b.read, err = nats.Connect("", options...); err != nil {
+	if b.read, err = nats.Connect(url, options...); err != nil {
 		return err
 	}
 	if b.js, err = jetstream.New(b.read, jetstream.WithDefaultTimeout(time.Minute)); err != nil {
@@ -91,8 +99,10 @@ func (b *broker) stop() {
 	if b.read != nil {
 		b.read.Close()
 	}
-	b.srv.Shutdown()
-	b.srv.WaitForShutdown()
+	if b.srv != nil {
+		b.srv.Shutdown()
+		b.srv.WaitForShutdown()
+	}
 }
 
 // serverLog passes the server's warnings and errors on to slog.
