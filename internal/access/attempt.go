@@ -47,7 +47,7 @@ type answer struct {
 // direct says whether nothing has to be waited for or written before it can be
 // decided.
 func (a *attempt) direct() bool {
-	return a.Engine.Queued() >= a.ask.Position && !a.ask.joins() && !(a.ask.Commit && (a.ask.Claimed != "" || a.ticket.Given.writes()))
+	return a.Remote != nil || a.Engine.Queued() >= a.ask.Position && !a.ask.joins() && !(a.ask.Commit && (a.ask.Claimed != "" || a.ticket.Given.writes()))
 }
 
 // joins says whether an account is asked about that was proven on a device: its
@@ -91,7 +91,7 @@ func (a *attempt) ready(ctx context.Context) error {
 // write writes what has to be there before the commit is applied: the use of a
 // link, a seat on a list. Most requests have neither.
 func (a *attempt) write(ctx context.Context) error {
-	if !a.ticket.Given.writes() {
+	if !a.ticket.Given.writes() || a.ticket.Shown.stopped() {
 		return nil
 	}
 	var facts []event.Fact
@@ -157,6 +157,10 @@ func (a *attempt) await(ctx context.Context) (*Verdict, error) {
 // nothing was done.
 func (a *attempt) start(ctx context.Context, done func()) error {
 	a.done = done
+	if a.Remote != nil {
+		a.send()
+		return nil
+	}
 	if a.ask.Commit {
 		a.submit()
 		return nil
@@ -217,6 +221,9 @@ func (a *attempt) result() (*Verdict, error) { return a.answer(a.ended) }
 func (a *attempt) answer(with answer) (*Verdict, error) {
 	v, err := with.verdict, with.err
 	if err != nil {
+		if a.Remote != nil && a.ask.Commit && away(err) {
+			a.keep()
+		}
 		if v, err = a.fallback(err); err != nil {
 			return nil, err
 		}
@@ -320,7 +327,7 @@ func (r *Rejected) Error() string { return r.Message }
 
 // away says whether an error means that there is nobody to decide or to write.
 func away(err error) bool {
-	for _, of := range [...]error{context.DeadlineExceeded, engine.ErrClosed, engine.ErrFailed, engine.ErrPanic,
+	for _, of := range [...]error{ErrAway, context.DeadlineExceeded, engine.ErrClosed, engine.ErrFailed, engine.ErrPanic,
 		eventlog.ErrOverloaded, eventlog.ErrDiskFull, eventlog.ErrUnavailable, eventlog.ErrClosed} {
 		if errors.Is(err, of) {
 			return true

@@ -21,7 +21,7 @@ func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v 
 	}
 	for i := 0; i < len(asks); {
 		n := 0
-		for i+n < len(asks) && asks[i+n].plain() {
+		for s.Remote == nil && i+n < len(asks) && asks[i+n].plain() {
 			n++
 		}
 		if n < 2 {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
@@ -21,6 +23,7 @@ import (
 
 // Engine is what decisions are made on. *engine.Engine is one.
 type Engine interface {
+	Site(id string) (*event.Site, bool)
 	SiteNow(site string, wall int64) int64
 	Wait(ctx context.Context, position event.Position) error
 	Position() event.Position
@@ -45,6 +48,9 @@ type Config struct {
 	IDs       *identity.Decisions
 	Now       func() time.Time
 	Random    io.Reader
+	// Remote decides in place of Engine, which then knows the facts only. nil: Engine
+	// decides.
+	Remote Remote
 }
 
 // Service answers questions about what readers may read. Safe for concurrent use.
@@ -53,10 +59,13 @@ type Service struct {
 	random    sync.Mutex
 	fallbacks atomic.Uint64
 	asked     atomic.Uint64
+	remotes   *semaphore.Weighted // questions of other processes that wait
 }
 
 // New makes a service.
-func New(cfg Config) *Service { return &Service{Config: cfg} }
+func New(cfg Config) *Service {
+	return &Service{Config: cfg, remotes: semaphore.NewWeighted(maxRemotes)}
+}
 
 // Fallbacks returns how many answers the policies of access blocks have given,
 // in place of the engine.
@@ -170,7 +179,7 @@ func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error),
 // settled says whether a site's now is as of a position: the clock of a site with
 // clock "event" is moved by what is applied.
 func (s *Service) settled(site *event.Site, position event.Position) bool {
-	return site.Clock != event.ClockEvent || s.Engine.Position() >= position
+	return s.Remote != nil || site.Clock != event.ClockEvent || s.Engine.Position() >= position
 }
 
 // settle waits until settled, limit at most; late says that it is not, and that the
@@ -329,7 +338,7 @@ func (s *Service) Commit(ctx context.Context, site *event.Site, id string, own O
 	defer cancel()
 	a := &attempt{Service: s, ask: &Ask{Site: site, Commit: true, Segments: own.Any, Given: Given{Columns: t.Given.Columns}},
 		program: p, block: block, ticket: t, id: id, begun: begun, limit: commitTime, wait: true}
-	if !t.Shown.stopped() {
+	if s.Remote == nil {
 		if err := a.write(limited); err != nil {
 			return nil, err
 		}
