@@ -49,11 +49,11 @@ lint: need-go bin/staticcheck ## gofmt, go vet, staticcheck
 	bin/staticcheck ./...
 
 .PHONY: test-go
-test-go: need-cc ## Go tests with the race detector, in random order
+test-go: need-cc bin/nats-server ## Go tests with the race detector, in random order
 	go test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: test-bench
-test-bench: need-cc build need-sync-tools ## quick tests of bench/: generators, comparisons, acceptance on a real server
+test-bench: need-cc build bin/nats-server need-sync-tools ## quick tests of bench/: generators, comparisons, acceptance on a real server
 	cd bench && go vet ./... && ../bin/staticcheck ./... && READERSHIP_BIN=$(abspath bin/readership) go test -shuffle=on -timeout 15m ./...
 
 .PHONY: test-web
@@ -152,6 +152,10 @@ web/dist/index.html: web/node_modules/.package-lock.json $(web_sources)
 
 bin/staticcheck: tools/go.mod tools/go.sum | need-go
 	go -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+bin/nats-server: go.mod go.sum | need-go # the server beside which roles run apart
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ github.com/nats-io/nats-server/v2
 	@touch $@
 
 .PHONY: need-go need-node need-cc need-chromium need-fronts need-baseline need-peers need-sync-tools

@@ -18,7 +18,9 @@ dashboard, all in one process. SIGTERM and SIGINT drain: what is in flight is
 answered, the last commit and a checkpoint are written, the exit code is 0.
 
 Environment:
-  READERSHIP_ROOT_KEY   a key with every scope, for provisioning`
+  READERSHIP_ROOT_KEY   a key with every scope, for provisioning
+  READERSHIP_NATS_URL   nats-server with JetStream that keeps the event log in
+                        place of the data folder, as nats://127.0.0.1:4222`
 
 // serve runs the server until a signal.
 func serve(ctx context.Context, c console, args []string) error {
@@ -30,7 +32,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.StringVar(&cfg.Data, "data", "./data", "`DIR` that all state lies under")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:8080", "`ADDR` that serves everything")
 	f.StringVar(&cfg.CollectListen, "collect-listen", "", "`ADDR` of the fast listener, for collection only")
-	f.StringVar(&roles, "role", "", "`ROLES` to run, separated by commas; all of them in one process for now")
+	f.StringVar(&roles, "role", "", "`ROLES` to run: edge, or engine,api,worker, on one READERSHIP_NATS_URL; all of them if left out")
 	f.Var(&memory, "memory", "`SIZE` that the process may take, as 2GB or 512MiB; 70 % of the machine's if left out")
 	f.Var(&logMax, "log-max", "`SIZE` that the event log may take on disk; what is free, less 10 GB or a tenth, if left out")
 	f.IntVar(&cfg.Connections, "connections", 16_384, "`N` connections at once at most, of each listener")
@@ -57,7 +59,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	if err := least.UnmarshalText([]byte(level)); err != nil {
 		return usagef("--log-level %q: it is debug, info, warn or error", level)
 	}
-	for _, name := range []string{"READERSHIP_DATABASE_URL", "READERSHIP_NATS_URL", "READERSHIP_ARCHIVE_URL"} {
+	cfg.NATS = c.getenv("READERSHIP_NATS_URL")
+	for _, name := range []string{"READERSHIP_DATABASE_URL", "READERSHIP_ARCHIVE_URL"} {
 		if c.getenv(name) != "" {
 			return usagef("%s is set, but this version keeps everything under --data: unset it", name)
 		}

@@ -86,6 +86,9 @@ type Deps struct {
 	Collect http.Handler
 	// Auth answers GET …/auth; nil: it is not there.
 	Auth http.Handler
+	// Elsewhere answers what an edge leaves to the process that holds the engine;
+	// nil: this is no edge, everything is answered here.
+	Elsewhere http.Handler
 	// Assets are the built files of the dashboard with index.html at the root.
 	// Without them a plain page says that they were not built.
 	Assets fs.FS

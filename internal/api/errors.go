@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
 
+	"github.com/readership/readership/internal/access"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/nearest"
@@ -170,6 +171,8 @@ func explain(err error) *problem.Problem {
 		return busy("overloaded", "more arrives than can be written", time.Second)
 	case errors.Is(err, eventlog.ErrUnavailable):
 		return busy("unavailable", "the log is being reopened", time.Second)
+	case errors.Is(err, access.ErrAway):
+		return busy("engine_away", "the engine does not answer", time.Second)
 	case errors.Is(err, eventlog.ErrTooLarge):
 		return problem.New(http.StatusRequestEntityTooLarge, "what is to be stored is too large")
 	case errors.Is(err, eventlog.ErrClosed), errors.Is(err, engine.ErrClosed):

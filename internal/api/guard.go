@@ -186,7 +186,7 @@ func (a *API) authenticate(c *call, r *http.Request) (cookie bool, err error) {
 		}
 		return false, denied("this key is not known")
 	}
-	if k, err := r.Cookie(credentials.CookieName); err == nil && k.Value != "" {
+	if k, err := r.Cookie(credentials.CookieName); err == nil && k.Value != "" && a.Sessions != nil {
 		p, err := a.Sessions.Check(r.Context(), k.Value)
 		if errors.Is(err, credentials.ErrNoSession) {
 			return false, denied("the session has ended; sign in again").WithCode("session_ended")

@@ -66,8 +66,10 @@ func (a *API) ready(ctx context.Context, _ *struct{}) (*struct{ Body Ready }, er
 		reasons = append(reasons, "the engine has not applied what was acknowledged: "+err.Error())
 	}
 	cancel()
-	if err := a.Store.Ping(ctx); err != nil {
-		reasons = append(reasons, "the application database does not answer: "+err.Error())
+	if a.Store != nil {
+		if err := a.Store.Ping(ctx); err != nil {
+			reasons = append(reasons, "the application database does not answer: "+err.Error())
+		}
 	}
 	if a.NotReady != nil {
 		reasons = append(reasons, a.NotReady(ctx)...)

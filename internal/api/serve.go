@@ -132,6 +132,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route finds the handler: an operation, else a file of the dashboard.
 func (a *API) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := a.mux.Handler(r)
+	if a.Elsewhere != nil && !a.atEdge(w, r, handler, pattern) {
+		return
+	}
 	if pattern != "" {
 		_, path, _ := strings.Cut(pattern, " ")
 		callOf(r.Context()).route = path

@@ -26,7 +26,9 @@ func (n *node) announce(ctx context.Context) error {
 	if n.fast != nil {
 		fmt.Fprintf(out, "Collection, fast listener: %s\n", url(n.fast.listener.Addr()))
 	}
-	if n.cfg.Demo {
+	if n.store == nil {
+		fmt.Fprintln(out, "The dashboard is served by the process of the role api.")
+	} else if n.cfg.Demo {
 		password, err := n.demoPerson(ctx)
 		if err != nil {
 			return fmt.Errorf("sample newspaper: %w", err)

@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/readership/readership/internal/cluster"
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
 )
@@ -25,8 +27,12 @@ type Config struct {
 	Listen string
 	// CollectListen is the address of the fast listener; "" for none.
 	CollectListen string
-	// Roles are the roles to run; nil is all of them.
+	// Roles are the roles to run; nil is all of them. Two sets of them run apart, on
+	// one NATS: edge, and engine with api and worker.
 	Roles []string
+	// NATS is the address of the nats-server that keeps the event log
+	// (cluster.ParseAddress); "" keeps it under Data.
+	NATS string
 	// Memory is what the process may take, in bytes. 0: 70 % of what the
 	// machine or its container has.
 	Memory int64
@@ -141,6 +147,11 @@ func (c *Config) Validate() error {
 	if n := len(c.RootKey); n > 0 && n < minRootKey {
 		return fmt.Errorf("%w: READERSHIP_ROOT_KEY has %d characters, at least %d are needed", ErrUsage, n, minRootKey)
 	}
+	if c.NATS != "" {
+		if _, err := cluster.ParseAddress(c.NATS); err != nil {
+			return fmt.Errorf("%w: READERSHIP_NATS_URL %w", ErrUsage, err)
+		}
+	}
 	return c.validateRoles()
 }
 
@@ -159,9 +170,13 @@ func (c *Config) validateRoles() error {
 		}
 		asked[name] = true
 	}
-	if len(asked) < len(Roles) {
-		return fmt.Errorf("%w: --role %s: running some of the roles in a process of their own is not available yet; leave the flag out to run all of them in this one",
-			ErrUsage, strings.Join(c.Roles, ","))
+	switch apart := len(asked) < len(Roles); {
+	case apart && !(len(asked) == 1 && asked["edge"]) && !(len(asked) == len(Roles)-1 && !asked["edge"]):
+		return fmt.Errorf("%w: --role %s: a process runs edge, or engine,api,worker, or all of them; other sets are not available yet", ErrUsage, strings.Join(c.Roles, ","))
+	case apart && c.NATS == "":
+		return fmt.Errorf("%w: --role %s: roles in processes of their own meet on a nats-server: READERSHIP_NATS_URL names it", ErrUsage, strings.Join(c.Roles, ","))
+	case apart && asked["edge"] && c.Demo:
+		return fmt.Errorf("%w: --demo goes with the role api", ErrUsage)
 	}
 	return nil
 }
@@ -170,6 +185,9 @@ func (c *Config) validateRoles() error {
 func (c *Config) connectionLimits() edge.Limits {
 	return edge.Limits{Connections: c.Connections, AddressConnections: c.AddressConnections}
 }
+
+// runs says whether the process has a role.
+func (c *Config) runs(role string) bool { return len(c.Roles) == 0 || slices.Contains(c.Roles, role) }
 
 // engineMemory is what the engine may hold while the log is read back, before
 // memory is divided by what the ids take.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
-	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/store"
 )
 
@@ -30,12 +29,18 @@ const (
 type upkeep struct {
 	engine *engine.Engine
 	facts  *factGate
-	log    *eventlog.Log
+	log    keptLog
 	store  store.Store
 	now    func() time.Time
 	logger *slog.Logger
 	swept  time.Time
 	purged time.Time
+}
+
+// keptLog is what is kept of the log. *eventlog.Log is one.
+type keptLog interface {
+	First() event.Position
+	DropBefore(day int) error
 }
 
 const (
@@ -229,7 +234,7 @@ func (u *upkeep) rewrite(ctx context.Context, keys []event.Fact) (int, error) {
 	if len(out) == 0 {
 		return n, nil
 	}
-	_, err := u.facts.Committer.CommitFacts(ctx, out...)
+	_, err := u.facts.committer.CommitFacts(ctx, out...)
 	return n, err
 }
 

@@ -16,9 +16,17 @@ func (n *node) Fact(kind, site, key string) ([]byte, bool) { return n.engine.Fac
 
 // openDecisions makes what answers questions about what readers may read.
 func (n *node) openDecisions(context.Context) error {
+	cfg := access.Config{Engine: n.engine, Committer: n.facts, Programs: n.programs, Decider: n.decider,
+		IDs: identity.NewDecisions(n.secret), Now: n.cfg.Now, Random: n.cfg.Random}
+	if !n.cfg.runs("engine") {
+		var err error
+		if n.asker, err = n.conn.NewAsker(n.cfg.Now); err != nil {
+			return err
+		}
+		cfg.Remote = n.asker
+	}
 	n.decisions = &ask.Front{
-		Service: access.New(access.Config{Engine: n.engine, Committer: n.facts, Programs: n.programs, Decider: n.decider,
-			IDs: identity.NewDecisions(n.secret), Now: n.cfg.Now, Random: n.cfg.Random}),
+		Service:  access.New(cfg),
 		Visitors: n.collector, Links: identity.NewLinks(n.secret), Sessions: identity.NewSessions(n.secret), Profiles: n.engine.Profiles,
 	}
 	return nil

@@ -25,10 +25,10 @@ type process struct {
 	errs   bytes.Buffer
 }
 
-func spawn(t *testing.T, dir string) *process {
+func spawn(t *testing.T, dir string, env ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0])}
-	p.cmd.Env = append(os.Environ(), serveEnv+"="+dir)
+	p.cmd.Env = append(append(os.Environ(), serveEnv+"="+dir), env...)
 	p.cmd.Stderr = &p.errs
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

@@ -32,7 +32,9 @@ func (n *node) listenFast(context.Context) error {
 	n.cfg.CollectListen = listener.Addr().String() // the same port if we start again
 	cfg := n.edgeConfig()
 	cfg.Sites = n.api
-	cfg.Memberships = &edge.Memberships{Keys: n.keys, Engine: n.engine, Acked: n.committer.Acked, Segments: n.segments, Now: n.cfg.Now}
+	if n.segments != nil { // an edge passes such questions on
+		cfg.Memberships = &edge.Memberships{Keys: n.keys, Engine: n.engine, Acked: n.committer.Acked, Segments: n.segments, Now: n.cfg.Now}
+	}
 	cfg.Decisions = &edge.Decisions{Keys: n.keys, Engine: n.engine, Front: n.decisions, Problem: api.Problem}
 	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(cfg)}
 	n.fast = f

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/engine"
-	"github.com/readership/readership/internal/eventlog"
 )
 
 // Parts of --memory that do not grow with what is held.
@@ -38,7 +37,7 @@ func engineMemory(heap int64) int64 { return max(leastEngine, (heap-besideBytes)
 type memory struct {
 	limit     int64 // bytes; 0: none
 	engine    *engine.Engine
-	committer *eventlog.Committer
+	committer committer
 	heap      int64 // limit of the heap as it was set last
 	percent   int   // by which the heap may grow, as it was set last
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,13 +19,23 @@ import (
 // start themselves again with it set to a data folder.
 const serveEnv = "READERSHIP_TEST_SERVE"
 
+// natsEnv and rolesEnv are its nats-server and its roles, if it is not to be whole.
+const (
+	natsEnv  = "READERSHIP_TEST_NATS"
+	rolesEnv = "READERSHIP_TEST_ROLES"
+)
+
 const rootKey = "root-key-of-the-tests"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		err := Run(ctx, Config{Data: dir, Listen: "127.0.0.1:0", RootKey: rootKey, Now: time.Now, Random: rand.Reader,
+		var roles []string
+		if text := os.Getenv(rolesEnv); text != "" {
+			roles = strings.Split(text, ",")
+		}
+		err := Run(ctx, Config{Data: dir, NATS: os.Getenv(natsEnv), Roles: roles, Listen: "127.0.0.1:0", RootKey: rootKey, Now: time.Now, Random: rand.Reader,
 			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Started: func(a, _ net.Addr) { fmt.Println(a) }})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

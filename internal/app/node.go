@@ -19,6 +19,7 @@ import (
 	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
+	"github.com/readership/readership/internal/cluster"
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
 	"github.com/readership/readership/internal/edge/gate"
@@ -46,8 +47,10 @@ type node struct {
 	quarantine []api.Quarantined // what is skipped of the log
 
 	log       *eventlog.Log
+	conn      *cluster.Conn // to other processes; nil: there are none
 	engine    *engine.Engine
-	committer *eventlog.Committer
+	committer committer
+	asker     *cluster.Asker // of an edge
 	facts     *factGate
 	store     store.Store
 	keys      *credentials.Keys
@@ -75,24 +78,10 @@ func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error
 			err = errors.Join(err, stops.unwind())
 		}
 	}()
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"listen", n.listen},
-		{"event log", n.openLog},
-		{"engine", n.openEngine},
-		{"replay", n.replay},
-		{"skipped messages", n.agree},
-		{"segments", n.startSegments},
-		{"database", n.openStore},
-		{"collection", n.openCollector},
-		{"decisions", n.openDecisions},
-		{"gate", n.openGate},
-		{"interface", n.openAPI},
-		{"fast listener", n.listenFast},
-		{"upkeep", n.startUpkeep},
-	} {
+	for _, step := range n.steps() {
+		if !step.here {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -102,6 +91,39 @@ func start(ctx context.Context, cfg *Config, poison *poison) (n *node, err error
 		}
 	}
 	return n, nil
+}
+
+// step is the start of one part.
+type step struct {
+	name string
+	do   func(context.Context) error
+	here bool // the process's roles have it
+}
+
+// steps are all parts in the order in which they start.
+func (n *node) steps() []step {
+	edge, engine := n.cfg.runs("edge"), n.cfg.runs("engine")
+	return []step{
+		{"listen", n.listen, true},
+		{"nats-server", n.join, n.cfg.NATS != ""},
+		{"event log", n.openLog, true},
+		{"engine", n.openEngine, true},
+		{"replay", n.replay, edge},
+		{"replay", n.follow, !edge},
+		{"skipped messages", n.agree, engine},
+		{"segments", n.startSegments, engine},
+		{"database", n.openStore, engine},
+		{"keys", n.layKeysOut, !edge},
+		{"keys", n.learnKeys, !engine},
+		{"collection", n.openCollector, true},
+		{"decisions", n.openDecisions, true},
+		{"gate", n.openGate, true},
+		{"interface", n.openAPI, true},
+		{"fast listener", n.listenFast, true},
+		{"questions of edges", n.answerEdges, !edge},
+		{"upkeep", n.startUpkeep, engine},
+		{"upkeep", n.startCheckpoints, !engine},
+	}
 }
 
 // serve answers requests until ctx ends or the engine fails.
@@ -138,7 +160,15 @@ func (n *node) failure() error {
 func (n *node) path(name string) string { return filepath.Join(n.cfg.Data, name) }
 
 func (n *node) openLog(context.Context) error {
-	log, err := eventlog.Open(eventlog.Config{Dir: n.path("log"), Max: n.cfg.LogMax, Logger: n.cfg.Logger})
+	cfg := eventlog.Config{Dir: n.path("log"), Max: n.cfg.LogMax, Logger: n.cfg.Logger}
+	if n.cfg.NATS != "" {
+		a, err := cluster.ParseAddress(n.cfg.NATS)
+		if err != nil {
+			return err
+		}
+		cfg.External = &eventlog.External{URL: a.URL, Replicas: a.Replicas, Options: a.Options}
+	}
+	log, err := eventlog.Open(cfg)
 	if err != nil {
 		return err
 	}
@@ -151,16 +181,23 @@ func (n *node) openEngine(context.Context) error {
 	n.programs = program.New(n)
 	n.decider = access.NewDecider(n.programs)
 	dir := n.path("checkpoint")
+	if !n.cfg.runs("engine") {
+		dir = n.path("checkpoint-facts")
+	}
 	if err := n.dropStale(dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	e, err := engine.Open(engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
+	cfg := engine.Config{Shards: runtime.GOMAXPROCS(0), Dir: dir, Memory: n.cfg.engineMemory(),
 		Decide:  func(int) engine.Decider { return n.decider },
 		Prepare: n.decider,
-		Address: collect.ItemAddress, Skip: n.poison.positions(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Pace: pace(n.cfg.Now), Logger: n.cfg.Logger})
+		Address: collect.ItemAddress, Skip: n.poison.positions(), Seed: rand.Uint64(), Pause: func() { time.Sleep(time.Second) }, Pace: pace(n.cfg.Now), Logger: n.cfg.Logger}
+	if !n.cfg.runs("engine") {
+		cfg.FactsOnly, cfg.Shards, cfg.Decide, cfg.Prepare = true, 1, nil, nil
+	}
+	e, err := engine.Open(cfg)
 	if err != nil {
 		return err
 	}
@@ -176,22 +213,46 @@ func (n *node) openEngine(context.Context) error {
 // replay reads the log once into the engine and the committer, each from where
 // it stands.
 func (n *node) replay(ctx context.Context) error {
-	committer, err := eventlog.NewCommitter(eventlog.CommitterConfig{Dir: n.path("ids"), Now: n.cfg.Now, Logger: n.cfg.Logger}, n.log, n.engine)
+	if n.conn != nil {
+		if err := n.conn.Claim(ctx); err != nil {
+			return err
+		}
+	}
+	committer, err := eventlog.NewCommitter(eventlog.CommitterConfig{Dir: n.path("ids"), Now: n.cfg.Now, Logger: n.cfg.Logger}, n.log, n.sink())
 	if err != nil {
 		return err
 	}
-	n.committer, n.facts = committer, &factGate{Committer: committer}
+	n.committer, n.facts = committer, &factGate{committer: committer}
 	n.stops.add("committer", committer.Close)
-	begin, count, said := n.cfg.Now(), 0, n.cfg.Now()
 	from := min(n.engine.Position(), committer.LearnedPosition())
-	last := n.log.Last()
-	err = n.log.Read(ctx, from, func(position event.Position, message []byte) error {
+	err = n.catchUp(ctx, from, func(position event.Position, message []byte) error {
 		err := committer.Learn(position, message)
 		if errors.Is(err, event.ErrFormat) {
 			// Nothing to learn; whether it is set aside the engine decides.
 			committer.LearnBatch(position, &event.Batch{})
-		} else if err != nil {
-			return err
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := committer.Start(ctx); err != nil {
+		return err
+	}
+	return n.serveWriter(committer)
+}
+
+// catchUp reads the log after a position into the engine; learn, which may be nil,
+// is told of each message before.
+func (n *node) catchUp(ctx context.Context, from event.Position, learn func(event.Position, []byte) error) error {
+	begin, count, said := n.cfg.Now(), 0, n.cfg.Now()
+	last := n.log.Last()
+	err := n.log.Read(ctx, from, func(position event.Position, message []byte) error {
+		if learn != nil {
+			if err := learn(position, message); err != nil {
+				return err
+			}
 		}
 		if err := n.engine.Apply(position, message); err != nil {
 			return err
@@ -216,7 +277,7 @@ func (n *node) replay(ctx context.Context) error {
 	if count > 0 {
 		n.cfg.Logger.Info("the log is replayed", "messages", count, "took", n.cfg.Now().Sub(begin))
 	}
-	return committer.Start(ctx)
+	return nil
 }
 
 func (n *node) openStore(ctx context.Context) error {
@@ -239,15 +300,17 @@ func (n *node) openStore(ctx context.Context) error {
 // openCollector makes what turns requests into events. Its secret signs devices
 // and links and lasts as long as the data folder.
 func (n *node) openCollector(ctx context.Context) (err error) {
-	if n.secret, err = n.store.Secret(ctx, "collect", 32, n.cfg.Random); err != nil {
-		return err
+	if n.store != nil { // an edge has learned it
+		if n.secret, err = n.store.Secret(ctx, secretName, secretBytes, n.cfg.Random); err != nil {
+			return err
+		}
 	}
 	n.tokens = identity.NewTokens(identity.Config{Sites: n.engine.Sites, Fetch: identity.FetchWith(&http.Client{}), Now: n.cfg.Now, Logger: n.cfg.Logger})
 	n.background("key sets", n.tokens.Run)
 	n.openEnrich()
 	n.attention = gate.NewAttention(n.committer, n.cfg.Now)
 	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.attention, Tokens: n.tokens, Logins: n.engine,
-		Keys: n.keys, Sessions: n.sessions, Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait, Rates: n.cfg.Rates,
+		Keys: n.keys, Sessions: n.signedIn(), Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait, Rates: n.cfg.Rates,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
@@ -256,18 +319,28 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	return nil
 }
 
+// The secret of the application database that signs devices and links.
+const (
+	secretName  = "collect"
+	secretBytes = 32
+)
+
 // others counts the requests of readers, to which imports give way.
 func (n *node) others() uint64 { return n.committer.Others() + n.decisions.Service.Asked() }
 
 func (n *node) openAPI(context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
-	n.api = api.New(api.Deps{
+	deps := api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
 		Queries: &queries{engine: n.engine, segments: n.segments, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
 		Decisions: n.decisions, Auth: n.gate, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
-	})
+	}
+	if !n.cfg.runs("engine") {
+		deps.Elsewhere = n.conn.NewForwarder(n.committer.Acked)
+	}
+	n.api = api.New(deps)
 	n.front.server.RegisterOnShutdown(n.api.Drain)
 	n.stops.add("simulations", func() error { n.api.Close(); return nil })
 	return nil
@@ -276,7 +349,7 @@ func (n *node) openAPI(context.Context) error {
 // startUpkeep starts the daily work. Its first round is done in the background:
 // it may take long.
 func (n *node) startUpkeep(ctx context.Context) error {
-	u := &upkeep{engine: n.engine, facts: n.facts, log: n.log, store: n.store, now: n.cfg.Now, logger: n.cfg.Logger}
+	u := &upkeep{engine: n.engine, facts: n.facts, log: n.keptLog(), store: n.store, now: n.cfg.Now, logger: n.cfg.Logger}
 	n.background("upkeep", u.run)
 	m := &memory{limit: n.cfg.Memory, engine: n.engine, committer: n.committer}
 	n.background("memory", m.run)
@@ -325,9 +398,12 @@ func (n *node) warn(ctx context.Context) []string {
 	if len(n.quarantine) > 0 {
 		out = append(out, fmt.Sprintf("%d messages of the log could not be applied and are left out: GET /v1/quarantine names them", len(n.quarantine)))
 	}
-	for site, err := range n.segments.Broken() {
-		out = append(out, fmt.Sprintf("segments of site %q are not kept up to date, each answer reads the rows: %v", site, err))
+	if n.segments != nil {
+		for site, err := range n.segments.Broken() {
+			out = append(out, fmt.Sprintf("segments of site %q are not kept up to date, each answer reads the rows: %v", site, err))
+		}
 	}
+	out = append(out, n.apart(ctx)...)
 	out = append(out, n.tokens.Warnings()...)
 	if err := n.enrich.Geo.Err(); err != nil {
 		out = append(out, fmt.Sprintf("the file of places %s cannot be used: %v", n.cfg.Geo, err))

@@ -101,14 +101,14 @@ func (n *node) agree(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := n.facts.CommitFacts(ctx, event.Fact{Kind: event.FactSkip, Key: position.String(), Value: value}); err != nil {
+		if err := n.mustWrite(ctx, event.Fact{Kind: event.FactSkip, Key: position.String(), Value: value}); err != nil {
 			return fmt.Errorf("skip %s: %w", position, err)
 		}
 	}
 	for _, position := range slices.Sorted(maps.Keys(said)) {
 		if position >= n.log.First() {
 			n.quarantine = append(n.quarantine, api.Quarantined{Position: position.String(), Cause: said[position]})
-		} else if _, err := n.facts.CommitFacts(ctx, event.Fact{Kind: event.FactSkip, Key: position.String()}); err != nil {
+		} else if err := n.mustWrite(ctx, event.Fact{Kind: event.FactSkip, Key: position.String()}); err != nil {
 			return fmt.Errorf("forget that %s was skipped: %w", position, err)
 		}
 	}

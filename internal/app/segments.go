@@ -21,7 +21,7 @@ func (n *node) startSegments(ctx context.Context) error {
 	for _, site := range n.engine.Sites() {
 		// Whoever waited for it to be ready is gone.
 		if _, ok := n.engine.Fact(event.FactPrepare, site.ID, ""); ok {
-			if _, err := n.facts.CommitFacts(ctx, program.Abandon(site.ID)); err != nil {
+			if err := n.mustWrite(ctx, program.Abandon(site.ID)); err != nil {
 				return err
 			}
 		}

@@ -30,6 +30,8 @@ var rules = []struct {
 		[]string{"internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/eventlog", "the log outlives every engine that is fed from it",
 		[]string{"internal/engine", "internal/query", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
+	{"internal/cluster", "it carries what roles say to each other and knows none of them",
+		[]string{"internal/engine", "internal/query", "internal/access", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/collect", "it turns bytes into events; facts and keys come through its own interfaces",
 		[]string{"internal/query", "internal/edge", "internal/api", "internal/store", "internal/app"}},
 	{"internal/enrich", "what it says follows from a request alone: whose site and which event, others know",

@@ -39,13 +39,15 @@ type Keys struct {
 	root   store.Hash
 	rooted bool
 
-	mu     sync.Mutex // serialises changes; held over the write to db
-	tables atomic.Pointer[tables]
+	mu      sync.Mutex // serialises changes; held over the write to db
+	tables  atomic.Pointer[tables]
+	changed func() // told of each change, with mu held; nil: nobody
 }
 
 // OpenKeys loads the keys of db. root is the root key, "" for none.
 func OpenKeys(ctx context.Context, db store.Store, root string, now func() time.Time, random io.Reader) (*Keys, error) {
-	k := &Keys{db: db, now: now, random: random, root: sha256.Sum256([]byte(root)), rooted: root != ""}
+	k := rootedKeys(root)
+	k.db, k.now, k.random = db, now, random
 	if root != "" && len(root) < 16 {
 		return nil, errors.New("the root key is shorter than 16 characters")
 	}
@@ -67,11 +69,20 @@ func OpenKeys(ctx context.Context, db store.Store, root string, now func() time.
 	for _, w := range writes {
 		t.write[w.Key] = w.Site
 	}
+	k.use(t)
+	return k, nil
+}
+
+func rootedKeys(root string) *Keys {
+	return &Keys{root: sha256.Sum256([]byte(root)), rooted: root != ""}
+}
+
+// use puts keys in force, the root key with them.
+func (k *Keys) use(t *tables) {
 	if k.rooted {
 		t.api[k.root] = &auth.Principal{Kind: auth.KindRoot, ID: "root", Name: "root", Scopes: auth.AllScopes}
 	}
 	k.tables.Store(t)
-	return k, nil
 }
 
 // principalOf makes the principal of a stored key. Scopes that this program
@@ -116,6 +127,9 @@ func (k *Keys) change(write func() error, edit func(*tables)) error {
 	t := &tables{api: maps.Clone(old.api), write: maps.Clone(old.write)}
 	edit(t)
 	k.tables.Store(t)
+	if k.changed != nil {
+		k.changed()
+	}
 	return nil
 }
 
