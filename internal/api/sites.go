@@ -23,7 +23,7 @@ import (
 type SiteSettings struct {
 	Name           string        `json:"name,omitempty" maxLength:"200" doc:"For people; the id if absent"`
 	Domains        []string      `json:"domains,omitempty" maxItems:"100" doc:"Hosts of the site's pages; hosts below them count too" example:"[\"news.example\"]"`
-	Aliases        []string      `json:"aliases,omitempty" maxItems:"100" doc:"Further hosts that serve the same pages"`
+	Aliases        []string      `json:"aliases,omitempty" maxItems:"100" doc:"Further names: hosts that serve the same pages, and what foreign trackers call the site (idsite, aid, website, measurement id)"`
 	Timezone       string        `json:"timezone,omitempty" maxLength:"64" doc:"IANA name; UTC if absent" example:"America/Sao_Paulo"`
 	Window         string        `json:"window,omitempty" maxLength:"16" doc:"How long rows stay in memory, 1d to 400d; 30d if absent" example:"30d"`
 	Clock          string        `json:"clock,omitempty" enum:"wall,event" doc:"event for replays of old logs: now is the latest event time. Set when the site is made; wall if absent"`
