@@ -75,6 +75,7 @@ type world struct {
 	edge     edge
 	binary   string   // of the scenario's server, if it is not the usual one
 	env      []string // of it
+	halt     string   // file that makes its engine stand still
 }
 
 func newWorld(t *testing.T, shared *sharedServer) *world {

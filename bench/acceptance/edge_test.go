@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -20,6 +22,17 @@ import (
 
 func (w *world) registerEdge(sc *godog.ScenarioContext) {
 	sc.Given(`^a server that is asked by "(auth|proxy)", with a site "([^"]*)" with clock "([^"]*)" in "([^"]*)"$`, w.serverAtEdge)
+	sc.Given(`^a server whose engine can stand still$`, w.haltable)
+	sc.Given(`^its pages are routed$`, func(ctx context.Context) error {
+		if w.edge.way == "auth" {
+			return nil
+		}
+		return w.routes(ctx, "")
+	})
+	sc.Then(`^"([^"]*)" is known to have read (\d+) of (\d+)$`, w.hasRead)
+	sc.When(`^the engine stands still$`, func() error { return os.WriteFile(w.halt, nil, 0o644) })
+	sc.When(`^the engine goes on$`, func() error { return os.Remove(w.halt) })
+	sc.Then(`^(\d+) pages were decided about by the policy of their block$`, w.fallbacks)
 	sc.Then(`^pages come to$`, w.pagesCome)
 	sc.Then(`^pages through "(auth|proxy)" come to$`, w.pagesThrough)
 	sc.When(`^"([^"]*)" clears the cookies$`, func(browser string) { w.edge.browsers[browser] = nil })
@@ -37,6 +50,37 @@ type edge struct {
 	browsers map[string]map[string]string // cookies by name
 	last     map[[2]string]string         // ids of decisions, by browser and page
 	refusing map[string]bool              // browsers that send GPC
+	onDeny   string                       // of the routes; "": there are none yet
+}
+
+// haltable builds the server of the scenario.
+func (w *world) haltable(ctx context.Context) (err error) {
+	w.halt = filepath.Join(w.t.TempDir(), "halt")
+	w.env = []string{harness.Halt(w.halt)}
+	w.binary, err = harness.BuildChanged(ctx, w.t.TempDir(), harness.Halting...)
+	return err
+}
+
+func (w *world) fallbacks(ctx context.Context, want int) error {
+	m, err := w.server.Metrics(ctx)
+	if got := m["readership_gate_fallbacks_total"]; err == nil && got != float64(want) {
+		err = fmt.Errorf("%v pages were", got)
+	}
+	return err
+}
+
+// hasRead asks until the engine answers.
+func (w *world) hasRead(ctx context.Context, device string, used, limit int) error {
+	return w.until(ctx, func() (bool, error) {
+		d, err := w.server.Decide(ctx, w.site, map[string]any{"access": "story", "reader": map[string]string{"device": device}, "item": map[string]string{"id": "another"}})
+		if err != nil || d.Fallback {
+			return false, err
+		}
+		if d.Meter == nil || d.Meter.Used != used || d.Meter.Limit != limit {
+			return false, fmt.Errorf("the meter is %+v", d.Meter)
+		}
+		return true, nil
+	})
 }
 
 // serverAtEdge starts a server that decides about pages: as another server asks it,
@@ -64,11 +108,22 @@ func (w *world) serverAtEdge(ctx context.Context, way, site, clock, zone string)
 	return w.addSite(ctx, site, clock, zone)
 }
 
-// routes sends all pages of the site to the origin, past an access block.
-func (w *world) routes(ctx context.Context, access, onDeny string) error {
-	host := w.site + ".example"
-	return w.server.Call(ctx, http.MethodPut, path(w.site, "routes"), []any{map[string]any{
-		"host": host, "path": "/*", "origins": []any{map[string]any{"url": w.edge.origin.URL}}, "access": access, "on_deny": onDeny}}, nil)
+// safe begins the pages that the block "safe" is about; all others are of "story".
+const safe = "/safe/"
+
+// routes sends all pages of the site to the origin, past the access blocks.
+func (w *world) routes(ctx context.Context, onDeny string) error {
+	if onDeny == "" {
+		onDeny = "offer"
+	}
+	if w.edge.onDeny == onDeny {
+		return nil
+	}
+	w.edge.onDeny = onDeny
+	route := func(path, access string) map[string]any {
+		return map[string]any{"host": w.site + ".example", "path": path, "origins": []any{map[string]any{"url": w.edge.origin.URL}}, "access": access, "on_deny": onDeny}
+	}
+	return w.server.Call(ctx, http.MethodPut, path(w.site, "routes"), []any{route("/*", "story"), route(safe+"*", "safe")}, nil)
 }
 
 // pageAnswer is what came of asking for a page.
@@ -81,17 +136,16 @@ type pageAnswer struct {
 
 // askPage asks for a page as a browser does.
 func (w *world) askPage(ctx context.Context, way string, row cells) (*pageAnswer, error) {
-	access := row["access"]
-	if access == "" {
-		access = "story"
+	access, uri := "story", row["page"]
+	if strings.HasPrefix(uri, safe) {
+		access = "safe"
 	}
-	uri := row["page"]
 	if name := row["link"]; name != "" {
 		uri += "?rs=" + url.QueryEscape(w.links[name])
 	}
 	address := w.server.URL(path(w.site, "auth")) + "?access=" + access + "&mode=forward"
 	if way == "proxy" {
-		if err := w.routes(ctx, access, row["on deny"]); err != nil {
+		if err := w.routes(ctx, row["on deny"]); err != nil {
 			return nil, err
 		}
 		address = "http://" + w.edge.proxy + uri
@@ -206,7 +260,7 @@ func (w *world) pageIs(ctx context.Context, way string, row cells, a *pageAnswer
 	if a.verdict.Get("X-Readership-Segments") == "forged" {
 		return errors.New("what came from outside is believed")
 	}
-	if wall := code.FindStringSubmatch(a.body); way == "proxy" && wall != nil {
+	if wall := code.FindStringSubmatch(a.body); way == "proxy" && wall != nil && row["fallback"] == "" {
 		d, err := w.byCode(ctx, wall[1], row["commit"] != "-")
 		if err != nil {
 			return err

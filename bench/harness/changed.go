@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,32 +18,48 @@ type Change struct {
 }
 
 // BuildChanged builds a server in dir from the same sources as the released one
-// but for one change, and returns the path of the program.
-func BuildChanged(ctx context.Context, dir string, c Change) (binary string, err error) {
+// but for changes, and returns the path of the program.
+func BuildChanged(ctx context.Context, dir string, changes ...Change) (binary string, err error) {
 	top, err := Top()
 	if err != nil {
 		return "", err
 	}
-	source := filepath.Join(top, filepath.FromSlash(c.Source))
-	text, err := os.ReadFile(source)
+	texts := map[string]string{} // by source
+	said := ""
+	for _, c := range changes {
+		source := filepath.Join(top, filepath.FromSlash(c.Source))
+		if texts[source] == "" {
+			text, err := os.ReadFile(source)
+			if err != nil {
+				return "", err
+			}
+			texts[source] = string(text)
+		}
+		if strings.Count(texts[source], c.Old) != 1 {
+			return "", fmt.Errorf("%s does not say %q once", source, c.Old)
+		}
+		texts[source] = strings.Replace(texts[source], c.Old, c.To, 1)
+		said += c.To
+	}
+	replaced := map[string]string{}
+	for source, text := range texts {
+		replaced[source] = filepath.Join(dir, fmt.Sprintf("changed%d.go", len(replaced)))
+		if err := os.WriteFile(replaced[source], []byte(text), 0o644); err != nil {
+			return "", err
+		}
+	}
+	overlay, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "readership-changed")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": replaced})
 	if err != nil {
 		return "", err
 	}
-	if strings.Count(string(text), c.Old) != 1 {
-		return "", fmt.Errorf("%s does not say %q once", source, c.Old)
-	}
-	changed, overlay, binary := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "readership-changed")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(os.WriteFile(changed, []byte(strings.Replace(string(text), c.Old, c.To, 1)), 0o644), os.WriteFile(overlay, replace, 0o644)); err != nil {
+	if err := os.WriteFile(overlay, replace, 0o644); err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-trimpath", "-o", binary, "./cmd/readership")
 	cmd.Dir, cmd.Env = top, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the server with %q: %w\n%s", c.To, err, out)
+		return "", fmt.Errorf("build the server with %q: %w\n%s", said, err, out)
 	}
 	return binary, nil
 }
@@ -58,3 +73,22 @@ var Shifted = Change{"cmd/readership/serve.go", "Now: time.Now,",
 
 // Ahead is what the environment of a Shifted server says.
 func Ahead(by time.Duration) string { return aheadEnv + "=" + by.String() }
+
+const haltEnv = "READERSHIP_BENCH_HALT"
+
+// Halting makes a server's engine stand still, in the turn of whoever is asked
+// about or reads, as long as a file is there: that its environment names, which is
+// Halt.
+var Halting = func() (changes []Change) {
+	const stand = "\tfor { if _, err := os.Stat(os.Getenv(\"" + haltEnv + "\")); err != nil { break }; time.Sleep(time.Millisecond) }\n"
+	for source, head := range map[string]string{
+		"internal/access/attempt.go": "func (a *attempt) bare(r *engine.Reader, err error) {\n",
+		"internal/access/decider.go": "func (d *Decider) Commit(c *engine.Commit) engine.Outcome {\n",
+	} {
+		changes = append(changes, Change{source, head, head + stand}, Change{source, "import (\n", "import (\n\t\"os\"\n"})
+	}
+	return append(changes, Change{"internal/access/decider.go", "\t\"sync\"\n", "\t\"sync\"\n\t\"time\"\n"})
+}()
+
+// Halt is what the environment of a Halting server says.
+func Halt(file string) string { return haltEnv + "=" + file }

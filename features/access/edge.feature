@@ -316,3 +316,40 @@ Feature: At the edge
       | auth  | cookieless |     |
       | auth  | drop       |     |
       | auth  | assume     | 1   |
+
+  Scenario Outline: 28 While the engine stands still the policy of the block answers
+    Given a server whose engine can stand still
+    And a server that is asked by "<edge>", with a site "news" with clock "wall" in "Europe/Berlin"
+    And the settings
+      """
+      {"privacy":{"without_consent":"assume"}}
+      """
+    And the program
+      """
+      meter monthly (limit: 3) = burns |> per month |> distinct item
+      access story (counts: <counts>, fails: open, deadline: 50ms) {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall                        offers plan_picker
+      }
+      access safe (counts: <counts>, fails: closed, deadline: 50ms) {
+        allow everybody
+      }
+      """
+    And the device "ada" has a token
+    And its pages are routed
+    When the engine stands still
+    Then pages come to
+      | reader | page     | status | verdict | fallback |
+      | ada    | /a1      | 200    | allow   | 1        |
+      | ada    | /a2      | 200    | allow   | 1        |
+      | ada    | /safe/a3 | 403    |         | 1        |
+    And 3 pages were decided about by the policy of their block
+    When the engine goes on
+    Then the decision about "/a1" of "ada" comes to "burned"
+    And the decision about "/a2" of "ada" comes to "burned"
+    And "ada" is known to have read 2 of 3
+
+    Examples:
+      | edge  | counts   |
+      | auth  | request  |
