@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/cucumber/godog"
@@ -22,7 +23,10 @@ func TestFeatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared := &sharedServer{dir: t.TempDir()}
+	shared, built := &sharedServer{dir: t.TempDir()}, t.TempDir()
+	shared.halting = sync.OnceValues(func() (string, error) {
+		return harness.BuildChanged(context.Background(), built, harness.Halting...)
+	})
 	defer shared.stop()
 	suite := godog.TestSuite{
 		ScenarioInitializer: func(sc *godog.ScenarioContext) { newWorld(t, shared).register(sc) },
@@ -39,6 +43,8 @@ type sharedServer struct {
 	dir    string
 	server *harness.Server
 	err    error
+	// halting is a server whose engine can stand still; it is built once.
+	halting func() (binary string, err error)
 }
 
 func (s *sharedServer) stop() {

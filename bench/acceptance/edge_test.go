@@ -54,10 +54,10 @@ type edge struct {
 }
 
 // haltable builds the server of the scenario.
-func (w *world) haltable(ctx context.Context) (err error) {
+func (w *world) haltable() (err error) {
 	w.halt = filepath.Join(w.t.TempDir(), "halt")
 	w.env = []string{harness.Halt(w.halt)}
-	w.binary, err = harness.BuildChanged(ctx, w.t.TempDir(), harness.Halting...)
+	w.binary, err = w.shared.halting()
 	return err
 }
 
