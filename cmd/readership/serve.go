@@ -11,7 +11,7 @@ import (
 	"github.com/readership/readership/internal/app"
 )
 
-const serveUsage = "[--config FILE] [--data DIR] [--listen ADDR] [--collect-listen ADDR] [--role ROLES] [--memory SIZE] [--log-max SIZE] [--geo FILE] [--demo]"
+const serveUsage = "[--config FILE] [--data DIR] [--listen ADDR] [--collect-listen ADDR] [--role ROLES] [--memory SIZE] [--log-max SIZE] [--geo FILE] [--crawler-ranges DIR] [--demo]"
 
 const serveAbout = `Collects events, keeps the window in memory, answers queries and serves the
 dashboard, all in one process. SIGTERM and SIGINT drain: what is in flight is
@@ -41,6 +41,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.IntVar(&cfg.Rates.Address, "address-rate", app.DefaultRates.Address, "`N` collecting requests a second at most of one reader's address; 0 for no bound")
 	f.IntVar(&cfg.Rates.Device, "device-rate", app.DefaultRates.Device, "`N` events a second at most of one device, from pages and apps; 0 for no bound")
 	f.StringVar(&cfg.Geo, "geo", "", "`FILE` of places in the MaxMind DB format (.mmdb); read again when it changes")
+	f.StringVar(&cfg.CrawlerRanges, "crawler-ranges", "", "`DIR` with the address ranges that operators of crawlers publish, as OPERATOR.json; read again when they change")
 	f.BoolVar(&cfg.Demo, "demo", false, "write a sample newspaper with simulated readers")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` of what is logged: debug, info, warn, error")
 	rest, err := f.parse(args)

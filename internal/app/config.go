@@ -48,6 +48,9 @@ type Config struct {
 	Geo string
 	// Rates bound how often requests and events come.
 	Rates collect.Rates
+	// CrawlerRanges is a folder with the address ranges that operators of crawlers
+	// publish; "" for none.
+	CrawlerRanges string
 	// Demo writes a sample newspaper with simulated readers.
 	Demo bool
 	// DemoDays is how much of the past a new sample newspaper gets.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/readership/readership/internal/enrich"
@@ -13,6 +14,8 @@ const geoEvery = 10 * time.Second
 // openEnrich reads what says more of a request than the request does.
 func (n *node) openEnrich() {
 	n.enrich = enrich.New()
+	n.enrich.Crawlers = enrich.NewVerifier(enrich.VerifyConfig{Resolver: net.DefaultResolver, Ranges: n.cfg.CrawlerRanges, Now: n.cfg.Now, Logger: n.cfg.Logger})
+	n.background("crawlers", n.enrich.Crawlers.Run)
 	if n.cfg.Geo == "" {
 		return
 	}

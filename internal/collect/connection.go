@@ -35,6 +35,12 @@ func (c *connection) set(ev *event.Event) {
 	}
 }
 
+// Verified says whether a visitor is a robot that is known to be its operator's.
+// It does not wait: DNS may not have been asked yet.
+func (c *Collector) Verified(v *Visitor) bool {
+	return v.who.class != "" && c.enrich.Crawlers.Verified(v.who.operator, v.Address)
+}
+
 // connectionOf says what follows from the headers and the address of a request
 // with a write key.
 func (c *Collector) connectionOf(q *Request, v *Visitor) (who connection) {

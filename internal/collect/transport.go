@@ -106,3 +106,10 @@ func Headed(r *http.Request) *Request {
 	}
 	return q
 }
+
+// Fetched is Headed for a request that fetches a page.
+func Fetched(r *http.Request) *Request {
+	q := Headed(r)
+	q.Fetch = true
+	return q
+}

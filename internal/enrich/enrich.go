@@ -4,6 +4,8 @@ package enrich
 type Enricher struct {
 	Agents *Agents
 	Geo    *Geo // nil: places are not known
+	// Crawlers says which robots are their operators'; nil: none.
+	Crawlers *Verifier
 }
 
 // New makes an enricher that knows agents.

@@ -26,6 +26,7 @@ type Visitors interface {
 	Account(site *event.Site, v *collect.Visitor) string
 	NewDevice(site *event.Site, v *collect.Visitor) (device, cookie string, err error)
 	Hash(site *event.Site, v *collect.Visitor, at int64) string
+	Verified(v *collect.Visitor) bool
 	Describe(site *event.Site, page *collect.Page, columns *[event.NumColumns]string) *problem.Fault
 }
 

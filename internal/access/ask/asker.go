@@ -79,6 +79,7 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 			return err
 		}
 		page.Visitor, address = &a.own, a.own.Address
+		out.Given.Verified = a.front.Visitors.Verified(&a.own)
 		if t := a.own.Token; t != nil {
 			out.Token, out.Given.Entitlements, domain = t.Status, t.Entitlements, t.Domain
 		}

@@ -33,7 +33,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, errUnknownAccess, "no such site, or the key is none of its")
 		return
 	}
-	v := &view{site: site, access: query.access, request: collect.Headed(r)}
+	v := &view{site: site, access: query.access, request: collect.Fetched(r)}
 	if v.url = pageOf(r, v.request, query.uri, g.secure(v)); v.url == "" {
 		refuse(w, errNoPage, "X-Original-URI or X-Forwarded-Uri has to name the page")
 		return

@@ -18,7 +18,7 @@ import (
 // Ask implements proxy.Gate. A page counts when the origin has answered with it; a
 // wall when it is served.
 func (g *Gate) Ask(ctx context.Context, q *proxy.Question) (proxy.Outcome, error) {
-	v := &view{site: q.Site, access: q.Access, url: q.URL(), routed: true, request: collect.Headed(q.Request)}
+	v := &view{site: q.Site, access: q.Access, url: q.URL(), routed: true, request: collect.Fetched(q.Request)}
 	v.request.Remote, v.request.TLS = q.Address, q.Secure
 	r, err := g.decide(ctx, v)
 	if err != nil {
