@@ -11,7 +11,7 @@ import (
 	"github.com/readership/readership/internal/app"
 )
 
-const serveUsage = "[--config FILE] [--data DIR] [--listen ADDR] [--collect-listen ADDR] [--role ROLES] [--memory SIZE] [--log-max SIZE] [--geo FILE] [--crawler-ranges DIR] [--demo]"
+const serveUsage = "[--config FILE] [--data DIR] [--listen ADDR] [--collect-listen ADDR] [--role ROLES] [--memory SIZE] [--log-max SIZE] [--geo FILE] [--crawler-ranges DIR] [--proxy-listen ADDR] [--proxy-tls-listen ADDR] [--demo]"
 
 const serveAbout = `Collects events, keeps the window in memory, answers queries and serves the
 dashboard, all in one process. SIGTERM and SIGINT drain: what is in flight is
@@ -42,6 +42,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.IntVar(&cfg.Rates.Device, "device-rate", app.DefaultRates.Device, "`N` events a second at most of one device, from pages and apps; 0 for no bound")
 	f.StringVar(&cfg.Geo, "geo", "", "`FILE` of places in the MaxMind DB format (.mmdb); read again when it changes")
 	f.StringVar(&cfg.CrawlerRanges, "crawler-ranges", "", "`DIR` with the address ranges that operators of crawlers publish, as OPERATOR.json; read again when they change")
+	proxied := proxyFlags(f, &cfg.Proxy)
 	f.BoolVar(&cfg.Demo, "demo", false, "write a sample newspaper with simulated readers")
 	f.StringVar(&level, "log-level", "info", "least `LEVEL` of what is logged: debug, info, warn, error")
 	rest, err := f.parse(args)
@@ -66,11 +67,8 @@ func serve(ctx context.Context, c console, args []string) error {
 			return usagef("%s is set, but this version keeps everything under --data: unset it", name)
 		}
 	}
-	if roles != "" {
-		for role := range strings.SplitSeq(roles, ",") {
-			cfg.Roles = append(cfg.Roles, strings.TrimSpace(role))
-		}
-	}
+	cfg.Roles = listed(roles)
+	proxied()
 	cfg.Memory, cfg.LogMax = int64(memory), int64(logMax)
 	cfg.Logger = slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: least}))
 	slog.SetDefault(cfg.Logger)

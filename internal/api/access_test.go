@@ -105,6 +105,8 @@ var operations = []struct {
 	{"list-lists", "GET", "/v1/sites/news/lists", "", "sites:read", true},
 	{"put-list", "PUT", "/v1/sites/news/lists/campus", `{"entitlement":"premium"}`, "sites:write", true},
 	{"get-list", "GET", "/v1/sites/news/lists/campus", "", "sites:read", true},
+	{"get-routes", "GET", "/v1/sites/news/routes", "", "sites:read", true},
+	{"put-routes", "PUT", "/v1/sites/news/routes", `[]`, "sites:write", true},
 	{"put-offer", "PUT", "/v1/sites/news/offers/wall", `{"title":"Stay"}`, "sites:write", true},
 	{"get-offer", "GET", "/v1/sites/news/offers/wall", "", "sites:read", true},
 	{"delete-offer", "DELETE", "/v1/sites/news/offers/wall", "", "sites:write", true},

@@ -79,6 +79,8 @@ type Deps struct {
 	Devices   *identity.Devices // signed for apps
 	Links     *identity.Links
 	Decisions *ask.Front
+	// Routing is the edge's; nil: nothing serves routes here, they are stored only.
+	Routing Routing
 	// Quarantine is asked by operators.
 	Quarantine Quarantine
 
@@ -162,6 +164,7 @@ type API struct {
 	accountWrites, listWrites, offerWrites sync.Mutex
 
 	programWrites sync.Mutex // the same of programs
+	routeWrites   sync.Mutex // the same of routes
 
 	simulations *simulate.Queue[*simulated]
 	simulators  simulate.Room
@@ -234,6 +237,7 @@ func New(d Deps) *API {
 	a.registerLinks()
 	a.registerOffers()
 	a.registerAuth()
+	a.registerRoutes()
 	a.registerDecisions()
 	a.registerQuarantine()
 	a.registerDocs()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -48,6 +49,21 @@ type CollectRejected struct {
 	Code    string `json:"code" enum:"missing_field,wrong_type,unknown_field,too_long,too_many,bad_time,time_too_old,time_in_future,time_jump,outside_window,host_not_allowed,forbidden,malformed_json"`
 	Path    string `json:"path"`
 	Message string `json:"message"`
+}
+
+// FirstParty says whether an address is one that pages call: it may be reached
+// through the sites' own hosts, where the rest of the interface is not.
+func FirstParty(path string) bool {
+	if collect.Serves(path) {
+		return true
+	}
+	rest, ok := strings.CutPrefix(path, "/v1/sites/")
+	if !ok {
+		return false
+	}
+	_, rest, _ = strings.Cut(rest, "/")
+	area, _, _ := strings.Cut(rest, "/")
+	return area == "decisions" || area == "devices" || area == "recommendations"
 }
 
 // registerCollect mounts the collector and describes it.

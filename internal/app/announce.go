@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/readership/readership/internal/auth"
@@ -26,6 +28,12 @@ func (n *node) announce(ctx context.Context) error {
 	if n.fast != nil {
 		fmt.Fprintf(out, "Collection, fast listener: %s\n", url(n.fast.listener.Addr()))
 	}
+	if p := n.proxy; p != nil && p.plain != nil {
+		fmt.Fprintf(out, "Reverse proxy: %s\n", url(p.plain.Addr()))
+	}
+	if p := n.proxy; p != nil && p.tls != nil {
+		fmt.Fprintf(out, "Reverse proxy, TLS: %s\n", strings.Replace(url(p.tls.Addr()), "http:", "https:", 1))
+	}
 	if n.store == nil {
 		fmt.Fprintln(out, "The dashboard is served by the process of the role api.")
 	} else if n.cfg.Demo {
@@ -41,6 +49,16 @@ func (n *node) announce(ctx context.Context) error {
 		return fmt.Errorf("first start: %w", err)
 	} else if token != "" {
 		fmt.Fprintf(out, "Nobody can sign in yet. Open within the hour:\n  %s/setup?token=%s\n", url(n.front.listener.Addr()), token)
+	}
+	if p := n.proxy; p != nil && n.cfg.ProxyStarted != nil {
+		var plain, tls net.Addr
+		if p.plain != nil {
+			plain = p.plain.Addr()
+		}
+		if p.tls != nil {
+			tls = p.tls.Addr()
+		}
+		n.cfg.ProxyStarted(plain, tls)
 	}
 	if n.cfg.Started != nil {
 		if n.fast != nil {

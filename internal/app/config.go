@@ -27,6 +27,8 @@ type Config struct {
 	Listen string
 	// CollectListen is the address of the fast listener; "" for none.
 	CollectListen string
+	// Proxy is the reverse proxy; without an address it does not listen.
+	Proxy ProxyConfig
 	// Roles are the roles to run; nil is all of them. Two sets of them run apart, on
 	// one NATS: edge, and engine with api and worker.
 	Roles []string
@@ -71,6 +73,9 @@ type Config struct {
 	// Started is called with the addresses when requests are answered; it may
 	// be nil.
 	Started func(main, collect net.Addr)
+	// ProxyStarted is called before Started with the proxy's addresses, nil for
+	// none; it may be nil.
+	ProxyStarted func(plain, tls net.Addr)
 }
 
 // DefaultRates are what the command starts with: more than a publisher's readers,
@@ -91,6 +96,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8080"
+	}
+	if c.Proxy.Prefix == "" {
+		c.Proxy.Prefix = "/_readership/"
 	}
 	if c.Memory == 0 {
 		if total := machineMemory(); total > 0 {
@@ -124,7 +132,8 @@ const minRootKey = 16
 
 // Validate names the first setting that cannot be used; errors wrap ErrUsage.
 func (c *Config) Validate() error {
-	for _, address := range []struct{ flag, value string }{{"--listen", c.Listen}, {"--collect-listen", c.CollectListen}} {
+	for _, address := range []struct{ flag, value string }{{"--listen", c.Listen}, {"--collect-listen", c.CollectListen},
+		{"--proxy-listen", c.Proxy.Listen}, {"--proxy-tls-listen", c.Proxy.TLSListen}} {
 		if address.value == "" {
 			continue
 		}
@@ -149,6 +158,12 @@ func (c *Config) Validate() error {
 	}
 	if n := len(c.RootKey); n > 0 && n < minRootKey {
 		return fmt.Errorf("%w: READERSHIP_ROOT_KEY has %d characters, at least %d are needed", ErrUsage, n, minRootKey)
+	}
+	if err := c.Proxy.validate(); err != nil {
+		return err
+	}
+	if c.Proxy.wanted() && !c.runs("edge") {
+		return fmt.Errorf("%w: --proxy-listen and --proxy-tls-listen go with the role edge", ErrUsage)
 	}
 	if c.NATS != "" {
 		if _, err := cluster.ParseAddress(c.NATS); err != nil {

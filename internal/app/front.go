@@ -66,12 +66,15 @@ func (f *front) fail(err error) {
 	}
 }
 
-// drain stops accepting on both listeners and waits for what is in flight.
+// drain stops accepting on all listeners and waits for what is in flight.
 func (n *node) drain() error {
 	var group errgroup.Group
 	group.Go(func() error { return n.front.stop(n.cfg.DrainTime) })
 	if n.fast != nil {
 		group.Go(func() error { return n.fast.stop(n.cfg.DrainTime) })
+	}
+	if n.proxy != nil {
+		group.Go(func() error { return n.proxy.stop(n.cfg.DrainTime) })
 	}
 	return group.Wait()
 }

@@ -40,7 +40,8 @@ type node struct {
 	cfg   *Config
 	stops stack
 	front *front
-	fast  *fast // nil without --collect-listen
+	fast  *fast    // nil without --collect-listen
+	proxy *proxied // nil without --proxy-listen and --proxy-tls-listen
 
 	poison     *poison
 	checkpoint event.Position    // that the engine was opened with
@@ -120,6 +121,7 @@ func (n *node) steps() []step {
 		{"gate", n.openGate, true},
 		{"interface", n.openAPI, true},
 		{"fast listener", n.listenFast, true},
+		{"proxy", n.listenProxy, edge},
 		{"questions of edges", n.answerEdges, !edge},
 		{"upkeep", n.startUpkeep, engine},
 		{"upkeep", n.startCheckpoints, !engine},
@@ -331,6 +333,9 @@ func (n *node) others() uint64 { return n.committer.Others() + n.decisions.Servi
 func (n *node) openAPI(context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
+	if err := n.newProxy(registry); err != nil {
+		return err
+	}
 	deps := api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
 		Queries: &queries{engine: n.engine, segments: n.segments, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
@@ -339,6 +344,9 @@ func (n *node) openAPI(context.Context) error {
 	}
 	if !n.cfg.runs("engine") {
 		deps.Elsewhere = n.conn.NewForwarder(n.committer.Acked)
+	}
+	if n.proxy != nil {
+		deps.Routing = routing{n.proxy}
 	}
 	n.api = api.New(deps)
 	n.front.server.RegisterOnShutdown(n.api.Drain)
@@ -407,6 +415,9 @@ func (n *node) warn(ctx context.Context) []string {
 	out = append(out, n.tokens.Warnings()...)
 	if err := n.enrich.Geo.Err(); err != nil {
 		out = append(out, fmt.Sprintf("the file of places %s cannot be used: %v", n.cfg.Geo, err))
+	}
+	if n.proxy != nil {
+		out = append(out, n.proxy.server.Warnings()...)
 	}
 	stats, err := n.engine.Stats(ctx)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // the clocks of sites with clock "event". The dispatcher writes, anybody reads.
 type facts struct {
 	address func(*event.Site, string) string
+	routes  atomic.Uint64 // counts changes of sites and of routes
 
 	mu       sync.RWMutex
 	sites    map[string]*event.Site
@@ -83,8 +84,11 @@ func (f *facts) apply(fact *event.Fact, stamp int64) {
 	}
 	f.changed[key] = true
 	switch key.kind {
+	case event.FactRoutes:
+		f.routes.Add(1)
 	case event.FactSite:
 		f.applySite(key, fact.Value)
+		f.routes.Add(1)
 		if c := f.catalogs[key.key]; c != nil && !same { // addresses mean what the settings say
 			f.catalogs[key.key] = f.anew(f.sites[key.key], c)
 		}
@@ -501,6 +505,13 @@ func (e *Engine) SiteNow(site string, wall int64) int64 {
 	}
 	return max(wall, e.LogTime())
 }
+
+// RoutesVersion changes after every change of the settings of a site or of
+// routes.
+func (e *Engine) RoutesVersion() uint64 { return e.facts.routes.Load() }
+
+// Routes returns the value of a site's FactRoutes. It must not be changed.
+func (e *Engine) Routes(site string) ([]byte, bool) { return e.Fact(event.FactRoutes, site, "") }
 
 // Item returns an entry of a site's catalogue. It must not be changed.
 func (e *Engine) Item(site, id string) (*event.Item, bool) { return e.facts.catalog(site).Item(id) }

@@ -1,5 +1,10 @@
 package event
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // FactRoutes is the kind of the fact that holds a site's routes: Key is empty,
 // Value is a JSON array of Route.
 const FactRoutes = "routes"
@@ -41,3 +46,12 @@ const (
 	OnDenyTeaser = "teaser" // the origin's page, which is told
 	OnDenyOffer  = "offer"  // the offer's page
 )
+
+// DecodeRoutes reads the value of a FactRoutes.
+func DecodeRoutes(value []byte) ([]Route, error) {
+	var routes []Route
+	if err := json.Unmarshal(value, &routes); err != nil {
+		return nil, fmt.Errorf("decode routes: %w", err)
+	}
+	return routes, nil
+}

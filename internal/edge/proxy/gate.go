@@ -73,9 +73,10 @@ type Outcome struct {
 	// caches may keep the page. It is not called when no origin answered.
 	Answered func(status int, header http.Header)
 	// Rendered, if set, is called at most once, when the whole answer has been
-	// sent: of the origin, or Page. It is not called for an answer that broke
-	// off, nor for one the origin did not give. It runs on the request's
-	// goroutine.
+	// sent: the origin's, or Page. It is not called for an answer that broke off,
+	// nor where no origin answered. It runs on the request's goroutine, whose
+	// context may have ended by then: who waits here holds up the next request
+	// of the connection and, where the length is not known, the page's very end.
 	Rendered func(status int, contentType string)
 }
 

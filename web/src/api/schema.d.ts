@@ -403,6 +403,92 @@ export interface paths {
         patch: operations["update-account"];
         trace?: never;
     };
+    "/v1/sites/{site}/auth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * May the page of a request be served?
+         * @description For nginx's `auth_request`, Caddy's `forward_auth`, Traefik, Envoy and the like, which send on the headers of their reader. A block that `counts: request` is committed by the answer; any other by who shows the page, with `X-Readership-Decision-Id`.
+         */
+        get: operations["auth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find committed decisions by the end of their id
+         * @description Needs the scope `decisions:read`.
+         */
+        get: operations["find-decisions"];
+        put?: never;
+        /**
+         * Decide what a reader may read
+         * @description One question, or an array of up to 100. With `commit` the answer is what came of it where it was applied. A write key decides for the reader who sends the request; an API key needs `decisions:read`, and `decisions:write` to commit, and may send an `Idempotency-Key`. When the access block's deadline has passed, its policy answers, marked `fallback`.
+         */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/decisions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a decision
+         * @description From what was recorded when it was made: a bare decision for 10 minutes, then 404 `decision_not_kept`; a committed one for 30 days, the site's window if that is shorter.
+         *
+         *     Needs the scope `decisions:read`.
+         */
+        get: operations["explain-decision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/decisions/{id}/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Commit a decision that was shown
+         * @description Up to 10 minutes after the decision, by the version of the program that made it. A second commit answers as the first did.
+         */
+        post: operations["commit-decision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/devices": {
         parameters: {
             query?: never;
@@ -685,6 +771,36 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/offers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an offer
+         * @description Needs the scope `sites:read`.
+         */
+        get: operations["get-offer"];
+        /**
+         * Write an offer
+         * @description What readers are shown whom a clause stops that `offers` this name. Templates are those of Go's html/template; they are tried out before they are stored, and faults say line and column.
+         *
+         *     Needs the scope `sites:write`.
+         */
+        put: operations["put-offer"];
+        post?: never;
+        /**
+         * Remove an offer
+         * @description Needs the scope `sites:write`.
+         */
+        delete: operations["delete-offer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/program": {
         parameters: {
             query?: never;
@@ -865,6 +981,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/readers/{reader}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the last 50 committed decisions of a reader
+         * @description Needs the scope `readers:read`.
+         */
+        get: operations["list-reader-decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/readers/{reader}/meters/{meter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Empty a reader's meter
+         * @description Who did it last, why and when are kept.
+         *
+         *     Needs the scope `readers:write`.
+         */
+        delete: operations["empty-meter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/readers/{reader}/segments": {
         parameters: {
             query?: never;
@@ -887,6 +1045,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the routes of the reverse proxy
+         * @description Needs the scope `sites:read`.
+         */
+        get: operations["get-routes"];
+        /**
+         * Write the routes of the reverse proxy, all of them
+         * @description The answer comes when the edge serves them. Requests under way are finished by the routes that they met.
+         *
+         *     Needs the scope `sites:write`.
+         */
+        put: operations["put-routes"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/schema": {
         parameters: {
             query?: never;
@@ -901,6 +1085,28 @@ export interface paths {
          *     Needs the scope `program:read`.
          */
         get: operations["get-schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/segment-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow who enters and leaves segments
+         * @description Server-sent events: `entered` and `left` with reader, segment, at and because; `activated` when another program is active, with sizes before and after in place of an event a reader; `reset` where changes are not known any more: read the members again. `id` is the position of the log, on the last event of each; Last-Event-ID goes on after it.
+         *
+         *     Needs the scope `segments:read`.
+         */
+        get: operations["follow-segments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1178,6 +1384,75 @@ export interface components {
             /** Format: int64 */
             updated: number;
         };
+        AskBody: {
+            /**
+             * @description Access block of the active program
+             * @example story
+             */
+            access: string;
+            /**
+             * @description Without commit: the instant that is asked about; now if absent
+             * @example 2026-03-01T07:30:00Z
+             */
+            at?: (Record<string, never> | null) | string | number;
+            /** @description Decide and commit at once */
+            commit?: boolean;
+            /** @description If absent: the one of request.canonical or request.url, as with events */
+            item?: components["schemas"]["AskBodyItemStruct"];
+            /** @description With an API key: who asks. An account is proven by that, on the device where one is named. With a write key it is who sends the request */
+            reader?: components["schemas"]["AskBodyReaderStruct"];
+            /** @description What a row of the request would have */
+            request?: components["schemas"]["AskBodyRequestStruct"];
+            /**
+             * @description With commit, in a site with clock event: when it happens
+             * @example 2026-03-01T07:30:00Z
+             */
+            time?: (Record<string, never> | null) | string | number;
+        };
+        AskBodyItemStruct: {
+            /** @example a1 */
+            id: string;
+        };
+        AskBodyReaderStruct: {
+            account?: string | null;
+            /** @example d1 */
+            device?: string | null;
+        };
+        AskBodyRequestStruct: {
+            browser?: string;
+            canonical?: string;
+            channel?: string;
+            city?: string;
+            country?: string;
+            device_class?: string;
+            /** @description This and what follows with an API key only */
+            ip?: string;
+            language?: string;
+            /** @description Token of a signed link; if absent the rs of the url */
+            link?: string;
+            os?: string;
+            referrer?: string;
+            region?: string;
+            title?: string;
+            url?: string;
+            user_agent?: string;
+            utm_campaign?: string;
+            utm_medium?: string;
+            utm_source?: string;
+        };
+        Burned: {
+            /** Format: date-time */
+            at: string;
+            /** @description Of an account: the device that brought it */
+            device?: string;
+            item: string;
+            /**
+             * Format: int64
+             * @description Of the meter then
+             */
+            limit: number;
+            meter: string;
+        };
         CollectAnswer: {
             /** Format: int64 */
             accepted: number;
@@ -1233,6 +1508,14 @@ export interface components {
         DeviceBody: {
             /** @description Only an API key may name one; without it a new device is made */
             device?: string;
+        };
+        Emptied: {
+            /** Format: date-time */
+            at: string;
+            /** @description Name of the key or person */
+            by?: string;
+            meter: string;
+            why?: string;
         };
         Entitlement: {
             /** Format: date-time */
@@ -1294,6 +1577,10 @@ export interface components {
              */
             seats?: number;
         };
+        Entry: {
+            at: string;
+            item: string;
+        };
         EventInput: {
             account?: string;
             canonical?: string;
@@ -1339,6 +1626,31 @@ export interface components {
             value?: number;
             /** @description Page-view id that engagement refers to */
             view?: string;
+        };
+        Explanation: {
+            access: string;
+            at: string;
+            clause: string;
+            /** @description null: it was not committed */
+            commit: string | null;
+            decision: string;
+            decision_id: string;
+            facts?: components["schemas"]["Fact"][];
+            item: string;
+            meter?: components["schemas"]["Meter"];
+            offer?: string;
+            price?: string;
+            /** Format: int64 */
+            program_version?: number;
+            reader: string;
+            sentence: string;
+            tried?: components["schemas"]["Tried"][];
+        };
+        Fact: {
+            code: string;
+            holds: boolean;
+            says: string;
+            values?: components["schemas"]["Value"][];
         };
         Fault: {
             /**
@@ -1463,6 +1775,9 @@ export interface components {
             created: number;
             /** Format: int64 */
             updated: number;
+        };
+        KeptDecisions: {
+            decisions: components["schemas"]["Listed"][];
         };
         Key: {
             /** Format: date-time */
@@ -1591,6 +1906,24 @@ export interface components {
              */
             uses?: number;
         };
+        Listed: {
+            access: string;
+            /** Format: date-time */
+            at: string;
+            clause?: string;
+            commit: string;
+            /** @description Absent, as what follows from it, where the version of the program is not kept any more */
+            decision?: string;
+            decision_id: string;
+            item: string;
+            meter?: components["schemas"]["MeterState"];
+            offer?: string;
+            /** Format: int64 */
+            program_version: number;
+            reader: string;
+            /** @description Why, in English */
+            sentence?: string;
+        };
         Lists: {
             cursor?: string;
             lists: components["schemas"]["NamedList"][];
@@ -1648,6 +1981,36 @@ export interface components {
             /** @example d1 */
             device: string;
         };
+        Meter: {
+            entries: components["schemas"]["Entry"][];
+            /** Format: int64 */
+            left: number;
+            /** Format: int64 */
+            limit: number;
+            name: string;
+            /** Format: int64 */
+            older?: number;
+            resets_at?: string;
+            sentence: string;
+            /** Format: int64 */
+            used: number;
+            window: string;
+        };
+        MeterState: {
+            /** Format: int64 */
+            left: number;
+            /** Format: int64 */
+            limit: number;
+            /** @example monthly */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When used falls next, in the site's time zone
+             */
+            resets_at?: string;
+            /** Format: int64 */
+            used: number;
+        };
         NamedList: {
             /**
              * @description Networks or addresses, IPv4 or IPv6
@@ -1671,6 +2034,12 @@ export interface components {
              * @description How many readers it entitles; one who did not need the seat for 30 days gives it back. 0 is without limit
              */
             seats?: number;
+        };
+        NamedOffer: {
+            html: string;
+            name: string;
+            redirect: string | null;
+            title: string;
         };
         NewKey: {
             /** Format: date-time */
@@ -1710,6 +2079,20 @@ export interface components {
              * @example wk_…
              */
             write_key: string;
+        };
+        OfferBody: {
+            /**
+             * @description Template over the verdict and the item; without one a plain page under the title is served
+             * @example <h1>{{.Title}}</h1>
+             */
+            html?: string;
+            /**
+             * @description Address that the reader is sent to in place of the page; a template too
+             * @example /plans?from={{.URL | urlquery}}
+             */
+            redirect?: string | null;
+            /** @example Read on with an account */
+            title?: string;
         };
         Person: {
             /** Format: date-time */
@@ -1915,8 +2298,12 @@ export interface components {
             accounts?: string[];
             /** Format: date-time */
             as_of: string;
+            /** @description What meters have burned of it, by time */
+            burned?: components["schemas"]["Burned"][];
             /** @description Of an account: its devices */
             devices?: string[];
+            /** @description Meters that were emptied, by name: when last, by whom and why */
+            emptied?: components["schemas"]["Emptied"][];
             /**
              * Format: date-time
              * @description Time of its first row ever
@@ -1972,6 +2359,73 @@ export interface components {
              */
             memory: string;
             reader: string;
+        };
+        Route: {
+            /**
+             * @description Name of the access block that decides about each request
+             * @example story
+             */
+            access?: string;
+            /** @description Ask the origins whether they are well */
+            health?: components["schemas"]["RouteHealth"];
+            /**
+             * @description One of the site's domains, or below one; without port
+             * @example news.example
+             */
+            host: string;
+            /**
+             * @description teaser: the origin is asked, with X-Readership-Decision: deny. offer: the offer's page is served; that is the default
+             * @enum {string}
+             */
+            on_deny?: "teaser" | "offer";
+            origins: components["schemas"]["RouteOrigin"][];
+            /**
+             * @description /exact, or /beginning* ; /* if absent. The longest wins
+             * @example /politik/*
+             */
+            path?: string;
+            /** @description false: the origins are asked by their own name, not by the reader's */
+            preserve_host?: boolean;
+            /**
+             * Format: int64
+             * @description Further attempts of a request that can be repeated (GET, HEAD, OPTIONS without body), at other origins; 2 if absent
+             */
+            retries?: number;
+            /**
+             * @description Beginning of the path that the origins do not know
+             * @example /shop
+             */
+            strip_prefix?: string;
+            /**
+             * @description For the head of the answer; 30s if absent
+             * @example 30s
+             */
+            timeout?: string;
+        };
+        RouteHealth: {
+            /**
+             * @description Between questions; 5s if absent
+             * @example 5s
+             */
+            interval?: string;
+            /**
+             * @description Answers 200 to 399 where the origin is well
+             * @example /healthz
+             */
+            path: string;
+        };
+        RouteOrigin: {
+            /**
+             * @description http or https; a path stands before the request's
+             * @example http://10.0.0.5
+             */
+            url: string;
+            /**
+             * Format: int64
+             * @description Its share of the requests; 1 if absent. 0 drains it: no new requests, those under way are finished
+             * @example 9
+             */
+            weight?: number;
         };
         Schema: {
             access: string[];
@@ -2341,6 +2795,67 @@ export interface components {
         Snippet: {
             html: string;
             write_key: string;
+        };
+        Tried: {
+            clause: string;
+            facts: components["schemas"]["Fact"][];
+        };
+        Value: {
+            of: string;
+            value: unknown;
+        };
+        Verdict: {
+            /**
+             * @description Access block
+             * @example story
+             */
+            access: string;
+            /**
+             * @description That decided; absent in a fallback
+             * @example register
+             */
+            clause?: string;
+            /**
+             * @description null: it was not committed, or what came of it is not known in time
+             * @enum {string|null}
+             */
+            commit: "burned" | "again" | "none" | "denied" | "refused" | null;
+            /** @enum {string} */
+            decision: "allow" | "deny" | "charge";
+            /** @description Explains and commits the decision. Its last 8 characters find it */
+            decision_id: string;
+            /** @description The access block's policy answered in place of the engine */
+            fallback: boolean;
+            /** @description That the clause burns or asks; of a denial else the last above it that a clause would have burned */
+            meter?: components["schemas"]["MeterState"];
+            /**
+             * @description Page to show
+             * @example registration_wall
+             */
+            offer?: string;
+            /**
+             * @description With charge
+             * @example 0.002 EUR
+             */
+            price?: string;
+            /** Format: int64 */
+            program_version: number;
+            /** @example device:59 */
+            reader: string;
+            /** @description With an API key: those that the reader is in */
+            segments?: string[];
+            /**
+             * @description What was wrong with the reader's token
+             * @enum {string}
+             */
+            token?: "expired" | "invalid";
+            /** Format: int64 */
+            took_us: number;
+            /**
+             * Format: int64
+             * @description How long a cache may give this answer to this reader for this item, in seconds
+             */
+            ttl_s: number;
         };
         View: {
             /** Format: date-time */
@@ -4886,6 +5401,560 @@ export interface operations {
             };
         };
     };
+    auth: {
+        parameters: {
+            query: {
+                /** @description Access block of the active program */
+                access: string;
+                /** @description `forward`: denials come with their page */
+                mode?: "forward";
+                /** @description A write key of the site; if it is named it has to be right */
+                key?: string;
+                /** @description The page, in place of a header. It is the last parameter: everything behind it is the page's */
+                uri?: string;
+            };
+            header?: {
+                /** @description The page, on the host that `Host` names */
+                "X-Original-URI"?: string;
+                /** @description The page's scheme */
+                "X-Forwarded-Proto"?: string;
+                /** @description The page's host */
+                "X-Forwarded-Host"?: string;
+                /** @description The page, where X-Original-URI is missing */
+                "X-Forwarded-Uri"?: string;
+                /** @description The reader's address, behind a trusted proxy */
+                "X-Forwarded-For"?: string;
+                /** @description The reader's: `rsid`, `rsm` */
+                Cookie?: string;
+                /** @description With `mode=forward`: a denial that was answered before, whose page is wanted */
+                "X-Readership-Decision-Id"?: string;
+            };
+            path: {
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page may be served */
+            200: {
+                headers: {
+                    /** @description Of a new reader, or what a session's meter has burned */
+                    "Set-Cookie"?: string;
+                    /** @description That decided */
+                    "X-Readership-Clause"?: string;
+                    /** @description allow, deny or charge */
+                    "X-Readership-Decision"?: string;
+                    /** @description Commits and explains the decision */
+                    "X-Readership-Decision-Id"?: string;
+                    /** @description 1: the block's policy answered in place of the engine */
+                    "X-Readership-Fallback"?: string;
+                    /** @description As monthly;used=3;limit=5 */
+                    "X-Readership-Meter"?: string;
+                    /** @description That a denial names */
+                    "X-Readership-Offer"?: string;
+                    /** @description device:ID or account:ID, percent-encoded where it has to be */
+                    "X-Readership-Reader"?: string;
+                    /** @description Those that the reader is in, between commas */
+                    "X-Readership-Segments"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `mode=forward`: a denial whose offer sends readers elsewhere */
+            302: {
+                headers: {
+                    Location?: string;
+                    /** @description Of a new reader, or what a session's meter has burned */
+                    "Set-Cookie"?: string;
+                    /** @description That decided */
+                    "X-Readership-Clause"?: string;
+                    /** @description allow, deny or charge */
+                    "X-Readership-Decision"?: string;
+                    /** @description Commits and explains the decision */
+                    "X-Readership-Decision-Id"?: string;
+                    /** @description 1: the block's policy answered in place of the engine */
+                    "X-Readership-Fallback"?: string;
+                    /** @description As monthly;used=3;limit=5 */
+                    "X-Readership-Meter"?: string;
+                    /** @description That a denial names */
+                    "X-Readership-Offer"?: string;
+                    /** @description device:ID or account:ID, percent-encoded where it has to be */
+                    "X-Readership-Reader"?: string;
+                    /** @description Those that the reader is in, between commas */
+                    "X-Readership-Segments"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `mode=forward`: a charge */
+            402: {
+                headers: {
+                    "Crawler-Price"?: string;
+                    /** @description Of a new reader, or what a session's meter has burned */
+                    "Set-Cookie"?: string;
+                    /** @description That decided */
+                    "X-Readership-Clause"?: string;
+                    /** @description allow, deny or charge */
+                    "X-Readership-Decision"?: string;
+                    /** @description Commits and explains the decision */
+                    "X-Readership-Decision-Id"?: string;
+                    /** @description 1: the block's policy answered in place of the engine */
+                    "X-Readership-Fallback"?: string;
+                    /** @description As monthly;used=3;limit=5 */
+                    "X-Readership-Meter"?: string;
+                    /** @description That a denial names */
+                    "X-Readership-Offer"?: string;
+                    /** @description device:ID or account:ID, percent-encoded where it has to be */
+                    "X-Readership-Reader"?: string;
+                    /** @description Those that the reader is in, between commas */
+                    "X-Readership-Segments"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description A denial, or a charge without `mode=forward`; with `X-Readership-Error` it is none: `unknown_access`, `host_not_allowed`, `no_page`, `bad_page`, `no_decision` */
+            403: {
+                headers: {
+                    "Crawler-Price"?: string;
+                    /** @description Of a new reader, or what a session's meter has burned */
+                    "Set-Cookie"?: string;
+                    /** @description That decided */
+                    "X-Readership-Clause"?: string;
+                    /** @description allow, deny or charge */
+                    "X-Readership-Decision"?: string;
+                    /** @description Commits and explains the decision */
+                    "X-Readership-Decision-Id"?: string;
+                    "X-Readership-Error"?: string;
+                    /** @description 1: the block's policy answered in place of the engine */
+                    "X-Readership-Fallback"?: string;
+                    /** @description As monthly;used=3;limit=5 */
+                    "X-Readership-Meter"?: string;
+                    /** @description That a denial names */
+                    "X-Readership-Offer"?: string;
+                    /** @description device:ID or account:ID, percent-encoded where it has to be */
+                    "X-Readership-Reader"?: string;
+                    /** @description Those that the reader is in, between commas */
+                    "X-Readership-Segments"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    "find-decisions": {
+        parameters: {
+            query: {
+                /** @description The last 8 characters of the decision's id, as a wall shows them */
+                code: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptDecisions"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskBody"] | components["schemas"]["AskBody"][];
+            };
+        };
+        responses: {
+            /** @description The verdict; of an array an array */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verdict"] | components["schemas"]["Verdict"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "explain-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description decision_id of the verdict */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "commit-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description decision_id of the verdict */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The verdict; of an array an array */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verdict"] | components["schemas"]["Verdict"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-device": {
         parameters: {
             query?: never;
@@ -6613,6 +7682,332 @@ export interface operations {
             };
         };
     };
+    "get-offer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 if the ETag is still this one */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description As clauses name it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedOffer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-offer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Write only if the stored version has this ETag, or * if there is one */
+                "If-Match"?: string;
+                /** @description * to write only if nothing is stored yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description As clauses name it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OfferBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedOffer"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedOffer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-offer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Write only if the stored version has this ETag, or * if there is one */
+                "If-Match"?: string;
+                /** @description * to write only if nothing is stored yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description As clauses name it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-program": {
         parameters: {
             query?: never;
@@ -7592,6 +8987,184 @@ export interface operations {
             };
         };
     };
+    "list-reader-decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description device:ID or account:ID, percent-encoded */
+                reader: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptDecisions"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "empty-meter": {
+        parameters: {
+            query?: {
+                /** @description Kept with who did it */
+                why?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the site */
+                site: string;
+                /** @description device:ID or account:ID, percent-encoded */
+                reader: string;
+                meter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-reader-segments": {
         parameters: {
             query?: {
@@ -7683,6 +9256,228 @@ export interface operations {
             };
         };
     };
+    "get-routes": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Answer 304 if the ETag is still this one */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put-routes": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Write only if the stored version has this ETag, or * if there is one */
+                "If-Match"?: string;
+                /** @description * to write only if nothing is stored yet */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Route"][];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-schema": {
         parameters: {
             query?: never;
@@ -7702,6 +9497,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Schema"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "follow-segments": {
+        parameters: {
+            query?: {
+                /** @description Only this segment */
+                segment?: string;
+            };
+            header?: {
+                /** @description Goes on after this event */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description Id of the site */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description Bad Request */

@@ -1,0 +1,149 @@
+package proxy
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Headers that are set here.
+const (
+	headerFor      = "X-Forwarded-For"
+	headerHost     = "X-Forwarded-Host"
+	headerProto    = "X-Forwarded-Proto"
+	headerRealIP   = "X-Real-Ip"
+	headerFallback = "X-Readership-Fallback"
+)
+
+// peer is what is known of the connection that a request came by and of the
+// reader behind it.
+type peer struct {
+	remote  netip.Addr // of the connection
+	trusted bool       // it is one of the site's proxies
+	reader  netip.Addr
+	secure  bool // the reader speaks TLS
+}
+
+// peerOf finds the reader of a request: the last address in X-Forwarded-For that
+// is not one of the site's trusted proxies, if the connection is one's.
+func peerOf(r *http.Request, proxies []netip.Prefix) peer {
+	p := peer{secure: r.TLS != nil}
+	if address, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		p.remote = address.Addr().Unmap().WithZone("")
+	}
+	p.reader = p.remote
+	if len(proxies) == 0 || !within(proxies, p.remote) {
+		return p
+	}
+	p.trusted = true
+	if proto := r.Header[headerProto]; len(proto) > 0 {
+		last := proto[len(proto)-1]
+		p.secure = strings.EqualFold(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]), "https")
+	}
+	for chain := r.Header[headerFor]; len(chain) > 0; chain = chain[:len(chain)-1] {
+		for list := chain[len(chain)-1]; list != ""; {
+			i := strings.LastIndexByte(list, ',')
+			next, ok := parseAddress(strings.TrimSpace(list[i+1:]))
+			list = list[:max(i, 0)]
+			if !ok {
+				return p
+			}
+			if p.reader = next; !within(proxies, next) {
+				return p
+			}
+		}
+	}
+	return p
+}
+
+// parseAddress reads an IP address with or without a port.
+func parseAddress(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return a.Unmap().WithZone(""), true
+	}
+	if a, err := netip.ParseAddrPort(s); err == nil {
+		return a.Addr().Unmap().WithZone(""), true
+	}
+	return netip.Addr{}, false
+}
+
+func within(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownPrefix begins the headers that only we may set.
+const ownPrefix = "X-Readership-"
+
+// forwardedHeaders say who a request is from and where it went; only trusted
+// proxies may. Some origins take a path from the last ones.
+var forwardedHeaders = [...]string{"Forwarded", "X-Real-Ip", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url"}
+
+const forwardedPrefix = "X-Forwarded-"
+
+// strip removes what nobody outside may say: X-Readership-* and, but from a
+// trusted proxy, X-Forwarded-* and its kin. It knows them however they are
+// written: many origins take X_Readership_Decision for X-Readership-Decision.
+func strip(h http.Header, trusted bool) {
+	for name := range h {
+		if beginsAs(name, ownPrefix) || !trusted && isForwarded(name) {
+			delete(h, name)
+		}
+	}
+}
+
+func isForwarded(name string) bool {
+	if beginsAs(name, forwardedPrefix) {
+		return true
+	}
+	for _, known := range forwardedHeaders {
+		if len(name) == len(known) && beginsAs(name, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsAs says whether a name begins as known does, underscores and dots being
+// hyphens, in any case.
+func beginsAs(name, known string) bool {
+	if len(name) < len(known) {
+		return false
+	}
+	for i := range len(known) {
+		c, k := name[i], known[i]
+		if c == '_' || c == '.' {
+			c = '-'
+		}
+		if c|0x20 != k|0x20 {
+			return false
+		}
+	}
+	return true
+}
+
+// forward sets what the origin is told of the way here.
+func (p *peer) forward(in, out http.Header, host string) {
+	address := p.remote.String()
+	out[headerRealIP] = []string{p.reader.String()}
+	if chain := in[headerFor]; p.trusted && len(chain) > 0 {
+		out[headerFor] = []string{strings.Join(chain, ", ") + ", " + address}
+	} else {
+		out[headerFor] = []string{address}
+	}
+	proto := "http"
+	if p.secure {
+		proto = "https"
+	}
+	out[headerProto] = []string{proto}
+	if named := in[headerHost]; p.trusted && len(named) > 0 {
+		out[headerHost] = named
+	} else {
+		out[headerHost] = []string{host}
+	}
+	delete(out, "Forwarded") // it would end before us
+}
