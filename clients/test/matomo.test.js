@@ -43,7 +43,7 @@ test('one request an event, and each twice', async (t) => {
   )
   const by = { device: '0123456789abcdef', account: 'reader-7', ...page }
   sameRows(await server.events(), [
-    { ...by, type: 'page_view', title: 'The final', referrer: 'https://www.search.example/', referrer_host: 'www.search.example', properties: { dimension1: 'sport' } },
+    { ...by, type: 'page_view', title: 'The final', referrer: 'https://www.search.example/', referrer_host: 'www.search.example', engaged_seconds: 15, properties: { dimension1: 'sport' } },
     { ...by, type: 'share', properties: { event_category: 'article', event_name: 'mail', event_value: 2.5 } },
     { ...by, type: 'conversion', value: 12.5, currency: 'EUR', properties: { goal: '3' } },
     { ...by, type: 'search', properties: { search: 'cup', search_count: 4 } },

@@ -81,6 +81,7 @@ func (m *memory) Commit(_ context.Context, s *eventlog.Submission) error {
 		if m.after != nil {
 			if code := m.after(ev); code != "" {
 				v = eventlog.Verdict{Outcome: eventlog.Rejected, Code: code, Message: "no"}
+				m.count(event.Count{Site: s.Site.ID, Verdict: verdictRejected, Reason: code}, 1)
 			}
 		}
 		if m.keep && v.Outcome == eventlog.Stored {

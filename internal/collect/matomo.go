@@ -20,6 +20,11 @@ var matomo = dialect{name: "matomo", routes: []route{
 	{http.MethodPost, "/piwik.php", (*foreign).matomoPost},
 }}
 
+// matomoHeartbeat is the seconds of attention that a ping stands for. It does not
+// say how long ago the request before was: this is how long matomo.js waits, with
+// the page in view, if it is not told otherwise.
+const matomoHeartbeat = 15
+
 func (x *foreign) matomoGet() { x.matomoOne("") }
 
 func (x *foreign) matomoPost() {
@@ -180,6 +185,7 @@ func (x *foreign) matomoAction(f *fields, p params) {
 	switch {
 	case p.get("ping") == "1":
 		f.text[fieldType] = event.TypeEngagement
+		f.set(fieldEngaged, matomoHeartbeat)
 	case p.get("e_c") != "" || p.get("e_a") != "":
 		x.setType(f, p.get("e_a", "e_c"))
 		keep("e_c", "event_category", "e_n", "event_name")

@@ -27,7 +27,7 @@ func TestMatomo(t *testing.T) {
 		{"a download that is its own page", call{path: "/piwik.php", body: "idsite=news&rec=1&_id=d&url=https://files.example/a.pdf&download=https://files.example/a.pdf"}, 200, gif, "stored",
 			[]string{`{"type":"download","device":"d","properties":{"link":"https://files.example/a.pdf"},` + claimed + `}`}},
 		{"content", get("c_n=Ad&c_p=banner&c_t=x"), 200, gif, "stored", []string{`{"type":"impression",` + by + `,"properties":{"content_name":"Ad","content_piece":"banner","content_target":"x"},` + claimed + `}`}},
-		{"a ping", get("ping=1&pv_id=abcdef"), 200, gif, "stored", []string{`{"type":"engagement",` + by + `,"view":"VIEW",` + claimed + `}`}},
+		{"a ping", get("ping=1&pv_id=abcdef"), 200, gif, "stored", []string{`{"type":"engagement",` + by + `,"view":"VIEW","engaged_seconds":15,` + claimed + `}`}},
 		{"a ping without its page", get("ping=1"), 200, gif, "invalid:pv_id", nil},
 		{"not to be recorded", call{method: http.MethodGet, path: "/piwik.php", query: "idsite=open&url=https://news.example/a"}, 200, gif, "invalid:rec", nil},
 		{"waited for a connection", get("cdo=60"), 200, gif, "stored", []string{`{"type":"page_view",` + by + `,"time":"2026-03-04T05:05:07.089Z",` + claimed + `}`}},
