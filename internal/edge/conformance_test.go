@@ -368,7 +368,7 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
-	if stores[0].stored() != stores[1].stored() || stores[0].stored() != 16 {
+	if stores[0].stored() != stores[1].stored() || stores[0].stored() != 19 {
 		t.Errorf("%d and %d events are stored", stores[0].stored(), stores[1].stored())
 	}
 }
