@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const googlebot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -82,5 +83,36 @@ access robots (deadline: 10s) {
 		if got != want {
 			t.Errorf("%s: %s, want %s", question, got, want)
 		}
+	}
+}
+
+// A visit without consent that is open over midnight is one visit of one visitor,
+// also if the process starts anew in between.
+func TestCookielessVisitsOverMidnightAndARestart(t *testing.T) {
+	folder := t.TempDir()
+	s := openNewsroom(t, Config{Data: folder}, "")
+	view := func(address string) {
+		t.Helper()
+		s.want(200, "POST", "/v1/events", s.writeKey, `{"type":"page_view","url":"https://news.example/a"}`, "User-Agent: Mozilla/5.0 "+address)
+	}
+	s.clock.advance(14*time.Hour + 20*time.Minute) // 23:20
+	view("a")
+	view("gone")
+	s.clock.advance(25 * time.Minute)
+	view("a")
+	s.stop()
+	s.clock.advance(30 * time.Minute)
+	n, stop := up(t, Config{Data: folder, Now: s.clock.now})
+	defer stop()
+	s.address, s.node = "http://"+n.front.listener.Addr().String(), n
+	view("a")    // 00:15
+	view("gone") // a new visit
+	s.clock.advance(29 * time.Minute)
+	view("a")
+	s.clock.advance(31 * time.Minute)
+	view("a") // a new visit
+	answer := s.want(200, "POST", "/v1/sites/news/query", rootKey, `{"metrics":["page_views","visitors","visits"],"date_range":"2d"}`).body
+	if !strings.Contains(answer, `"metrics":[7,4,4]`) {
+		t.Errorf("%s, want 7 page views, 4 visitors and 4 visits", answer)
 	}
 }

@@ -317,6 +317,9 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := n.continueVisits(ctx); err != nil {
+		return err
+	}
 	n.front.opened(n.collector)
 	return nil
 }

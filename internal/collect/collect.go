@@ -175,6 +175,7 @@ type Collector struct {
 	logins    Logins // nil: nobody is logged in
 	enrich    *enrich.Enricher
 	infos     siteCache
+	crossing  crossing
 	names     siteNames
 	randomMu  sync.Mutex
 	random    io.Reader    // guarded by randomMu

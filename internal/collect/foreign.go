@@ -510,7 +510,7 @@ func (x *foreign) pageView(page string, at int64) string {
 // visitorHash is the cookieless identity of who sends the request, on the day of
 // a time in Unix milliseconds.
 func (r *request) visitorHash(at int64) string {
-	return string(r.site.appendHash(nil, appendConnection(nil, r.address, r.agent), at))
+	return string(hashOf(r.site.saltOf(at/dayMillis), appendConnection(nil, r.address, r.agent)).append(nil))
 }
 
 // keepAll takes the members of an object as properties or traits; see keep.

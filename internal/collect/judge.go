@@ -1,13 +1,9 @@
 package collect
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"math"
 	"net/netip"
 	"strings"
-
-	"github.com/dchest/siphash"
 
 	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
@@ -439,7 +435,7 @@ const (
 // addressBytes is what an address takes as text.
 const addressBytes = 48
 
-// appendConnection appends what of a connection appendHash takes: the address and
+// appendConnection appends what of a connection hashOf takes: the address and
 // the user agent, with a zero between them.
 func appendConnection(dst []byte, address netip.Addr, agent string) []byte {
 	if address.IsValid() {
@@ -448,19 +444,8 @@ func appendConnection(dst []byte, address netip.Addr, agent string) []byte {
 	return append(append(dst, 0), agent...)
 }
 
-// appendHash appends the cookieless identity of what appendConnection says, on the
-// day of a time in Unix milliseconds.
-func (s *siteInfo) appendHash(dst, in []byte, at int64) []byte {
-	key := s.saltOf(at / dayMillis)
-	h0, h1 := siphash.Hash128(key.k0, key.k1, in)
-	var raw [16]byte
-	binary.LittleEndian.PutUint64(raw[:], h0)
-	binary.LittleEndian.PutUint64(raw[8:], h1)
-	return base64.RawURLEncoding.AppendEncode(append(dst, cookielessMark...), raw[:])
-}
-
 // setHash makes the cookieless identity: a keyed hash of address and user
-// agent, under the site's salt of the event's day.
+// agent, under the site's salt of the day on which the visit began.
 func (p *part) setHash(ev *event.Event) {
 	f, r := &p.fields, p.request
 	ev.Flags |= event.FlagCookieless
@@ -478,5 +463,6 @@ func (p *part) setHash(ev *event.Event) {
 		}
 	}
 	in := append(p.arena.room(addressBytes+len(said)+1+len(agent)), said...)
-	ev.Device = p.arena.take(r.site.appendHash(p.arena.room(hashBytes), appendConnection(in, address, agent), ev.Time))
+	h := r.collector.identity(r.site, appendConnection(in, address, agent), ev.Time, !r.debug, r.received)
+	ev.Device = p.arena.take(h.append(p.arena.room(hashBytes)))
 }

@@ -87,9 +87,9 @@ func (c *Collector) NewDevice(site *event.Site, v *Visitor) (device, cookie stri
 }
 
 // Hash returns the device that a visitor has without consent: the cookieless
-// identity of the day of a time, in Unix milliseconds.
+// identity at a time, in Unix milliseconds.
 func (c *Collector) Hash(site *event.Site, v *Visitor, at int64) string {
-	return string(c.infos.of(site, c.secret).appendHash(nil, appendConnection(nil, v.Address, v.agent), at))
+	return string(c.identity(c.infos.of(site, c.secret), appendConnection(nil, v.Address, v.agent), at, false, 0).append(nil))
 }
 
 // Page is what a request that is no event says of a page and how it came there.
