@@ -1,6 +1,8 @@
 package collect
 
 import (
+	"net/netip"
+
 	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 )
@@ -41,10 +43,18 @@ func (c *Collector) Verified(v *Visitor) bool {
 	return v.who.class != "" && c.enrich.Crawlers.Verified(v.who.operator, v.Address)
 }
 
+// placeOf says where an address is used, where the site lets it be used for that.
+func (c *Collector) placeOf(site *siteInfo, address netip.Addr) *enrich.Place {
+	if site.Privacy.IP == "none" {
+		return nil
+	}
+	return c.enrich.Geo.Place(address)
+}
+
 // connectionOf says what follows from the headers and the address of a request
 // with a write key.
-func (c *Collector) connectionOf(q *Request, v *Visitor) (who connection) {
-	who.place = c.enrich.Geo.Place(v.Address)
+func (c *Collector) connectionOf(site *siteInfo, q *Request, v *Visitor) (who connection) {
+	who.place = c.placeOf(site, v.Address)
 	if v.agent == "" {
 		return who
 	}

@@ -142,6 +142,14 @@ func TestPlaceColumns(t *testing.T) {
 	if got := place(w.stored()); got != "US US-WA Milton" {
 		t.Errorf("import: %s", got)
 	}
+	all, none := w.sites["news"], *w.sites["news"]
+	none.Privacy.IP = "none"
+	w.sites["news"] = &none
+	w.imports("news", `{"type":"page_view","url":"https://news.example/a","device":"d1","ip":"216.160.83.56"}`)
+	if got := place(w.stored()); got != "  " {
+		t.Errorf("a site that uses no addresses: %s", got)
+	}
+	w.sites["news"] = all
 	w.imports("news", `{"type":"page_view","url":"https://news.example/a","device":"d1","ip":"nowhere"}`)
 	if got := place(w.stored()); got != "  " {
 		t.Errorf("import without an address: %s", got)

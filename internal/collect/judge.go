@@ -421,7 +421,7 @@ func (p *part) setConnection(ev *event.Event) {
 		who.setAgent(r.collector.enrich.Agents.Parse(agent))
 	}
 	if address, ok := parseAddress(p.fields.text[fieldIP]); ok {
-		who.place = r.collector.enrich.Geo.Place(address)
+		who.place = r.collector.placeOf(r.site, address)
 	}
 	who.set(ev)
 }

@@ -51,7 +51,7 @@ func (c *Collector) visitor(site *siteInfo, q *Request) Visitor {
 	}
 	v.Address = clientAddress(q.Remote, forwarded, site.proxies)
 	v.Secure = q.TLS || contains(site.proxies, q.Remote.Unmap()) && q.Header.Get("X-Forwarded-Proto") == "https"
-	v.who = c.connectionOf(q, &v)
+	v.who = c.connectionOf(site, q, &v)
 	if value := CookieValue(q.Header.Get("Cookie"), CookieName); value != "" {
 		if device, ok := c.devices.Open(value); ok {
 			v.Device = device
@@ -126,7 +126,7 @@ func (c *Collector) Describe(site *event.Site, page *Page, columns *[event.NumCo
 	ev.Columns[event.ColTitle] = f.text[fieldTitle]
 	p.setConnection(ev)
 	if r.api {
-		named := connection{place: c.enrich.Geo.Place(page.Address)}
+		named := connection{place: c.placeOf(r.site, page.Address)}
 		named.set(ev)
 		if page.Columns[event.ColCountry] != "" {
 			ev.Columns[event.ColCountry], ev.Columns[event.ColRegion], ev.Columns[event.ColCity] = "", "", ""
