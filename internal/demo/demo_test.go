@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 )
@@ -221,4 +222,55 @@ func TestAnInterruptedPastIsFinished(t *testing.T) {
 			t.Errorf("the second run wrote %d of %d events of the past, %d doubtful", finished, w.events, w.doubts)
 		}
 	})
+}
+
+// Channels and robots are what events that are collected would have.
+func TestWhatFollowsIsWhatEnrichmentSays(t *testing.T) {
+	rules := enrich.NewChannels(nil)
+	for _, s := range sources {
+		hosts := s.hosts
+		if len(hosts) == 0 {
+			hosts = []string{""}
+		}
+		for _, host := range hosts {
+			came := enrich.Came{Kind: enrich.KindOf(host), Host: host, Source: s.campaign[0], Medium: s.campaign[1], Campaign: s.campaign[2]}
+			if got := rules.Of(&came); got != s.channel {
+				t.Errorf("%s %q: %q, want %q", host, s.campaign, got, s.channel)
+			}
+		}
+	}
+	for i, a := range platforms() {
+		if a.Robot() || a.Device == "" || a.Browser == "" || a.OS == "" {
+			t.Errorf("%s: %+v", agents[i], *a)
+		}
+	}
+	classes := map[string]bool{}
+	for i, a := range robots() {
+		classes[a.Class] = true
+		if !a.Robot() || a.Operator == "" {
+			t.Errorf("%s: %+v", robotAgents[i], *a)
+		}
+	}
+	if len(classes) < 5 {
+		t.Errorf("robots of %d classes", len(classes))
+	}
+	start := time.Date(2026, 3, 18, 9, 0, 0, 0, berlin)
+	s, robotViews, views, channels := New(1, start, berlin), 0, 0, map[string]bool{}
+	var e event.Event
+	for range 20_000 {
+		s.Next(&e)
+		if e.Type() != event.TypePageView {
+			continue
+		}
+		views++
+		channels[e.Columns[event.ColChannel]] = true
+		if robot := e.Columns[event.ColBotClass] != ""; robot != (e.Flags&event.FlagRobot != 0) {
+			t.Fatalf("%+v", e)
+		} else if robot {
+			robotViews++
+		}
+	}
+	if robotViews*100 < views*4 || robotViews*4 > views || len(channels) != len(sources)+1 {
+		t.Errorf("%d of %d views are robots', channels %v", robotViews, views, channels)
+	}
 }

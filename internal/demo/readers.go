@@ -3,16 +3,17 @@ package demo
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
+
+	"github.com/readership/readership/internal/enrich"
 )
 
 // reader is one simulated person's device. All of it follows from its number.
 type reader struct {
 	device  string
 	account string // "" if never signed in
-	class   string
-	browser string
-	os      string
-	country string
+	agent   *enrich.Agent
+	place   enrich.Place
 	lang    string
 	loyal   bool
 }
@@ -31,26 +32,77 @@ func regular(seed uint64, number int) reader {
 	return r
 }
 
-type platform struct{ class, os, browser string }
-
+// agents are what readers' browsers send; what follows from them is in platforms.
 var (
-	platforms = []platform{
-		{"mobile", "iOS", "Mobile Safari"}, {"mobile", "Android", "Chrome Mobile"}, {"mobile", "Android", "Samsung Internet"},
-		{"desktop", "Windows", "Chrome"}, {"desktop", "Windows", "Edge"}, {"desktop", "macOS", "Safari"}, {"desktop", "Linux", "Firefox"},
-		{"tablet", "iOS", "Mobile Safari"},
+	agents = []string{
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+		"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+		"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+		"Mozilla/5.0 (iPad; CPU OS 17_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.6 Mobile/15E148 Safari/604.1",
 	}
-	platformWeights = []float64{29, 24, 6, 14, 8, 8, 5, 6}
+	agentWeights = []float64{29, 24, 6, 14, 8, 8, 5, 6}
 
-	countries      = []string{"DE", "GB", "AT", "CH", "US", "NL", "FR", "SE", "PL", "ES", "BR", "IN"}
-	countryWeights = []float64{52, 9, 8, 7, 6, 4, 3, 3, 2.5, 2, 2, 1.5}
-	languages      = map[string]string{"DE": "de", "AT": "de", "CH": "de", "GB": "en", "US": "en", "NL": "nl", "FR": "fr", "SE": "sv", "PL": "pl", "ES": "es", "BR": "pt", "IN": "en"}
+	// robotAgents are what the robots send.
+	robotAgents = []string{
+		"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+		"Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ChatGPT-User/1.0; +https://openai.com/bot)",
+		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ClaudeBot/1.0; +claudebot@anthropic.com)",
+		"Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; PerplexityBot/1.0; +https://perplexity.ai/perplexitybot)",
+		"facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+		"Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+	}
+	robotWeights = []float64{30, 12, 18, 9, 12, 5, 6, 8}
+)
+
+// platforms and robots are what follows from agents and robotAgents.
+var (
+	platforms = sync.OnceValue(func() []*enrich.Agent { return parsed(agents) })
+	robots    = sync.OnceValue(func() []*enrich.Agent { return parsed(robotAgents) })
+)
+
+func parsed(agents []string) []*enrich.Agent {
+	out := make([]*enrich.Agent, len(agents))
+	for i, text := range agents {
+		out[i] = enrich.ParseAgent(text)
+	}
+	return out
+}
+
+// homes are where readers live.
+var (
+	homes = []struct {
+		language string
+		place    enrich.Place
+	}{
+		{"de", enrich.Place{Country: "DE", Region: "DE-HH", City: "Hamburg"}}, {"de", enrich.Place{Country: "DE", Region: "DE-HB", City: "Bremen"}},
+		{"de", enrich.Place{Country: "DE", Region: "DE-BE", City: "Berlin"}}, {"de", enrich.Place{Country: "DE", Region: "DE-BY", City: "Munich"}},
+		{"en", enrich.Place{Country: "GB", Region: "GB-ENG", City: "London"}}, {"de", enrich.Place{Country: "AT", Region: "AT-9", City: "Vienna"}},
+		{"de", enrich.Place{Country: "CH", Region: "CH-ZH", City: "Zurich"}}, {"en", enrich.Place{Country: "US", Region: "US-NY", City: "New York"}},
+		{"nl", enrich.Place{Country: "NL", Region: "NL-NH", City: "Amsterdam"}}, {"fr", enrich.Place{Country: "FR", Region: "FR-IDF", City: "Paris"}},
+		{"sv", enrich.Place{Country: "SE", Region: "SE-AB", City: "Stockholm"}}, {"pl", enrich.Place{Country: "PL", Region: "PL-22", City: "Gdańsk"}},
+		{"es", enrich.Place{Country: "ES", Region: "ES-CT", City: "Barcelona"}}, {"pt", enrich.Place{Country: "BR", Region: "BR-SP", City: "São Paulo"}},
+		{"en", enrich.Place{Country: "IN", Region: "IN-MH", City: "Mumbai"}},
+	}
+	homeWeights = []float64{24, 10, 11, 7, 9, 8, 7, 6, 4, 3, 3, 2.5, 2, 2, 1.5}
 )
 
 // someone draws a reader.
 func someone(rng *rand.Rand) reader {
-	p := platforms[weighted(rng, platformWeights)]
-	country := countries[weighted(rng, countryWeights)]
-	return reader{device: fmt.Sprintf("%016x", rng.Uint64()), class: p.class, os: p.os, browser: p.browser, country: country, lang: languages[country]}
+	agent := platforms()[weighted(rng, agentWeights)]
+	home := &homes[weighted(rng, homeWeights)]
+	return reader{device: fmt.Sprintf("%016x", rng.Uint64()), agent: agent, place: home.place, lang: home.language}
+}
+
+// somebot draws a robot.
+func somebot(rng *rand.Rand) reader {
+	i := weighted(rng, robotWeights)
+	return reader{device: fmt.Sprintf("~robot-%d-%d", i, rng.IntN(20)), agent: robots()[i], place: enrich.Place{Country: "US"}}
 }
 
 // source is where a visit comes from.
@@ -70,14 +122,15 @@ var sources = []source{
 	{channel: "social", referrers: []string{"https://www.facebook.com/", "https://t.co/", "https://www.reddit.com/r/news", "https://bsky.app/"},
 		hosts: []string{"facebook.com", "t.co", "reddit.com", "bsky.app"}, home: 0.02, fresh: true},
 	{channel: "newsletter", campaign: [3]string{"morning-post", "email", "daily"}, home: 0.05, fresh: true},
-	{channel: "referral", referrers: []string{"https://news.google.com/", "https://www.flipboard.com/", "https://en.wikipedia.org/", "https://townblog.example/"},
-		hosts: []string{"news.google.com", "flipboard.com", "en.wikipedia.org", "townblog.example"}, home: 0.05, fresh: true},
+	{channel: "referral", referrers: []string{"https://apple.news/", "https://ground.news/", "https://en.wikipedia.org/", "https://townblog.example/"},
+		hosts: []string{"apple.news", "ground.news", "en.wikipedia.org", "townblog.example"}, home: 0.05, fresh: true},
 	{channel: "ai_assistant", referrers: []string{"https://www.perplexity.ai/", "https://chatgpt.com/"}, hosts: []string{"perplexity.ai", "chatgpt.com"}},
-	{channel: "campaign", campaign: [3]string{"trial-autumn", "cpc", "four-weeks"}, home: 0.3},
+	{channel: "campaign", campaign: [3]string{"trial-autumn", "poster", "four-weeks"}, home: 0.3},
+	{channel: "paid", campaign: [3]string{"google", "cpc", "four-weeks"}, home: 0.3},
 }
 
 // Weights of the sources for people who come back and for others.
 var (
-	regularSources = []float64{52, 14, 8, 14, 7, 2, 3}
-	passerbySource = []float64{10, 45, 23, 1, 12, 4, 5}
+	regularSources = []float64{52, 14, 8, 14, 7, 2, 2, 1}
+	passerbySource = []float64{10, 45, 23, 1, 12, 4, 2, 3}
 )

@@ -14,6 +14,9 @@ import (
 // and 30 days that is a million page views.
 const visitsPerDay = 15_000
 
+// robotVisits is the share of robots' visits.
+const robotVisits = 0.05
+
 // Simulator makes the events of the newspaper's readers in the order of time,
 // without end unless it is closed. What it makes follows from its seed and start. Not safe for
 // concurrent use.
@@ -172,6 +175,13 @@ func intensity(t time.Time) float64 {
 func (s *Simulator) arrive() {
 	v := &visit{at: s.arrival}
 	weights := passerbySource
+	if s.rng.Float64() < robotVisits {
+		r := somebot(s.rng)
+		v.reader, v.source, v.pages = &r, &sources[0], 1+int(s.rng.ExpFloat64()*4)
+		heap.Push(&s.active, v)
+		s.arrival += s.pause(s.arrival)
+		return
+	}
 	if s.rng.Float64() < 0.55 {
 		v.reader = &s.regulars[s.often.Uint64()]
 		weights = regularSources

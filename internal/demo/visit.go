@@ -75,6 +75,11 @@ func (s *Simulator) open(v *visit, e *event.Event) {
 		c[event.ColReferrer], c[event.ColReferrerHost], c[event.ColChannel] = v.before, domain, "internal"
 	}
 
+	if v.reader.agent.Robot() { // takes the page and goes on
+		v.view, v.done = "", v.pages <= 0
+		v.at += 500 + int64(s.rng.ExpFloat64()*9000)
+		return
+	}
 	median := 34.0
 	if v.page == nil {
 		median = 11
@@ -124,8 +129,12 @@ func (s *Simulator) arrivedFrom(v *visit, e *event.Event) {
 // technical says what the reader's device is.
 func (s *Simulator) technical(v *visit, e *event.Event) {
 	c, r := &e.Columns, v.reader
-	c[event.ColDeviceClass], c[event.ColBrowser], c[event.ColOS] = r.class, r.browser, r.os
-	c[event.ColCountry], c[event.ColLanguage] = r.country, r.lang
+	c[event.ColDeviceClass], c[event.ColBrowser], c[event.ColOS] = r.agent.Device, r.agent.Browser, r.agent.OS
+	c[event.ColCountry], c[event.ColRegion], c[event.ColCity], c[event.ColLanguage] = r.place.Country, r.place.Region, r.place.City, r.lang
+	if r.agent.Robot() {
+		c[event.ColBotClass], c[event.ColBotOperator] = r.agent.Class, r.agent.Operator
+		e.Flags |= event.FlagRobot | event.FlagCookieless
+	}
 }
 
 // act does what the reader does on the page beside reading.
