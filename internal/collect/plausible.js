@@ -3,7 +3,7 @@
 (() => {
   const script = document.currentScript
   const domain = script.dataset.domain || location.hostname
-  const api = script.dataset.api || new URL(script.src).origin + '/api/event'
+  const api = script.dataset.api || new URL('../api/event', script.src).href
   const before = window.plausible && window.plausible.q
 
   // The page that engagement is of, and what is known of it since it was last sent.
