@@ -21,33 +21,33 @@ import (
 //	}}
 //
 //	func (x *foreign) example() {
-//		doc, ok := x.json()                      // or x.query, x.params(string(x.body)), x.body
+//		doc, ok := x.json()                      // or x.asked, x.params(text(x.body))
 //		if !ok {
 //			return                               // 400 has been answered
 //		}
 //		site := x.siteOfKey("write_key", doc.get("write_key").text())
 //		for _, e := range doc.get("batch").members() {
-//			f := x.event(site)                   // a nil site makes it invalid:<field>
+//			f := x.event(site)                   // with an unknown one it is invalid:write_key
 //			f.text[fieldType] = "page_view"
 //			f.text[fieldURL] = e.get("url").text()
 //			f.text[fieldID] = x.id(e.get("id").text())
-//			x.setTime(e.get("at").text())
+//			f.setTime(e.get("at").text(), x.behind(doc.get("sent_at").text()))
 //			x.keepAll(fieldProperties, e.get("props"))
 //			x.store()
 //		}
 //		x.answer(http.StatusOK, "application/json", `{"ok":true}`)
 //	}
 //
-// and add its routes to the table of docs/dialects.md, a fuzz target beside its
-// tests, and what its clients take for success to dialect_test.go.
+// and add what maps to what to docs/dialects.md, a fuzz target beside its tests,
+// a body to TestDialectsTakeAnything, and its client to clients/.
 //
-// The seam (foreign.go) does the rest, alike for all: CORS with credentials,
-// gzip by header and by its first bytes, JSON under any content type, room and
-// limits (503 with Retry-After, 413), consent, robots and identity as of native
-// events, the ledger with reasons "example:code", X-Readership-Verdict, and
-// ?debug=1 (or the header X-Readership-Debug: 1), which answers what would be
-// stored. A bad event never turns a batch into a 4xx: f.fail it and store it,
-// which rejects it alone.
+// The seam (foreign.go; fill.go has what fields are filled with) does the rest,
+// alike for all: CORS with credentials, gzip by header and by its first bytes,
+// JSON under any content type, room and limits (503 with Retry-After, 413),
+// consent, robots and identity as of native events, the ledger with reasons
+// "example:code", X-Readership-Verdict, and ?debug=1 (or the header
+// X-Readership-Debug: 1), which answers what would be stored. A bad event never
+// turns a batch into a 4xx: f.fail it and store it, which rejects it alone.
 type dialect struct {
 	// name marks the dialect's ids and the ledger's reasons.
 	name   string

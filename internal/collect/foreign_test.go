@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/readership/readership/internal/event"
@@ -84,5 +85,25 @@ func TestForeignFields(t *testing.T) {
 	first, second := w.memory.events[0], w.memory.events[1]
 	if first.Type() != "ä x" || first.Time != 1772600400010 || len(first.Properties) != 1 || first.Properties[0] != (event.Property{Name: "a", Value: "1"}) || second.Time != nowMillis-5 {
 		t.Errorf("%+v %+v", first, second)
+	}
+}
+
+func BenchmarkDialects(b *testing.B) {
+	for _, c := range []struct{ name, method, path, query, body string }{
+		{"plausible", "POST", "/api/event", "", `{"n":"pageview","v":36,"u":"https://news.example/sport/final?utm_source=letter","d":"news.example","r":"https://www.search.example/","p":{"desk":"sport"}}`},
+		{"matomo", "GET", "/matomo.php", "idsite=open&rec=1&action_name=The+final&url=https%3A%2F%2Fnews.example%2Fsport%2Ffinal&urlref=https%3A%2F%2Fwww.search.example%2F&_id=0123456789abcdef&pv_id=abcdef&send_image=0", ""},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			w := newWorld(b)
+			w.memory.keep = false
+			var out Response
+			b.ReportAllocs()
+			for b.Loop() {
+				q := Request{Method: c.method, Path: c.path, Query: c.query, Header: headers{}, Length: int64(len(c.body)), Body: strings.NewReader(c.body)}
+				if w.c.Collect(b.Context(), &q, &out); out.Status >= 300 {
+					b.Fatal(out.Status)
+				}
+			}
+		})
 	}
 }
