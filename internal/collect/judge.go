@@ -420,7 +420,8 @@ func (p *part) setConnection(ev *event.Event) {
 	if agent := p.fields.text[fieldUserAgent]; agent != "" {
 		who.setAgent(r.collector.enrich.Agents.Parse(agent))
 	}
-	if address, ok := parseAddress(p.fields.text[fieldIP]); ok {
+	if ip := p.fields.text[fieldIP]; ip != "" {
+		address, _ := parseAddress(ip)
 		who.place = r.collector.placeOf(r.site, address)
 	}
 	who.set(ev)

@@ -146,3 +146,43 @@ func TestPatternsFindWhatUapGoFinds(t *testing.T) {
 		}
 	}
 }
+
+// Lines of a real access log that are robots'.
+func TestRobotsOfAnAccessLog(t *testing.T) {
+	lines, robots, classes := 0, 0, map[string]int{}
+	for line := range strings.Lines(string(shared(t, "weblogs-elastic/apache_logs"))) {
+		parts := strings.Split(strings.TrimSpace(line), `"`)
+		if len(parts) < 7 {
+			continue // the malformed one
+		}
+		lines++
+		if a := ParseAgent(parts[5]); a.Robot() {
+			robots++
+			classes[a.Class]++
+		}
+	}
+	t.Logf("access log: %d of %d lines are robots', by class %v", robots, lines, classes)
+	if robots < 1955 {
+		t.Error("fewer than the list of robots alone finds")
+	}
+}
+
+// What is found where a robot is not in the list: each pattern is left out in
+// turn, and its agents are looked for with the rest.
+func TestRobotsThatTheListDoesNotHave(t *testing.T) {
+	l := loadLists()
+	all, found := 0, 0
+	for _, c := range crawlerCases(t) {
+		for _, text := range c.Instances {
+			all++
+			others := l.crawlers.first(text, func(i int) bool { return l.crawlers.list[i].expr != bounded(c.Pattern) })
+			if others >= 0 || l.spider(text) {
+				found++
+			}
+		}
+	}
+	t.Logf("robots whose own pattern is left out: %d of %d found, %.1f %%", found, all, percent(found, all))
+	if percent(found, all) < 50 {
+		t.Error("less than half")
+	}
+}
