@@ -24,7 +24,7 @@ help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: need-go web/dist/index.html ## build bin/readership with the dashboard inside
+build: need-go web/dist/index.html tracker/dist/rs.js ## build bin/readership with the dashboard and the tracker inside
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/readership ./cmd/readership
 
 .PHONY: run
@@ -33,12 +33,12 @@ run: build ## build, then serve a sample newspaper with simulated readers
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin web/node_modules clients/node_modules web/dist/assets web/dist/index.html
+	rm -rf bin web/node_modules clients/node_modules tracker/node_modules web/dist/assets web/dist/index.html tracker/dist/*.js*
 
 ##@ Check
 
 .PHONY: test
-test: build test-web lint test-go test-bench test-e2e test-clients ## every test; installs what it needs; under 20 min on 2 cores
+test: build test-web lint test-go test-bench test-e2e test-tracker test-clients ## every test; installs what it needs; under 20 min on 2 cores
 	@echo "make test: everything passed"
 
 .PHONY: lint
@@ -63,6 +63,10 @@ test-web: web/node_modules/.package-lock.json ## types, lint and unit tests of t
 .PHONY: test-e2e
 test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboard in Chromium against a real server
 	cd web && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
+
+.PHONY: test-tracker
+test-tracker: build need-chromium ## types, lint and size of the browser tracker, and the tracker in Chromium against a real server
+	cd tracker && npm run --silent typecheck && npm run --silent lint && npm run --silent build && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
 
 .PHONY: test-clients
 test-clients: build need-chromium need-fronts clients/node_modules/.package-lock.json clients/node_modules/.umami/package.json ## trackers as their makers publish them, and walls behind nginx and Caddy, against a real server
@@ -144,6 +148,14 @@ clients/node_modules/.package-lock.json: clients/package.json clients/package-lo
 clients/node_modules/.umami/package.json: clients/node_modules/.package-lock.json
 	rm -rf $(@D) && mkdir -p $(@D)
 	cd $(@D) && npm pack --silent umami@2.10.0 >/dev/null && tar xzf umami-2.10.0.tgz --strip-components=1 package/src/tracker package/package.json
+	@touch $@
+
+tracker/node_modules/.package-lock.json: tracker/package.json tracker/package-lock.json | need-node
+	cd tracker && npm ci --no-audit --no-fund
+	@touch $@
+
+tracker/dist/rs.js: tracker/node_modules/.package-lock.json tracker/build.js $(wildcard tracker/src/*.ts)
+	cd tracker && npm run --silent build
 	@touch $@
 
 web/dist/index.html: web/node_modules/.package-lock.json $(web_sources)

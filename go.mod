@@ -4,6 +4,8 @@ go 1.26.0
 
 ignore ./web/node_modules
 
+ignore ./tracker/node_modules
+
 require (
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/danielgtaylor/huma/v2 v2.37.2

@@ -343,11 +343,11 @@ func (a *attempt) fallback(err error) (*Verdict, error) {
 		return nil, err
 	}
 	a.fallbacks.Add(1)
-	v := &Verdict{Decision: Allow, Access: a.block.Name, ProgramVersion: a.ticket.Version, Reader: a.ticket.Reader, Fallback: true, DecisionID: a.id}
+	v := &Verdict{Decision: Allow, Access: a.block.Name, ProgramVersion: a.ticket.Version, Reader: a.ticket.Reader, Fallback: true, DecisionID: a.id, Counts: countsOf(a.block)}
 	last := a.block.Clauses[len(a.block.Clauses)-1]
 	outcome := plan.Allow
 	if a.block.Closed {
-		v.Decision, outcome = Deny, plan.Deny
+		v.Decision, outcome, v.Counts = Deny, plan.Deny, nil
 		if last.Outcome == plan.Deny {
 			v.Offer = last.Offers
 		}

@@ -23,6 +23,7 @@ type Verdict struct {
 	Reader         string      `json:"reader" example:"device:59"`
 	Meter          *MeterState `json:"meter,omitempty" doc:"That the clause burns or asks; of a denial else the last above it that a clause would have burned"`
 	Commit         *string     `json:"commit" nullable:"true" enum:"burned,again,none,denied,refused" doc:"null: it was not committed, or what came of it is not known in time"`
+	Counts         *Counts     `json:"counts,omitempty" doc:"What makes the page count, beside that it was seen: the page commits then"`
 	TTL            int         `json:"ttl_s" doc:"How long a cache may give this answer to this reader for this item, in seconds"`
 	Segments       []string    `json:"segments,omitzero" doc:"With an API key: those that the reader is in"`
 	Fallback       bool        `json:"fallback" doc:"The access block's policy answered in place of the engine"`
@@ -31,6 +32,24 @@ type Verdict struct {
 
 	// Burned is what the reader's session has to keep of the commit; nil: nothing.
 	Burned *engine.Burn `json:"-"`
+}
+
+// Counts is what makes a page count, of an access block that waits for more than
+// that the page was rendered.
+type Counts struct {
+	EngagedSeconds float64 `json:"engaged_seconds,omitempty" doc:"Engaged for so long"`
+	ScrollPercent  int64   `json:"scroll_percent,omitempty" doc:"Scrolled so far down"`
+}
+
+// countsOf says what an access block waits for, nil if nothing more.
+func countsOf(a *plan.Access) *Counts {
+	switch a.Counts {
+	case plan.CountsEngaged:
+		return &Counts{EngagedSeconds: float64(a.Amount) / 1000}
+	case plan.CountsScroll:
+		return &Counts{ScrollPercent: a.Amount}
+	}
+	return nil
 }
 
 // MeterState is the state of a meter after the decision.
@@ -53,6 +72,9 @@ const (
 func (d *decision) verdict(version int, id, reader string) *Verdict {
 	v := &Verdict{Decision: d.Clause.Outcome.String(), Clause: d.Clause.Name, Offer: d.Clause.Offers, Access: d.Access.Name,
 		ProgramVersion: version, DecisionID: id, Reader: reader, TTL: d.ttl()}
+	if d.Clause.Outcome == plan.Allow && d.commit == "" {
+		v.Counts = countsOf(d.Access)
+	}
 	if d.Clause.Outcome == plan.Charge {
 		v.Price = d.Price.String() + " " + d.Clause.Currency
 	}

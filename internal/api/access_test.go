@@ -445,7 +445,7 @@ func TestSetup(t *testing.T) {
 	r := s.want(201, "POST", "/v1/setup", body, "-Authorization", "Host: stats.example")
 	done := r.json(t)
 	key := done["site"].(map[string]any)["write_key"].(string)
-	if snippet := done["snippet"].(string); !strings.Contains(snippet, "http://example.com/v1/events?key="+key) {
+	if snippet := done["snippet"].(string); !strings.Contains(snippet, `src="http://example.com/rs.js" data-site="news" data-key="`+key+`"`) || !strings.Contains(snippet, "http://example.com/v1/pixel.gif?key="+key) {
 		t.Error(snippet)
 	}
 	session := "Cookie: " + r.Cookies()[0].Name + "=" + r.Cookies()[0].Value

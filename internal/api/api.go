@@ -65,6 +65,15 @@ type Committer interface {
 	Acked() event.Position
 }
 
+// Tracker serves the scripts that pages load.
+type Tracker interface {
+	http.Handler
+	// Name is the script of our own tag, below the server's address.
+	Name() string
+	// Paths are the addresses of all scripts in the terms of http.ServeMux.
+	Paths() []string
+}
+
 // Deps is what the interface stands on.
 type Deps struct {
 	Engine    Engine
@@ -91,6 +100,8 @@ type Deps struct {
 	// Elsewhere answers what an edge leaves to the process that holds the engine;
 	// nil: this is no edge, everything is answered here.
 	Elsewhere http.Handler
+	// Tracker serves the scripts that pages load. nil: there are none.
+	Tracker Tracker
 	// Assets are the built files of the dashboard with index.html at the root.
 	// Without them a plain page says that they were not built.
 	Assets fs.FS
@@ -218,6 +229,7 @@ func New(d Deps) *API {
 	a.registerSites()
 	a.registerWriteKeys()
 	a.registerCollect()
+	a.registerTracker()
 	a.registerQuery()
 	a.registerLive()
 	a.registerLedger()

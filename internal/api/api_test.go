@@ -23,6 +23,7 @@ import (
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/edge/script"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
@@ -267,6 +268,7 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 		Sessions: credentials.NewSessions(db, hasher, s.clock, rand.Reader), Queries: s.queries, Programs: programs, Segments: segments, Devices: identity.NewDevices(testSecret), Links: identity.NewLinks(testSecret), Quarantine: quarantined{},
 		Collect: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
 		Auth:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
+		Tracker: script.New(fstest.MapFS{"rs.js": {Data: []byte("1")}}, script.DefaultName),
 		Assets:  fstest.MapFS{"index.html": {Data: []byte("<title>Readership</title>")}, "assets/app-1a2b.js": {Data: []byte("1")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now:     s.clock, Version: "test",
 	}

@@ -107,6 +107,16 @@ func (a *API) registerCollect() {
 	})
 }
 
+// registerTracker mounts the scripts that pages load.
+func (a *API) registerTracker() {
+	if a.Tracker == nil {
+		return
+	}
+	for _, path := range a.Tracker.Paths() {
+		a.mux.Handle("GET "+path, a.Tracker)
+	}
+}
+
 // registerDialects mounts what foreign trackers send to. Their wire formats are
 // theirs, so the description leaves them out; docs/dialects.md names them.
 func (a *API) registerDialects() {

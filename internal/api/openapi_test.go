@@ -44,6 +44,8 @@ var undescribed = map[string]string{
 	"OPTIONS /v1/pixel.gif":                          "preflight of browsers",
 	"OPTIONS /v1/sites/{site}/decisions":             "preflight of browsers",
 	"OPTIONS /v1/sites/{site}/decisions/{id}/commit": "preflight of browsers",
+	"GET /rs.js":                                     "a script that pages load",
+	"GET /js/{script}":                               "a script that pages load",
 	"GET /openapi.json":                              "the description itself",
 	"GET /openapi.yaml":                              "the description itself",
 	"GET /docs":                                      "a page",

@@ -151,7 +151,7 @@ func (a *API) setup(ctx context.Context, in *struct {
 		return out, nil
 	}
 	out.Body.Site = &NewSite{Site: a.site(site), WriteKey: key}
-	out.Body.Snippet = a.snippetHTML(in.base, key)
+	out.Body.Snippet = a.snippetHTML(in.base, in.Body.Site.ID, key)
 	return out, nil
 }
 
@@ -159,23 +159,18 @@ func setupGone() *problem.Problem {
 	return problem.New(http.StatusGone, "this setup link is not valid, was used, or has expired; restart the server for another").WithCode("setup_gone")
 }
 
-// snippetHTML sends a page view with the browser's own means.
-func (a *API) snippetHTML(base, key string) string {
+// snippetHTML loads the tracker; without scripts a pixel counts the page view.
+func (a *API) snippetHTML(base, site, key string) string {
 	if a.PublicURL != "" {
 		base = a.PublicURL
 	}
-	target, _ := json.Marshal(base + "/v1/events?key=" + url.QueryEscape(key))
+	script := ""
+	if a.Tracker != nil {
+		script = `<script defer src="` + html.EscapeString(base+"/"+a.Tracker.Name()) + `" data-site="` + html.EscapeString(site) + `" data-key="` + html.EscapeString(key) + `"></script>
+`
+	}
 	pixel := html.EscapeString(base + "/v1/pixel.gif?key=" + url.QueryEscape(key))
-	return `<script>
-(function () {
-  var link = document.querySelector('link[rel=canonical]');
-  var view = { type: 'page_view', url: location.href, title: document.title };
-  if (document.referrer) view.referrer = document.referrer;
-  if (link && link.href) view.canonical = link.href;
-  navigator.sendBeacon(` + string(target) + `, JSON.stringify(view));
-})();
-</script>
-<noscript><img src="` + pixel + `" alt="" width="1" height="1" referrerpolicy="no-referrer-when-downgrade"></noscript>
+	return script + `<noscript><img src="` + pixel + `" alt="" width="1" height="1" referrerpolicy="no-referrer-when-downgrade"></noscript>
 `
 }
 
@@ -190,7 +185,7 @@ func (a *API) snippet(ctx context.Context, in *struct {
 	if len(keys) == 0 {
 		return nil, problem.New(http.StatusNotFound, "the site has no write key; create one")
 	}
-	return &struct{ Body Snippet }{Snippet{WriteKey: keys[0].Key, HTML: a.snippetHTML(in.base, keys[0].Key)}}, nil
+	return &struct{ Body Snippet }{Snippet{WriteKey: keys[0].Key, HTML: a.snippetHTML(in.base, in.Site, keys[0].Key)}}, nil
 }
 
 var errFound = errors.New("found")

@@ -15,6 +15,7 @@ import (
 	"github.com/readership/readership/internal/cluster"
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
+	"github.com/readership/readership/internal/edge/script"
 )
 
 // Config says how a process serves. Its field comments are the manual; flags
@@ -29,6 +30,9 @@ type Config struct {
 	CollectListen string
 	// Proxy is the reverse proxy; without an address it does not listen.
 	Proxy ProxyConfig
+	// Tracker is the name of the browser tracker's script, "rs.js" if empty. Another
+	// one passes lists that know the first.
+	Tracker string
 	// Roles are the roles to run; nil is all of them. Two sets of them run apart, on
 	// one NATS: edge, and engine with api and worker.
 	Roles []string
@@ -100,6 +104,9 @@ func (c Config) WithDefaults() Config {
 	if c.Proxy.Prefix == "" {
 		c.Proxy.Prefix = "/_readership/"
 	}
+	if c.Tracker == "" {
+		c.Tracker = script.DefaultName
+	}
 	if c.Memory == 0 {
 		if total := machineMemory(); total > 0 {
 			c.Memory = total / 10 * 7
@@ -169,6 +176,9 @@ func (c *Config) Validate() error {
 		if _, err := cluster.ParseAddress(c.NATS); err != nil {
 			return fmt.Errorf("%w: READERSHIP_NATS_URL %w", ErrUsage, err)
 		}
+	}
+	if err := script.CheckName(c.Tracker); err != nil {
+		return fmt.Errorf("%w: --tracker %w", ErrUsage, err)
 	}
 	return c.validateRoles()
 }

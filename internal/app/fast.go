@@ -12,7 +12,7 @@ import (
 )
 
 // fast is the fast listener: collection, decisions, memberships and
-// recommendations.
+// recommendations, and the tracker's scripts.
 type fast struct {
 	server   *edge.Server
 	listener net.Listener
@@ -31,7 +31,7 @@ func (n *node) listenFast(context.Context) error {
 	}
 	n.cfg.CollectListen = listener.Addr().String() // the same port if we start again
 	cfg := n.edgeConfig()
-	cfg.Sites = n.api
+	cfg.Sites, cfg.Scripts = n.api, n.scripts.Serves
 	if n.segments != nil { // an edge passes such questions on
 		cfg.Memberships = &edge.Memberships{Keys: n.keys, Engine: n.engine, Acked: n.committer.Acked, Segments: n.segments, Now: n.cfg.Now}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
 	"github.com/readership/readership/internal/edge/gate"
+	"github.com/readership/readership/internal/edge/script"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/enrich"
 	"github.com/readership/readership/internal/event"
@@ -32,6 +33,7 @@ import (
 	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
+	"github.com/readership/readership/tracker"
 	"github.com/readership/readership/web"
 )
 
@@ -64,6 +66,7 @@ type node struct {
 	gate      *gate.Gate
 	attention *gate.Attention
 	collector *collect.Collector
+	scripts   *script.Scripts
 	programs  *program.Programs
 	segments  *segment.Service
 	api       *api.API
@@ -336,12 +339,13 @@ func (n *node) others() uint64 { return n.committer.Others() + n.decisions.Servi
 func (n *node) openAPI(context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
+	n.scripts = script.New(tracker.Scripts, n.cfg.Tracker)
 	if err := n.newProxy(registry); err != nil {
 		return err
 	}
 	deps := api.Deps{
 		Engine: n.engine, Committer: n.facts, Store: n.store, Keys: n.keys, Sessions: n.sessions, Hasher: n.hasher,
-		Queries: &queries{engine: n.engine, segments: n.segments, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Assets: web.Assets,
+		Queries: &queries{engine: n.engine, segments: n.segments, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Tracker: n.scripts, Assets: web.Assets,
 		Decisions: n.decisions, Auth: n.gate, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
 	}

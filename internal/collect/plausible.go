@@ -1,7 +1,7 @@
 package collect
 
 import (
-	_ "embed"
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -10,23 +10,11 @@ import (
 
 // plausible is what plausible-tracker, @plausible-analytics/tracker and the
 // script of Plausible speak. They lose what is not taken at once, so whatever can
-// be read is answered 202.
+// be read is answered 202. Our own script (tracker/) adds id and view, so that
+// what it sends twice is stored once and engagement finds its page view.
 var plausible = dialect{name: "plausible", cookieless: true, routes: []route{
 	{http.MethodPost, "/api/event", (*foreign).plausible},
-}, stubs: []route{
-	{http.MethodGet, "/js/script.js", (*foreign).plausibleScript},
 }}
-
-// plausibleJS sends what Plausible's own script does, for pages that are tagged
-// for it.
-//
-//go:embed plausible.js
-var plausibleJS string
-
-func (x *foreign) plausibleScript() {
-	x.out.Set("Cache-Control", "public, max-age=86400")
-	x.reply(http.StatusOK, "text/javascript; charset=utf-8", plausibleJS)
-}
 
 // Limits of Plausible.
 const (
@@ -67,16 +55,18 @@ func (x *foreign) plausibleEvent(doc value, site sender) {
 	f.text[fieldURL] = page
 	f.noHost = locate(page).host == "" || schemeEnd(page) == 0
 	f.text[fieldReferrer] = doc.get("r", "referrer").text()
+	f.text[fieldID] = x.id(doc.get("id").text())
+	own := x.view(doc.get("view").text())
 	at := x.request.received
 	switch name {
 	case "pageview":
 		f.text[fieldType] = event.TypePageView
-		f.text[fieldView] = x.pageView(page, at)
+		f.text[fieldView] = cmp.Or(own, x.pageView(page, at))
 	case event.TypeEngagement:
 		f.text[fieldType] = event.TypeEngagement
 		// Its page view was there before this time began.
 		engaged := x.plausibleEngagement(f, doc)
-		f.text[fieldView] = x.pageView(page, at-engaged)
+		f.text[fieldView] = cmp.Or(own, x.pageView(page, at-engaged))
 	default:
 		x.setType(f, name)
 	}

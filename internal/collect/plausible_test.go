@@ -89,13 +89,6 @@ func TestPlausibleHashRoute(t *testing.T) {
 	}
 }
 
-func TestPlausibleScript(t *testing.T) {
-	a := newWorld(t).hear(call{method: http.MethodGet, path: "/js/script.js"})
-	if a.Status != 200 || a.ContentType != "text/javascript; charset=utf-8" || string(a.Body) != plausibleJS || !strings.Contains(a.Get("Cache-Control"), "max-age") {
-		t.Errorf("%d %v", a.Status, a.Headers)
-	}
-}
-
 func FuzzPlausible(f *testing.F) {
 	fuzzDialect(f, http.MethodPost, "/api/event", []int{200, 202},
 		`{"n":"pageview","u":"https://news.example/a","d":"news","p":{"a":1}}`,

@@ -37,6 +37,8 @@ type Config struct {
 	// the main listener does: decisions, memberships, recommendations. nil: they
 	// are not there.
 	Sites http.Handler
+	// Scripts says at which paths Sites serves the tracker; nil: at none.
+	Scripts func(path string) bool
 	// Memberships and Decisions answer some of these faster; nil: Sites answers all.
 	Memberships *Memberships
 	Decisions   *Decisions

@@ -113,7 +113,7 @@ func (g *general) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	CloseUnclear(w, r)
 	switch path := r.URL.Path; {
-	case g.server.cfg.Sites != nil && served(r.URL.EscapedPath()):
+	case g.server.cfg.Sites != nil && (served(r.URL.EscapedPath()) || g.server.cfg.Scripts != nil && g.server.cfg.Scripts(path)):
 		g.server.cfg.Sites.ServeHTTP(w, r)
 	case collect.Serves(path):
 		g.collect.ServeHTTP(w, r)
