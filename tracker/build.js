@@ -25,7 +25,8 @@ for (const { name, entry, wire } of scripts) {
     tsconfigRaw: {}, // without "use strict"
   })
   const small = await minify(outputFiles[0].text, { ecma: 2020, toplevel: true, mangle: true, compress: { ecma: 2020, passes: 3, hoist_props: true, unsafe_arrows: true } })
-  const code = Buffer.from(small.code)
+  // A word less for the compressor: nothing here depends on what is constant.
+  const code = Buffer.from(small.code.replace(/\bconst\b/g, 'let'))
   const gzip = gzipSync(code, { level: 9 })
   const brotli = brotliCompressSync(code, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: code.length } })
   await writeFile(`dist/${name}`, code)

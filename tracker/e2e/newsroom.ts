@@ -49,8 +49,18 @@ export interface Newsroom {
   browser: Browser
 }
 
+/** What the harness starts. */
+interface Program {
+  url: string
+  key: string
+  call: Newsroom['call']
+  events: () => Promise<unknown[]>
+  ledger: () => Promise<unknown>
+  stop: () => Promise<void>
+}
+
 async function open(): Promise<{ newsroom: Newsroom; close: () => Promise<void> }> {
-  const server = await start()
+  const server: Program = await start()
   const pages = new Map<string, string>()
   const publisher: Server = createServer((request, answer) => {
     const path = (request.url ?? '').replace(/\?.*/, '')
@@ -113,7 +123,7 @@ export const test = base.extend<{ page: Page }, { newsroom: Newsroom }>({
 export async function freeze(page: Page) {
   const now = Date.now()
   await page.clock.install({ time: now })
-  await page.clock.pauseAt(now + 1)
+  await page.clock.pauseAt(now + 2000)
 }
 
 export { expect } from '@playwright/test'

@@ -41,5 +41,5 @@ export const begin = () => {
 
 /** Watches the reader; who sees the page be hidden or shown asks for `engaged`. */
 export const watch = () => {
-  on('focus scroll wheel resize mousemove mousedown touchstart keydown', act)
+  on('focus scroll wheel resize mousemove mousedown keydown', act)
 }

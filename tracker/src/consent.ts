@@ -16,7 +16,7 @@ const yes = () => said && (said.analytics ?? said.tcf)
 /** Where things are kept: the browser's store, with consent and where the page may use it. */
 export const store = (): Store => {
   try {
-    return yes() ? (localStorage as unknown as Store) : memory
+    return yes() ? localStorage : memory
   } catch {
     return memory
   }

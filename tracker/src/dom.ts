@@ -1,6 +1,6 @@
 // What the other parts ask of the browser.
 
-export const on = <T extends globalThis.Event>(types: string, act: (event: T) => void) => {
+export const on = (types: string, act: (event: never) => void) => {
   // At the window and first of all: wherever in the page it happens.
   for (const type of types.split(' ')) addEventListener(type, act as EventListener, { capture: true, passive: true })
 }

@@ -8,7 +8,7 @@ import { options } from './tag'
 type Source = Record<string, unknown>
 
 /** A name or address out of what the sources write it as. */
-const text = (value: unknown): string => ([value].flat() as (Source | undefined)[]).map((one) => one?.name ?? one?.['@id'] ?? one).join(', ')
+const text = (value: unknown): string => ([value].flat() as (Source | undefined)[]).map((one) => (one?.name ?? one?.['@id'] ?? one) as string | undefined).join(', ')
 
 const sources = (): Source[] => {
   const found: Source[] = [options]
@@ -39,11 +39,11 @@ export const describe = (referrer: string | undefined, own: Properties | undefin
   const properties: Properties = { section: first('section', 'articleSection', 'sections', 'pageSection'), author: first('author', 'authors', 'pageAuthor') }
   for (const name in options) if (name.startsWith('prop')) properties[name.slice(4).toLowerCase()] = options[name]
   const url = location.href
-  const canonical = (!stale && link) || first('url', 'mainEntityOfPage', 'link', 'path')
+  const named = (!stale && link) || first('url', 'mainEntityOfPage', 'link', 'path') || ''
   return {
     type: 'page_view',
     url,
-    canonical: canonical && new URL(canonical, url).href,
+    canonical: /\//.test(named) ? new URL(named, url).href : undefined,
     referrer,
     title: first('title', 'headline') ?? document.title,
     item: said[0]?.item as string | undefined,

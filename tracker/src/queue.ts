@@ -16,6 +16,8 @@ const bound = 100 // of waiting; the oldest gives way
 export const waiting: Event[] = []
 let out = 0 // the first of waiting, in the request that is under way
 let failures = 0
+/** Ends with the request that was sent last. */
+export let last: Promise<void> | undefined
 let timer = 0
 let opened = false
 
@@ -40,7 +42,7 @@ export const flush = (leaving?: boolean) => {
     while (waiting.length > out && navigator.sendBeacon(address(), body(waiting.slice(out, out + most)))) waiting.splice(out, most)
   } else if (waiting.length && !out && (leaving || !timer)) {
     out = min(most, waiting.length)
-    post(address(), body(waiting.slice(0, out)), foreign ? 'omit' : 'include').then(answered, answered)
+    last = post(address(), body(waiting.slice(0, out)), foreign ? 'omit' : 'include').then(answered, answered)
   }
   try {
     store().rsQueue = JSON.stringify(waiting)
@@ -49,12 +51,17 @@ export const flush = (leaving?: boolean) => {
   }
 }
 
+const again = () => {
+  timer = 0
+  flush()
+}
+
 const answered = (answer: Response | Error) => {
   const { status, headers } = answer as Partial<Response>
   if (status && status < 500 && status !== 408 && status !== 429) {
     waiting.splice(0, out)
     failures = 0
-  } else timer ||= setTimeout(() => flush((timer = 0) > 0), min(+(headers?.get('Retry-After') || 2 ** failures++), 300) * 1e3)
+  } else timer ||= setTimeout(again, min(+(headers?.get('Retry-After') || 2 ** failures++), 300) * 1e3)
   out = 0
   flush()
 }

@@ -15,7 +15,7 @@ const place = () => location.pathname + ('hash' in options ? location.hash : '')
 
 let address: string
 let path: string
-let guard: () => void // announces a view, and decides for it
+let guard: () => unknown // announces a view, and decides for it
 
 /** A view begins; with `delay` the page's head has so many milliseconds to follow. */
 const enter = (referrer: string, delay?: number) => {
@@ -38,10 +38,13 @@ const leave = () => {
 }
 
 /** Starts the tracker: `queued` gives it the commands that came before it, `decide` is done for each view, `tick` once a second. */
-export function run(queued: () => void, decide?: () => void, tick?: () => void) {
+export function run(queued: () => void, decide?: () => unknown, tick?: () => void) {
   // A page that is loaded ahead has no reader yet; one that is being read in says more at its end.
   const loading = (document as { prerendering?: boolean }).prerendering ? 'prerenderingchange' : document.readyState === 'loading' && 'DOMContentLoaded'
-  if (loading) return on(loading, () => run(queued, decide, tick))
+  if (loading) {
+    on(loading, () => run(queued, decide, tick))
+    return
+  }
   guard = decide ?? view.announce
   attention.watch()
   slots.watch()
@@ -50,6 +53,7 @@ export function run(queued: () => void, decide?: () => void, tick?: () => void) 
   if (options.consent !== 'wait') open()
   guard()
   for (const name of ['pushState', 'replaceState'] as const) {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with the history it is called on
     const original = history[name]
     history[name] = function (...args) {
       original.apply(this, args)

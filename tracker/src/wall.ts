@@ -3,9 +3,9 @@
 // access block says that a page counts. Where the edge has decided, only the commit.
 
 import { engaged, scrolled } from './attention'
-import { device } from './consent'
+import { consent, device } from './consent'
 import { all } from './dom'
-import { post } from './queue'
+import { last, post } from './queue'
 import { base, options } from './tag'
 import { announce, send } from './view'
 
@@ -17,7 +17,7 @@ interface Counts {
 
 interface Verdict extends Counts {
   decision?: string
-  decision_id: string
+  decision_id?: string
   offer?: string
   clause?: string
   access?: string
@@ -35,14 +35,16 @@ export const guard = () => {
   const [left] = all('meta[name=readership-decision]') as HTMLMetaElement[]
   const [article] = all('[data-rs-access]')
   if (left) {
-    open = { decision_id: left.content, ...left.dataset }
+    open = Object.assign({ decision_id: left.content }, left.dataset)
     left.remove() // it is for this view only
   } else if (article) {
-    const { type: _, properties: __, item, ...request } = page
-    ask('', { access: article.dataset.rsAccess, item: item && { id: item }, request, reader: { device: device() } })
+    const { type, properties, item, ...request } = page
+    // The first answer to a reader who has agreed brings the cookie that meters go by.
+    Promise.resolve(consent() && last)
+      .then(() => ask('', { access: article.dataset.rsAccess, item: item && { id: item }, request, reader: { device: device() } }))
       .then((answer) => answer.json() as Promise<Verdict>)
       .then((verdict) => announce() === page && show(verdict))
-      .catch(() => show({ decision_id: '' }))
+      .catch(() => show({})) // the article stays
   }
 }
 
@@ -50,10 +52,9 @@ const denied = ({ decision }: Verdict) => /deny|charge/.test(decision!)
 
 /** Shows the article or the offer; the article where nothing was decided. */
 const show = (verdict: Verdict) => {
-  for (const element of all('[data-rs-access],[data-rs-offer]')) {
-    const { rsOffer } = element.dataset // '' stands for every offer
-    element.hidden = denied(verdict) ? rsOffer === undefined || (rsOffer > '' && rsOffer !== verdict.offer) : rsOffer !== undefined
-  }
+  const wall = denied(verdict)
+  for (const element of all('[data-rs-access]')) element.hidden = wall
+  for (const element of all('[data-rs-offer]')) element.hidden = !wall || !['', verdict.offer].includes(element.dataset.rsOffer)
   dispatchEvent(new CustomEvent('readership', { detail: verdict }))
   open = { ...verdict, ...verdict.counts }
 }
