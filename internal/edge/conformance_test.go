@@ -293,7 +293,7 @@ func table() []one {
 		{"Matomo", "GET", "/matomo.php?idsite=news&rec=1&_id=d&pv_id=a&url=https%3A%2F%2Fnews.example%2F", nil, "", false, 200},
 		{"Matomo, chunked bulk", "POST", "/matomo.php", nil, `{"requests":["?idsite=news&rec=1&_id=d&r=1","?idsite=9&rec=1"]}`, true, 200},
 		{"PUT to Matomo", "PUT", "/matomo.php", nil, "", false, 405},
-		{"a stub", "GET", "/js/script.js", nil, "", false, 200},
+		{"a stub", "GET", "/array/write/config", nil, "", false, 200},
 		{"elsewhere", "GET", "/v1/other", nil, "", false, 404},
 	}
 }
