@@ -58,7 +58,7 @@ test-bench: need-cc build bin/nats-server need-sync-tools ## quick tests of benc
 
 .PHONY: test-web
 test-web: web/node_modules/.package-lock.json ## types, lint and unit tests of the dashboard
-	cd web && npm run --silent typecheck && npm run --silent lint && npm test
+	cd web && npm run --silent types:check && npm run --silent typecheck && npm run --silent lint && npm test
 
 .PHONY: test-e2e
 test-e2e: build need-chromium web/node_modules/.package-lock.json ## the dashboard in Chromium against a real server

@@ -120,3 +120,36 @@ test('a failing server is named and can be asked again', async ({ signedIn: page
   await page.getByRole('button', { name: 'Try again' }).first().click()
   await expect(page.locator('[data-metric=page_views] .figure-value')).toHaveText(/\d/)
 })
+
+test('channels, countries and devices have names, filter and add up', async ({ signedIn: page, demo }) => {
+  await page.goto(`${demo.url}/sites/demo/audience?span=yesterday&compare=off`)
+  const views = page.locator('[data-metric=page_views] .figure-value')
+  await expect(views).toHaveText(/\d/)
+  const all = Number(((await views.textContent()) ?? '').replaceAll(',', ''))
+  const numbers = async (name: string) => (await page.getByRole('table', { name, exact: true }).locator('tbody td:nth-child(2)').allTextContents()).map((n) => Number(n.replaceAll(',', '')))
+  await expect(page.getByRole('table', { name: 'Countries' })).toContainText('Germany')
+  await expect(page.getByRole('table', { name: 'Devices' })).toContainText('Phone')
+  const channels = page.getByRole('table', { name: 'Channels' })
+  await expect(channels).toContainText('Social media')
+  expect((await numbers('Channels')).reduce((a, b) => a + b, 0)).toBe(all)
+  expect((await numbers('Devices')).reduce((a, b) => a + b, 0)).toBe(all)
+
+  await channels.getByRole('button', { name: 'Social media' }).click()
+  await expect(page.getByRole('group', { name: 'Filter' })).toHaveText('Channel is Social media')
+  await expect(page).toHaveURL(/f=is:channel:social/)
+  await expect.poll(() => numbers('Channels')).toHaveLength(1)
+  expect((await numbers('Channels'))[0]).toBeLessThan(all)
+
+  await page.getByRole('radio', { name: 'Browser' }).click()
+  await expect(page.getByRole('table', { name: 'Devices' }).getByRole('columnheader').first()).toHaveText('Browser')
+})
+
+test('what no column is known of says what it takes', async ({ signedIn: page, demo }) => {
+  await page.route('**/query', async (route) => {
+    const asked = route.request().postDataJSON() as { dimensions?: string[] }
+    if (asked.dimensions?.[0] !== 'country') return route.continue()
+    await route.fulfill({ json: { results: [{ dimensions: ['(none)'], metrics: [7, 7, 1] }], totals: [7, 7, 1], meta: { as_of: new Date().toISOString(), exact: true, took_ms: 1, warnings: [], position: '1-1-1' }, query: asked } })
+  })
+  await page.goto(`${demo.url}/sites/demo/audience?span=yesterday`)
+  await expect(page.getByText('start the server with --geo FILE')).toBeVisible()
+})

@@ -13,15 +13,6 @@ test('Live follows the readers', async ({ signedIn: page, demo }) => {
     .toBeGreaterThan(1)
 })
 
-test('Health adds up', async ({ signedIn: page, demo }) => {
-  await page.goto(`${demo.url}/sites/demo/health?span=today`)
-  await expect(page.getByText('The server is caught up')).toBeVisible()
-  const values = page.locator('.sums .figure-value')
-  await expect(values.first()).toHaveText(/[1-9]/)
-  const [total = 0, ...parts] = (await values.allTextContents()).map((text) => Number(text.replaceAll(',', '')))
-  expect(parts.reduce((a, b) => a + b, 0)).toBe(total)
-})
-
 test('the theme is chosen once and stays', async ({ signedIn: page, demo }) => {
   const lightness = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
   await page.goto(`${demo.url}/sites/demo/settings`)

@@ -2,7 +2,7 @@ import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { type Filter, toQuery } from '../lib/filters'
 import type { Range, Resolution } from '../lib/span'
 import { dataOf, request, sitePath, statusOf } from './client'
-import type { ItemList, KeyList, Ledger, QueryAnswer, QueryRequest, Ready, Session, Site, SiteList, Snippet, WriteKeyList } from './types'
+import type { ItemList, KeyList, Ledger, QuarantineList, QueryAnswer, QueryRequest, Ready, Session, Site, SiteList, Snippet, WriteKeyList } from './types'
 
 /** Who is signed in; null if nobody is. */
 export const sessionQuery = queryOptions({
@@ -166,4 +166,18 @@ export const readyQuery = queryOptions({
     return dataOf(Promise.resolve(r))
   },
   refetchInterval: 15_000,
+})
+
+/** The messages of the log that the engine leaves out; null for who may not see them. */
+export const quarantineQuery = queryOptions({
+  queryKey: ['quarantine'],
+  queryFn: async ({ signal }) => {
+    try {
+      return (await dataOf(request<QuarantineList>('/v1/quarantine', { signal }))).messages
+    } catch (error) {
+      if (statusOf(error) === 403) return null
+      throw error
+    }
+  },
+  refetchInterval: 60_000,
 })

@@ -2056,6 +2056,7 @@ export interface components {
         };
         NewSite: {
             aliases: string[];
+            channels: components["schemas"]["SiteChannel"][];
             /** @enum {string} */
             clock: "wall" | "event";
             currency: string;
@@ -2658,6 +2659,7 @@ export interface components {
         };
         Site: {
             aliases: string[];
+            channels: components["schemas"]["SiteChannel"][];
             /** @enum {string} */
             clock: "wall" | "event";
             currency: string;
@@ -2677,6 +2679,28 @@ export interface components {
             week_start: string;
             window: string;
         };
+        SiteChannel: {
+            /**
+             * @description 1 to 32 of a-z, 0-9 and _
+             * @example partner
+             */
+            channel: string;
+            /**
+             * @description Parameters of the page's address
+             * @example [
+             *       "gclid"
+             *     ]
+             */
+            click_id?: string[];
+            /** @description Hosts; those below them count too */
+            referrer_host?: string[];
+            /** @description none, internal, search, social, ai_assistant, email, paid, other */
+            referrer_kind?: string[];
+            utm_campaign?: string[];
+            utm_medium?: string[];
+            /** @description Texts, in any case; * at the start or end stands for any */
+            utm_source?: string[];
+        };
         SiteIdentity: {
             account_claim?: string;
             audience?: string;
@@ -2691,6 +2715,8 @@ export interface components {
         SiteInput: {
             /** @description Further hosts that serve the same pages */
             aliases?: string[];
+            /** @description Rules that stand before the default ones, in their order */
+            channels?: components["schemas"]["SiteChannel"][];
             /**
              * @description event for replays of old logs: now is the latest event time. Set when the site is made; wall if absent
              * @enum {string}
@@ -2741,6 +2767,8 @@ export interface components {
         SitePatch: {
             /** @description Further hosts that serve the same pages */
             aliases?: string[];
+            /** @description Rules that stand before the default ones, in their order */
+            channels?: components["schemas"]["SiteChannel"][];
             /**
              * @description event for replays of old logs: now is the latest event time. Set when the site is made; wall if absent
              * @enum {string}

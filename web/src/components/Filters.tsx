@@ -5,6 +5,7 @@ import { useFormat, useText } from '../i18n'
 import type { Key } from '../i18n'
 import { type Filter, addFilter, encodeFilter } from '../lib/filters'
 import type { Range } from '../lib/span'
+import { useValueText } from '../lib/value'
 import { Clip } from './Clip'
 import { Icon } from './Icon'
 
@@ -16,6 +17,11 @@ const columnNames: Record<string, Key> = {
   section: 'column.section',
   referrer_host: 'column.referrer_host',
   entry_item: 'column.entry_item',
+  channel: 'column.channel',
+  country: 'column.country',
+  device_class: 'column.device_class',
+  browser: 'column.browser',
+  os: 'column.os',
 }
 
 interface FilterChipsProps {
@@ -32,9 +38,10 @@ export function FilterChips({ site, range, filters, onChange }: FilterChipsProps
   const items = filters.filter((x) => x.column === 'item' || x.column === 'entry_item').flatMap((x) => x.values)
   const { data } = useQuery({ ...askQuery(site, namesQuestion(range, items)), enabled: items.length > 0 })
   const names = namesOf(data)
+  const valueName = useValueText()
   const valueText = (filter: Filter, value: string) => {
-    if (value === '(none)') return t('value.none')
-    return filter.column === 'item' || filter.column === 'entry_item' ? names.get(value)?.title || value : value
+    const item = filter.column === 'item' || filter.column === 'entry_item'
+    return (item && names.get(value)?.title) || valueName(filter.column, value)
   }
   return (
     <>

@@ -11,6 +11,7 @@ describe('numbers', () => {
     expect(de.number(1234567)).toBe('1.234.567')
     expect(de.decimal(1.25)).toBe('1,3')
     expect(en.share(0.4567)).toBe('45.7%')
+    expect([en.share(0), en.share(0.00003), en.share(0.0005)]).toEqual(['0%', '< 0.1%', '0.1%'])
   })
   it('are short where there is little room', () => {
     expect(en.short(9999)).toBe('9,999')

@@ -56,7 +56,7 @@ export function formats(locale: string): Format {
       return size < 999_950 ? `${tenths.format(n / 1e3)}k` : `${tenths.format(n / 1e6)}M`
     }),
     decimal: orNothing((n) => oneDigit.format(n)),
-    share: orNothing((n) => percent.format(n)),
+    share: orNothing((n) => (n > 0 && n < 0.0005 ? `< ${percent.format(0.001)}` : percent.format(n))),
     seconds: orNothing(lengthOfTime),
     change: (n) => (n === null || !Number.isFinite(n) ? '' : n >= 10 ? `×${whole.format(n + 1)}` : signed.format(n)),
     time: (i, zone) => dated(zone, time).format(i),

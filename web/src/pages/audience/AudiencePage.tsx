@@ -27,6 +27,21 @@ export function AudiencePage() {
         />
         <RankingPanel {...shared} title={t('audience.referrers')} columns={[{ id: 'referrer_host', name: t('audience.referrers') }]} narrow />
       </div>
+      <div className="columns columns-three">
+        <RankingPanel {...shared} title={t('audience.channels')} columns={[{ id: 'channel', name: t('audience.channels') }]} unknown={t('audience.unknown_channel')} narrow />
+        <RankingPanel {...shared} title={t('audience.countries')} columns={[{ id: 'country', name: t('audience.countries') }]} unknown={t('audience.unknown_country')} narrow />
+        <RankingPanel
+          {...shared}
+          title={t('audience.devices')}
+          columns={[
+            { id: 'device_class', name: t('audience.device_classes') },
+            { id: 'browser', name: t('audience.browsers') },
+            { id: 'os', name: t('audience.systems') },
+          ]}
+          unknown={t('audience.unknown_device_class')}
+          narrow
+        />
+      </div>
     </div>
   )
 }

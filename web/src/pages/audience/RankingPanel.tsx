@@ -9,6 +9,7 @@ import { useFormat, useText } from '../../i18n'
 import { isPicked, toggleValue } from '../../lib/filters'
 import { changeOf } from '../../lib/format'
 import { hostAddress, webAddress } from '../../lib/address'
+import { useValueText } from '../../lib/value'
 import type { AudienceProps } from './ImpressionsPanel'
 
 const ranked = ['page_views', 'visitors', 'engaged_seconds_per_view'] as const
@@ -19,10 +20,12 @@ interface RankingPanelProps extends AudienceProps {
   columns: { id: string; name: string }[]
   /** Whether there is room for two numbers only. */
   narrow?: boolean
+  /** How the column comes to have values, for where it has none. */
+  unknown?: string
 }
 
 /** The values of a column that lead, with a click that filters by one. */
-export function RankingPanel({ site, view, period, onChange, title, columns, narrow = false }: RankingPanelProps) {
+export function RankingPanel({ site, view, period, onChange, title, columns, narrow = false, unknown }: RankingPanelProps) {
   const t = useText()
   const f = useFormat()
   const [chosen, setChosen] = useState(columns[0]?.id ?? '')
@@ -52,10 +55,8 @@ export function RankingPanel({ site, view, period, onChange, title, columns, nar
   })
   const before = new Map((period.before && earlier.data ? earlier.data.results : []).map((row) => [row.dimensions[0] ?? '', row.metrics[0] ?? null]))
 
-  const nameOf = (value: string) => {
-    if (value === '(none)') return t(column === 'referrer_host' ? 'value.direct' : 'value.none')
-    return column === 'item' ? names.get(value)?.title || value : value
-  }
+  const valueText = useValueText()
+  const nameOf = (value: string) => (column === 'item' && names.get(value)?.title) || valueText(column, value)
   const addressOf = (value: string) => {
     if (column === 'item') return webAddress(names.get(value)?.url)
     return column === 'referrer_host' && value !== '(none)' ? hostAddress(value) : undefined
@@ -86,20 +87,27 @@ export function RankingPanel({ site, view, period, onChange, title, columns, nar
       <States
         query={answer}
         skeleton={<RowBones rows={10} />}
-        isEmpty={(data) => data.results.length === 0}
+        isEmpty={(data) => data.results.length === 0 || (unknown !== undefined && data.results.every((row) => row.dimensions[0] === '(none)' || row.metrics[0] === 0))}
         empty={
-          <Empty title={t('ranking.empty')}>
-            <p>{t(view.filters.length > 0 ? 'ranking.empty_filtered' : 'ranking.empty_about')}</p>
-            {view.filters.length > 0 && (
-              <button type="button" className="button" onClick={() => onChange({ filters: [] })}>
-                {t('filter.clear')}
-              </button>
-            )}
-          </Empty>
+          unknown !== undefined && answer.data && answer.data.results.length > 0 ? (
+            <Empty title={t('audience.unknown')}>
+              <p>{unknown}</p>
+            </Empty>
+          ) : (
+            <Empty title={t('ranking.empty')}>
+              <p>{t(view.filters.length > 0 ? 'ranking.empty_filtered' : 'ranking.empty_about')}</p>
+              {view.filters.length > 0 && (
+                <button type="button" className="button" onClick={() => onChange({ filters: [] })}>
+                  {t('filter.clear')}
+                </button>
+              )}
+            </Empty>
+          )
         }
       >
         {(data) => {
-          const rows = data.results.slice(0, limit)
+          // What has no page views, as reading time that came without its page, is no rank.
+          const rows = data.results.slice(0, limit).filter((row) => (row.metrics[0] ?? 0) > 0)
           const by = ranked.findIndex((m) => m === order.by)
           const most = Math.max(...rows.map((row) => row.metrics[by] ?? 0), 1e-9)
           return (

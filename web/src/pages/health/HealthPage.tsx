@@ -1,19 +1,17 @@
 import { useQuery } from '@tanstack/react-query'
-import { useMemo } from 'react'
-import { ledgerQuery, readyQuery } from '../../api/queries'
-import type { Ledger } from '../../api/types'
+import { ledgerQuery, quarantineQuery, readyQuery } from '../../api/queries'
 import { Icon } from '../../components/Icon'
 import { PageControls } from '../../components/PageControls'
-import { Empty, Panel, RowBones, StaleMark, States } from '../../components/Panel'
-import { Ranking } from '../../components/Ranking'
+import { Empty, Failing, Panel, StaleMark, States } from '../../components/Panel'
 import { SiteSnippet } from '../../components/SiteSnippet'
-import { SeriesChart } from '../../components/chart/SeriesChart'
 import { useFormat, useText } from '../../i18n'
-import { type Kind, groupLedger, ledgerSeries } from '../../lib/ledger'
-import { useReasonText } from '../../lib/reason'
+import { kinds } from '../../lib/ledger'
+import { spanOfTimes } from '../../lib/span'
+import { defaultMetric } from '../../state/address'
 import { usePeriod, useSite, useView } from '../../state/view'
+import { Afterwards, Arrivals, ArrivalsBones, Reasons, ReasonsBones } from './LedgerPanels'
 
-/** What arrived, and what became of it. */
+/** Whether the server does its work; what arrived, and what became of it. */
 export function HealthPage() {
   const t = useText()
   const f = useFormat()
@@ -21,25 +19,18 @@ export function HealthPage() {
   const [view, change] = useView()
   const period = usePeriod(site, view)
   // Arrivals are counted by the wall clock, also where the site's clock is another.
-  const step = period.range.to - period.range.from > 3 * 86_400_000 ? 'hour' : '5min'
+  const { from, to } = period.range
+  const step = to - from > 3 * 86_400_000 ? 'hour' : '5min'
   const ledger = useQuery(ledgerQuery(site.id, period.range, step))
+  const kind = kinds.find((k) => k === view.metric) ?? null
   return (
     <div className="page">
       <PageControls title={t('nav.health')} site={site} view={view} period={period} onChange={change} />
       <Readiness />
-      <Panel
-        title={t('health.arrived')}
-        actions={<StaleMark query={ledger} />}
-        busy={ledger.isPlaceholderData}
-        foot={
-          <span>
-            {t('health.by_arrival', { range: f.range(period.whole.from, period.whole.to, site.timezone) })} · {t('panel.zone', { zone: site.timezone })}
-          </span>
-        }
-      >
+      <section className="panel" aria-label={t('health.arrived')}>
         <States
           query={ledger}
-          skeleton={<span className="bone" style={{ height: 264 }} />}
+          skeleton={<ArrivalsBones />}
           isEmpty={(l) => l.total === 0}
           empty={
             <Empty title={t('health.empty')}>
@@ -48,16 +39,41 @@ export function HealthPage() {
             </Empty>
           }
         >
-          {(data) => <Arrivals ledger={data} from={period.range.from} to={period.range.to} step={step === 'hour' ? 3_600_000 : 300_000} zone={site.timezone} />}
+          {(data) => (
+            <div className={ledger.isPlaceholderData ? 'busy' : undefined} aria-busy={ledger.isPlaceholderData}>
+              <Arrivals
+                ledger={data}
+                kind={kind}
+                onKind={(k) => change({ metric: k ?? defaultMetric })}
+                onZoom={(r) => r.to - r.from < to - from && change({ zoom: spanOfTimes(r, site.timezone) })}
+                from={from}
+                to={to}
+                step={step === 'hour' ? 3_600_000 : 300_000}
+                zone={site.timezone}
+              />
+              <div className="panel-foot">
+                <span>
+                  {t('health.by_arrival', { range: f.range(period.whole.from, period.whole.to, site.timezone) })} · {t('panel.zone', { zone: site.timezone })}
+                </span>
+                <StaleMark query={ledger} />
+              </div>
+            </div>
+          )}
         </States>
-      </Panel>
-      {ledger.data && ledger.data.total > 0 && (
-        <Panel title={t('health.reasons')} flush>
-          <States query={ledger} skeleton={<RowBones rows={4} />}>
-            {(data) => <Reasons ledger={data} />}
+      </section>
+      {(ledger.data === undefined ? !ledger.isError : ledger.data.total > 0) && (
+        <Panel title={t('health.reasons')} flush busy={ledger.isPlaceholderData}>
+          <States query={ledger} skeleton={<ReasonsBones />}>
+            {(data) => <Reasons ledger={data} kind={kind} />}
           </States>
         </Panel>
       )}
+      {ledger.data && ledger.data.afterwards.length > 0 && (
+        <Panel title={t('health.afterwards')} flush busy={ledger.isPlaceholderData} foot={<span>{t('health.afterwards_about')}</span>}>
+          <Afterwards ledger={ledger.data} />
+        </Panel>
+      )}
+      <Quarantine />
     </div>
   )
 }
@@ -97,71 +113,47 @@ function Readiness() {
   )
 }
 
-const kinds: Kind[] = ['kept', 'known', 'marked', 'refused']
-
-function Arrivals({ ledger, from, to, step, zone }: { ledger: Ledger; from: number; to: number; step: number; zone: string }) {
+/** Messages that the engine leaves out; nothing where there are none. */
+function Quarantine() {
   const t = useText()
-  const f = useFormat()
-  const sums = groupLedger(ledger.verdicts)
-  const chart = useMemo(() => ledgerSeries(ledger.series ?? [], from, to, step), [ledger.series, from, to, step])
+  const list = useQuery(quarantineQuery)
+  if (list.isError && list.data === undefined) {
+    return (
+      <Panel title={t('health.quarantine')}>
+        <Failing error={list.error} retry={() => void list.refetch()} />
+      </Panel>
+    )
+  }
+  if (!list.data || list.data.length === 0) return null
   return (
-    <>
-      <div className="sums">
-        <div>
-          <span className="figure-name">{t('health.total')}</span>
-          <span className="figure-value">{f.number(ledger.total)}</span>
-        </div>
-        {kinds.map((kind) => (
-          <div key={kind}>
-            <span className="figure-name">{t(`health.${kind}`)}</span>
-            <span className="figure-value">{f.number(sums[kind])}</span>
-            <span className="small muted digits">{f.share(ledger.total > 0 ? sums[kind] / ledger.total : null)}</span>
-          </div>
-        ))}
-      </div>
-      <SeriesChart
-        label={t('health.per_time')}
-        starts={chart.starts}
-        ends={chart.ends}
-        values={chart.values}
-        kind="count"
-        zone={zone}
-        days={false}
-        height={200}
-        text={(n) => f.number(n)}
-        axis={(n) => f.short(n)}
-      />
-    </>
-  )
-}
-
-function Reasons({ ledger }: { ledger: Ledger }) {
-  const t = useText()
-  const f = useFormat()
-  const reasonText = useReasonText()
-  const lines = [...ledger.verdicts].sort((a, b) => b.count - a.count)
-  const most = Math.max(1, ...lines.map((l) => l.count))
-  return (
-    <>
-      <Ranking
-        label={t('health.reasons')}
-        nameOf={t('health.verdict')}
-        columns={[
-          { id: 'count', name: t('health.count') },
-          { id: 'share', name: t('health.share'), secondary: true },
-        ]}
-        rows={lines.map((l) => ({
-          id: `${l.verdict}/${l.reason}`,
-          name: reasonText(l.verdict, l.reason),
-          share: l.count / most,
-          cells: [f.number(l.count), f.share(l.count / ledger.total)],
-        }))}
-      />
-      {ledger.afterwards.map((l) => (
-        <p key={`${l.verdict}/${l.reason}`} className="small muted">
-          {t('health.afterwards')}: {reasonText(l.verdict, l.reason)}, <span className="digits">{f.number(l.count)}</span>
-        </p>
-      ))}
-    </>
+    <Panel title={t('health.quarantine')} flush foot={<span>{t('health.quarantine_about')}</span>}>
+      <table className="ranking ledger">
+        <caption className="hidden">{t('health.quarantine')}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{t('health.cause')}</th>
+            <th scope="col" style={{ width: 128 }}>
+              {t('health.position')}
+            </th>
+            <th scope="col" style={{ width: 160 }}>
+              <span className="hidden">{t('health.quarantine_read')}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {list.data.map((m) => (
+            <tr key={m.position}>
+              <td>{m.cause}</td>
+              <td>{m.position}</td>
+              <td>
+                <a href={`/v1/quarantine/${encodeURIComponent(m.position)}`} target="_blank" rel="noreferrer">
+                  {t('health.quarantine_read')}
+                </a>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Panel>
   )
 }

@@ -13,7 +13,7 @@ import { SeriesTable } from '../../components/chart/SeriesTable'
 import { useFormat, useText } from '../../i18n'
 import { webAddress } from '../../lib/address'
 import { changeOf } from '../../lib/format'
-import { useChannelText } from '../../lib/reason'
+import { useValueText } from '../../lib/value'
 import { column, seriesOf } from '../../lib/series'
 import { rangeBefore, resolveSpan, soFar } from '../../lib/span'
 import { useNow, useSite, windowMillis } from '../../state/view'
@@ -23,8 +23,6 @@ import { type LiveFeed, trendOf, useLive } from './useLive'
 export function LivePage() {
   const t = useText()
   const site = useSite()
-  const f = useFormat()
-  const channelText = useChannelText()
   const feed = useLive(site.id)
   // While a pointer reads the tables they stand still.
   const [held, setHeld] = useState<Live | null>(null)
@@ -76,9 +74,9 @@ export function LivePage() {
             </Panel>
           ) : (
             <>
-              <Counts title={t('live.referrers')} nameOf={t('column.referrer_host')} counts={shown.referrers} none={t('value.direct')} always />
-              <Counts title={t('live.channels')} nameOf={t('column.channel')} counts={shown.channels.map((c) => ({ ...c, name: channelText(c.name) }))} none={t('value.none')} />
-              <Counts title={t('live.countries')} nameOf={t('column.country')} counts={shown.countries.map((c) => ({ ...c, name: f.country(c.name) }))} none={t('value.none')} />
+              <Counts title={t('live.referrers')} nameOf={t('column.referrer_host')} column="referrer_host" counts={shown.referrers} always />
+              <Counts title={t('live.channels')} nameOf={t('column.channel')} column="channel" counts={shown.channels} />
+              <Counts title={t('live.countries')} nameOf={t('column.country')} column="country" counts={shown.countries} />
             </>
           )}
         </div>
@@ -239,15 +237,16 @@ function Trend({ change }: { change: number }) {
 interface CountsProps {
   title: string
   nameOf: string
+  column: string
   counts: LiveCount[]
-  none: string
   /** Shown also where nothing but the unknown is known. */
   always?: boolean
 }
 
-function Counts({ title, nameOf, counts, none, always = false }: CountsProps) {
+function Counts({ title, nameOf, column, counts, always = false }: CountsProps) {
   const t = useText()
   const f = useFormat()
+  const valueText = useValueText()
   if (!always && counts.every((c) => c.name === '(none)')) return null
   const most = Math.max(1, ...counts.map((c) => c.readers))
   return (
@@ -259,7 +258,7 @@ function Counts({ title, nameOf, counts, none, always = false }: CountsProps) {
           label={title}
           nameOf={nameOf}
           columns={[{ id: 'readers', name: t('live.readers_column') }]}
-          rows={counts.slice(0, 12).map((c) => ({ id: c.name, name: c.name === '(none)' ? none : c.name, share: c.readers / most, cells: [f.number(c.readers)] }))}
+          rows={counts.slice(0, 12).map((c) => ({ id: c.name, name: valueText(column, c.name), share: c.readers / most, cells: [f.number(c.readers)] }))}
         />
       )}
     </Panel>
