@@ -2713,7 +2713,7 @@ export interface components {
             secret?: string;
         };
         SiteInput: {
-            /** @description Further hosts that serve the same pages */
+            /** @description Further names: hosts that serve the same pages, and what foreign trackers call the site (idsite, aid, website, measurement id) */
             aliases?: string[];
             /** @description Rules that stand before the default ones, in their order */
             channels?: components["schemas"]["SiteChannel"][];
@@ -2765,7 +2765,7 @@ export interface components {
             sites: components["schemas"]["Site"][];
         };
         SitePatch: {
-            /** @description Further hosts that serve the same pages */
+            /** @description Further names: hosts that serve the same pages, and what foreign trackers call the site (idsite, aid, website, measurement id) */
             aliases?: string[];
             /** @description Rules that stand before the default ones, in their order */
             channels?: components["schemas"]["SiteChannel"][];
