@@ -92,9 +92,9 @@ BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
 
 .PHONY: bench
-bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk ## all of them, about an hour
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes ## all of them, about an hour
 
-.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
 	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
 bench-queries-10m: need-cc ## the same on 10 M events, days shifted
@@ -133,6 +133,12 @@ bench-sync: build need-sync-tools ## each answer is preceded by a sync of the lo
 	$(BENCH) sync $(BENCH_ARGS)
 bench-disk: build ## a full disk of 64 MB: refusals, and taking events again
 	$(BENCH) disk $(BENCH_ARGS)
+bench-proxy: build need-baseline ## a page through the reverse proxy against nginx, and what a decision adds
+	$(BENCH) proxy $(BENCH_ARGS)
+bench-proxy-collect: build need-baseline ## 10,000 events/s while pages pass, for 5 minutes: one count of all
+	$(BENCH) proxy-collect $(BENCH_ARGS)
+bench-routes: build need-baseline ## routes changed 100 times and an origin killed under load: no page fails
+	$(BENCH) routes $(BENCH_ARGS)
 
 # --- what the targets stand on ---
 

@@ -38,6 +38,9 @@ var scenarios = []struct {
 	{"overload", "twice the capacity, server and load on a core each", scenario.Overload},
 	{"sync", "each answer is preceded by a sync of the log (strace)", scenario.Sync},
 	{"disk", "a full disk of 64 MB", scenario.Disk},
+	{"proxy", "a page through the reverse proxy against nginx, and what a decision adds", scenario.Proxy},
+	{"proxy-collect", "10,000 events/s while pages pass; client, ledger and query count the same", scenario.ProxyCollect},
+	{"routes", "routes changed and an origin killed under load: no page fails", scenario.Routes},
 	{harness.WatchGaps, "when this machine's cores were away, until standard input ends", scenario.WatchGaps},
 }
 
