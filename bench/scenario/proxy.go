@@ -49,6 +49,9 @@ func startOrigin(dir, address, front string, workers int) (*nginxProcess, error)
 	master := "master_process off;"
 	if workers > 1 {
 		master = fmt.Sprintf("worker_processes %d;", workers)
+		if os.Getuid() == 0 { // the folder is ours alone
+			master += " user root;"
+		}
 	}
 	conf := fmt.Sprintf(`%s
 daemon off;
@@ -103,7 +106,12 @@ func (p *nginxProcess) start(address string) error {
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		res, err := http.Get("http://" + address + "/")
 		if err == nil {
-			return res.Body.Close()
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				p.kill()
+				return fmt.Errorf("nginx answers %s", res.Status)
+			}
+			return nil
 		}
 		if time.Now().After(deadline) {
 			p.kill()
