@@ -59,6 +59,7 @@ type served struct {
 	*Server
 	tables *tables
 	addr   string
+	once   sync.Once
 }
 
 // newEdge serves site "news" with the domain news.example.
@@ -80,8 +81,14 @@ func (e *served) listen(t *testing.T, serve func(net.Listener) error) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.serve(t, l, serve)
+	return l.Addr().String()
+}
+
+func (e *served) serve(t *testing.T, l net.Listener, serve func(net.Listener) error) {
+	t.Helper()
 	guard := edge.NewGuard(l, edge.Config{Acked: func() event.Position { return 0 }, Random: rand.Reader})
-	e.Bound(guard)
+	e.once.Do(func() { e.Bound(guard) })
 	done := make(chan error, 1)
 	go func() { done <- serve(guard) }()
 	t.Cleanup(func() {
@@ -92,7 +99,6 @@ func (e *served) listen(t *testing.T, serve func(net.Listener) error) string {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return l.Addr().String()
 }
 
 // to is a route of everything to origins.
