@@ -1,4 +1,5 @@
 import type { Page } from '@playwright/test'
+import { sendAll } from './events'
 import { expect, test } from './server'
 
 // The pictures of the documentation, from the sample newspaper: npm run screenshots.
@@ -11,6 +12,14 @@ test('Audience, light', async ({ signedIn: page, demo }) => {
   await expect(page.getByRole('table', { name: 'Articles' })).toContainText('Front page')
   await page.waitForLoadState('networkidle')
   await page.screenshot({ path: `${folder}/audience.png` })
+})
+
+test('Health, light', async ({ signedIn: page, demo }) => {
+  await sendAll(page, demo.url)
+  await page.goto(`${demo.url}/sites/demo/health?span=60m`)
+  await expect(page.getByRole('table', { name: 'What became of it, and why' })).toContainText('Robot')
+  await page.waitForTimeout(500) // fonts and the chart settle
+  await page.screenshot({ path: `${folder}/health.png` })
 })
 
 test('Live, dark', async ({ signedIn: page, demo }) => {
