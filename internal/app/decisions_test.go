@@ -22,7 +22,7 @@ access story (deadline: 10s) {
   allow  subscriber if reader.entitled("premium")
   allow  preview    if request.preview
   allow  gift       if request.gift
-  allow  bot        if bot.class == "search"
+  allow  bot        if bot.verified and bot.class == "search"
   allow  austria    if request.country == "AT"
   allow  open       if item.tier == "free"
   deny   premium    if item.tier == "premium" offers plans

@@ -36,6 +36,7 @@ type store struct {
 	largest int
 	ready   error         // guarded by mu
 	hold    chan struct{} // if not nil, commits wait for it; guarded by mu
+	taken   chan struct{} // if not nil, gets a value for each commit; guarded by mu
 	site    *event.Site
 	// refused is the ledger, by verdict and reason; guarded by mu.
 	refused map[string]uint64
@@ -72,6 +73,12 @@ func (s *store) counted(verdict, reason string) uint64 {
 func (s *store) panics(q *collect.Request) (yes bool) { return strings.HasSuffix(q.Query, "panic") }
 
 func (s *store) Submit(sub *eventlog.Submission, done func(error)) error {
+	s.mu.Lock()
+	taken := s.taken
+	s.mu.Unlock()
+	if taken != nil {
+		taken <- struct{}{}
+	}
 	go func() { done(s.Commit(context.Background(), sub)) }()
 	return nil
 }

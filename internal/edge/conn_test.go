@@ -274,9 +274,14 @@ func TestShutdownEndsIdle(t *testing.T) {
 	both, stores := listeners(t, Limits{})
 	hold := make(chan struct{})
 	stores[0].set(nil, hold)
+	taken := make(chan struct{}, 2)
+	stores[0].mu.Lock()
+	stores[0].taken = taken
+	stores[0].mu.Unlock()
 	conn, _ = dial(t, both[0])
 	send(t, conn, post(`{"type":"a"}`))
 	send(t, conn, post(`{"type":"b"}`))
+	<-taken // else it may be idle still
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := both[0].server.Shutdown(ctx); !errors.Is(err, context.Canceled) {
