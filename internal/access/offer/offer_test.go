@@ -31,8 +31,8 @@ func write(t *testing.T, o *Offer, p *Page) string {
 
 func TestTheDefaultPageSaysWhatWasDecided(t *testing.T) {
 	for language, want := range map[string][]string{
-		"en":    {"You have reached your limit", "3 of 3 articles", "1 April 2026, 00:00", "The News", "-7Kq3h_2", `lang="en"`},
-		"de-AT": {"Ihr Kontingent ist erreicht", "3 von 3 Artikeln", "1. April 2026, 00:00 Uhr", `lang="de"`},
+		"en":    {"You have reached your limit", "3 of 3 articles", "opens on 1 April 2026.", "The News", "-7Kq3h_2", `lang="en"`},
+		"de-AT": {"Ihr Kontingent ist erreicht", "3 von 3 Artikeln", "am 1. April 2026.", `lang="de"`},
 	} {
 		got := write(t, nil, page(language))
 		for _, part := range append(want, "&lt;b&gt;title&lt;/b&gt;") {

@@ -42,7 +42,7 @@ func words(p *Page) *worded {
 		w.Heading = or(w.Heading, say("You have reached your limit", "Ihr Kontingent ist erreicht"))
 		w.Text = fmt.Sprintf(say("You have read %d of %d articles that are open to you.", "Sie haben %d von %d Artikeln gelesen, die Ihnen offenstehen."), m.Used, m.Limit)
 		if !m.ResetsAt.IsZero() {
-			w.Next = fmt.Sprintf(say("The next one opens on %s.", "Der nächste öffnet sich am %s."), say(m.ResetsAt.Format("2 January 2006, 15:04"), germanDate(m.ResetsAt)))
+			w.Next = fmt.Sprintf(say("The next one opens on %s.", "Der nächste öffnet sich am %s."), say(englishDate(m.ResetsAt), germanDate(m.ResetsAt)))
 		}
 	default:
 		w.Heading = or(w.Heading, say("This page is not open to you", "Diese Seite ist für Sie nicht freigegeben"))
@@ -60,6 +60,18 @@ func or(text, otherwise string) string {
 
 var germanMonths = [...]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"}
 
+// Dates say the time of day where it is not the day's begin.
+func englishDate(t time.Time) string {
+	if t.Hour() == 0 && t.Minute() == 0 {
+		return t.Format("2 January 2006")
+	}
+	return t.Format("2 January 2006, 15:04")
+}
+
 func germanDate(t time.Time) string {
-	return fmt.Sprintf("%d. %s %d, %s Uhr", t.Day(), germanMonths[t.Month()-1], t.Year(), t.Format("15:04"))
+	day := fmt.Sprintf("%d. %s %d", t.Day(), germanMonths[t.Month()-1], t.Year())
+	if t.Hour() == 0 && t.Minute() == 0 {
+		return day
+	}
+	return day + t.Format(", 15:04 Uhr")
 }
