@@ -16,12 +16,13 @@ export const DOMAIN = 'news.example'
 /**
  * Starts the program and makes the site.
  * @param {object} [settings] of the site, beside id and domains
+ * @param {string[]} [flags] of the program
  */
-export async function start(settings = {}) {
+export async function start(settings = {}, flags = []) {
   const data = await mkdtemp(join(tmpdir(), 'readership-clients-'))
   const url = `http://127.0.0.1:${await freePort()}`
   const root = randomBytes(16).toString('hex')
-  const child = spawn(binary, ['serve', '--data', data, '--listen', url.slice(7)], { env: { ...process.env, READERSHIP_ROOT_KEY: root } })
+  const child = spawn(binary, ['serve', '--data', data, '--listen', url.slice(7), ...flags], { env: { ...process.env, READERSHIP_ROOT_KEY: root } })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece))
   const ended = new Promise((done) => child.once('exit', done))
