@@ -81,6 +81,7 @@ type world struct {
 	edge     edge
 	binary   string   // of the scenario's server, if it is not the usual one
 	env      []string // of it
+	args     []string // of it
 	halt     string   // file that makes its engine stand still
 }
 

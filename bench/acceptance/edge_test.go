@@ -23,6 +23,7 @@ import (
 func (w *world) registerEdge(sc *godog.ScenarioContext) {
 	sc.Given(`^a server that is asked by "(auth|proxy)", with a site "([^"]*)" with clock "([^"]*)" in "([^"]*)"$`, w.serverAtEdge)
 	sc.Given(`^a server whose engine can stand still$`, w.haltable)
+	sc.Given(`^crawlers of "([^"]*)" come from "([^"]*)"$`, w.crawlersFrom)
 	sc.Given(`^its pages are routed$`, func(ctx context.Context) error {
 		if w.edge.way == "auth" {
 			return nil
@@ -51,6 +52,14 @@ type edge struct {
 	last     map[[2]string]string         // ids of decisions, by browser and page
 	refusing map[string]bool              // browsers that send GPC
 	onDeny   string                       // of the routes; "": there are none yet
+}
+
+// crawlersFrom has the scenario's server know where an operator's crawlers come from,
+// as operators publish it.
+func (w *world) crawlersFrom(operator, network string) error {
+	dir := w.t.TempDir()
+	w.args = []string{"--crawler-ranges", dir}
+	return os.WriteFile(filepath.Join(dir, operator+".json"), []byte(`{"prefixes":[{"ipv4Prefix":"`+network+`"}]}`), 0o644)
 }
 
 // haltable builds the server of the scenario.
@@ -87,12 +96,12 @@ func (w *world) hasRead(ctx context.Context, device string, used, limit int) err
 // or as a proxy before an origin.
 func (w *world) serverAtEdge(ctx context.Context, way, site, clock, zone string) (err error) {
 	w.edge = edge{way: way, browsers: map[string]map[string]string{}, last: map[[2]string]string{}, refusing: map[string]bool{}}
-	var args []string
+	args := w.args
 	if way == "proxy" {
 		if w.edge.proxy, err = harness.FreeAddress(); err != nil {
 			return err
 		}
-		args = []string{"--proxy-listen", w.edge.proxy}
+		args = append(args, "--proxy-listen", w.edge.proxy)
 	}
 	// The origin says what it is told.
 	w.edge.origin = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -31,6 +31,7 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
+      | proxy |
 
   Scenario Outline: 14 Prefetch, prerender and link unfurlers do not burn
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -62,12 +63,14 @@ Feature: At the edge
       | at               | reader | page | purpose  | status | commit |
       | 2024-03-01 10:01 | ada    | /a1  | prefetch | 403    | -      |
       | 2024-03-01 10:01 | ada    | /a1  |          | 403    | denied |
-      | 2024-03-01 10:01 | ada    | /a5  |          | 200    |        |
+      | 2024-03-01 10:01 | ada    | /a5  |          | 200    | again  |
 
     Examples:
       | edge  | counts   |
       | auth  | rendered |
       | auth  | request  |
+      | proxy | rendered |
+      | proxy | request  |
 
   Scenario Outline: 14 A page counts with its request
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -93,6 +96,7 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
+      | proxy |
 
   Scenario Outline: 14 A page counts when it is read for ten seconds, or to its half
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -130,6 +134,8 @@ Feature: At the edge
       | edge  | counts      |
       | auth  | engaged 10s |
       | auth  | scroll 50   |
+      | proxy | engaged 10s |
+      | proxy | scroll 50   |
 
   Scenario Outline: 17 Readers from social networks and newsletters have their own cap
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -178,6 +184,40 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
+      | proxy |
+
+  Scenario Outline: 18 Search crawlers that are verified see all, and an agent alone is none
+    Given crawlers of "google" come from "192.0.2.0/24"
+    And a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
+    And the settings
+      """
+      {"trusted_proxies":["127.0.0.1"],"privacy":{"without_consent":"assume"}}
+      """
+    And the program
+      """
+      meter monthly (limit: 1) = burns |> per month |> distinct item
+      access story {
+        allow search  if bot.class == "search" and bot.verified
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall                        offers plan_picker
+      }
+      """
+    Then pages come to
+      | at               | reader | page | agent     | address       | status | verdict       | commit |
+      | 2024-03-01 10:00 | real   | /a1  | Googlebot | 192.0.2.9     | 200    | allow search  | none   |
+      | 2024-03-01 10:01 | real   | /a2  | Googlebot | 192.0.2.9     | 200    | allow search  | none   |
+      | 2024-03-01 10:02 | fake   | /a1  | Googlebot | 198.51.100.9  | 200    | allow metered | burned |
+      | 2024-03-01 10:03 | fake   | /a2  | Googlebot | 198.51.100.9  | 403    | deny wall     | denied |
+      | 2024-03-01 10:04 | fake   | /a2  | Googlebot | 192.0.2.9, 198.51.100.9 | 403 | deny wall | denied |
+      | 2024-03-01 10:05 | other  | /a1  | bingbot   | 192.0.2.9     | 200    | allow metered | burned |
+      | 2024-03-01 10:06 | other  | /a2  | bingbot   | 192.0.2.9     | 403    | deny wall     | denied |
+      | 2024-03-01 10:07 | person | /a1  |           | 192.0.2.9     | 200    | allow metered | burned |
+
+    Examples:
+      | edge  |
+      | auth  |
+      | proxy |
 
   Scenario Outline: 19 AI crawlers by class
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -208,6 +248,7 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
+      | proxy |
 
   Scenario Outline: 20 Editors' previews are signed, expire and never count
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -251,6 +292,7 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
+      | proxy |
 
   Scenario Outline: 24 Whose cookies are cleared is a new reader, and nobody is unlimited
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -274,8 +316,8 @@ Feature: At the edge
       | 2024-03-01 10:01 | ada    | /a2  |                                                               | 403    | deny wall     | 1/1   | -    | denied | device:…    |
       | 2024-03-01 10:02 | carl   | /a1  |                                                               | 200    | allow metered | 0/1   | -    | burned | device:carl |
       | 2024-03-01 10:03 | carl   | /a2  |                                                               | 403    | deny wall     | 1/1   | -    | denied | device:carl |
-      | 2024-03-01 10:04 | eve    | /a2  | rsid=2.Y2FybA.AAAAAAAAAAAAAAAAAAAAAA                          | 200    | allow metered | 0/1   | rsid |        | device:…    |
-      | 2024-03-01 10:05 | eve    | /a2  | rsid=carl                                                     | 200    | allow metered | 0/1   | rsid |        | device:…    |
+      | 2024-03-01 10:04 | eve    | /a2  | rsid=2.Y2FybA.AAAAAAAAAAAAAAAAAAAAAA                          | 200    | allow metered | 0/1   | rsid | burned | device:…    |
+      | 2024-03-01 10:05 | eve    | /a2  | rsid=carl                                                     | 200    | allow metered | 0/1   | rsid | burned | device:…    |
     When "ada" clears the cookies
     Then pages come to
       | at               | reader | page | status | verdict       | meter | sets | commit |
@@ -285,6 +327,7 @@ Feature: At the edge
     Examples:
       | edge  |
       | auth  |
+      | proxy |
 
   Scenario Outline: 25 Without consent the burns live in the browser's session alone
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
@@ -308,7 +351,7 @@ Feature: At the edge
       | 2024-03-01 10:02 | ada    | /a2  | <gpc> |           | 200    | allow metered | 1/2   | burned | device:~… |
       | 2024-03-01 10:03 | ada    | /a3  | <gpc> |           | 403    | deny wall     | 2/2   | denied | device:~… |
       | 2024-03-01 10:04 | bob    | /a3  | <gpc> |           | 200    | allow metered | 0/2   | burned | device:~… |
-      | 2024-03-01 10:05 | eve    | /a3  | <gpc> | rsm=AAAAAA | 200    | allow metered | 0/2   |        | device:~… |
+      | 2024-03-01 10:05 | eve    | /a3  | <gpc> | rsm=AAAAAA | 200    | allow metered | 0/2   | burned | device:~… |
     And the cookie of "ada" is a session's, and says nothing to who reads it
 
     Examples:
@@ -316,6 +359,9 @@ Feature: At the edge
       | auth  | cookieless |     |
       | auth  | drop       |     |
       | auth  | assume     | 1   |
+      | proxy | cookieless |     |
+      | proxy | drop       |     |
+      | proxy | assume     | 1   |
 
   Scenario Outline: 28 While the engine stands still the policy of the block answers
     Given a server whose engine can stand still
@@ -353,3 +399,5 @@ Feature: At the edge
     Examples:
       | edge  | counts   |
       | auth  | request  |
+      | proxy | request  |
+      | proxy | rendered |
