@@ -269,7 +269,12 @@ func (w *world) pageIs(ctx context.Context, way string, row cells, a *pageAnswer
 	if a.verdict.Get("X-Readership-Segments") == "forged" {
 		return errors.New("what came from outside is believed")
 	}
-	if wall := code.FindStringSubmatch(a.body); way == "proxy" && wall != nil && row["fallback"] == "" {
+	wall := code.FindStringSubmatch(a.body)
+	switch {
+	case way == "auth" || wall == nil:
+	case row["fallback"] != "": // nobody could be asked about it
+		delete(got, "fallback")
+	default:
 		d, err := w.byCode(ctx, wall[1], row["commit"] != "-")
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ access closed (deadline: 10s, fails: closed) { deny all offers plans }
 
 // newsroom is a running server with one site and the program above.
 type newsroom struct {
-	t        *testing.T
+	t        testing.TB
 	address  string
 	writeKey string
 	node     *node
@@ -73,7 +73,7 @@ type reply struct {
 	header http.Header
 }
 
-func (r reply) json(t *testing.T) (out map[string]any) {
+func (r reply) json(t testing.TB) (out map[string]any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(r.body), &out); err != nil {
 		t.Fatalf("%v in %q", err, r.body)

@@ -304,7 +304,7 @@ func TestErasedReaders(t *testing.T) {
 
 // changes is a stream of changes of segments that somebody reads.
 type changes struct {
-	t    *testing.T
+	t    testing.TB
 	body *bufio.Scanner
 	id   string
 }

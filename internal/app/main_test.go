@@ -59,7 +59,7 @@ func (c *clock) now() time.Time          { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) advance(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
 // up starts a node on a folder; stop ends it, at the latest with the test.
-func up(t *testing.T, cfg Config) (n *node, stop func()) {
+func up(t testing.TB, cfg Config) (n *node, stop func()) {
 	t.Helper()
 	cfg.Listen = "127.0.0.1:0"
 	cfg.Random, cfg.RootKey = rand.Reader, rootKey
