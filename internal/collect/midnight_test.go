@@ -89,13 +89,13 @@ func TestCrossingIsBounded(t *testing.T) {
 		t.Errorf("%d readers are remembered of a question", n)
 	}
 	var c crossing
-	for i := range 2 * maxCrossing {
+	for i := range maxCrossing + maxCrossing/4 {
 		c.note(hash{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}, int64(i), 1000)
 	}
 	if n := c.n.Load(); n > maxCrossing {
 		t.Errorf("%d readers are remembered", n)
 	}
-	last := 2*maxCrossing - 1
+	last := maxCrossing + maxCrossing/4 - 1
 	newest := hash{byte(last), byte(last >> 8), byte(last >> 16), byte(last >> 24)}
 	if !c.open(newest, int64(last), true, 1000) {
 		t.Error("the newest is forgotten")

@@ -61,10 +61,13 @@ func ParseAgent(text string) *Agent {
 		return &Agent{}
 	}
 	l := loadLists()
-	a := &Agent{Browser: l.browser(text), OS: l.os(text), chromium: chromiumOf(text)}
-	a.system, a.engine = systemOf(text), engineOf(text, a.chromium)
-	a.Device = deviceOf(text, a.OS)
-	l.robot(text, a)
+	a := &Agent{chromium: chromiumOf(text), system: systemOf(text)}
+	a.engine = engineOf(text, a.chromium)
+	a.Class, a.Operator = l.robot(text)
+	if a.Class == "" || a.Class == ClassAutomation {
+		a.Browser, a.OS = l.browser(text), l.os(text)
+		a.Device = deviceOf(text, a.OS)
+	}
 	return a
 }
 

@@ -210,25 +210,22 @@ func (l *lists) spider(text string) bool {
 	return some >= 0 && l.devices.first(text, nil) == some
 }
 
-// robot sets the class and operator of a robot. Libraries and driven browsers
-// are asked for last: many robots name theirs. What the list of robots does not
-// know uap-core may. Robots have no device, browser and system, whatever they say,
-// but for browsers that are driven.
-func (l *lists) robot(text string, a *Agent) {
+// robot returns the class and operator of a robot, "" for what is none.
+// Libraries and driven browsers are asked for last: many robots name theirs. What the
+// list of robots does not know uap-core may.
+func (l *lists) robot(text string) (class, operator string) {
 	i := l.crawlers.first(text, func(i int) bool { return l.classes[i] != ClassLibrary && l.classes[i] != ClassAutomation })
 	if i < 0 {
-		if l.spider(text) {
-			a.Class = ClassOther
-			if !strings.ContainsRune(a.Browser, '/') { // else it is part of an address
-				a.Operator = a.Browser
-			}
-		}
 		i = l.crawlers.first(text, nil)
 	}
-	if i >= 0 {
-		a.Class, a.Operator = l.classes[i], l.operators[i]
+	switch {
+	case i >= 0:
+		return l.classes[i], l.operators[i]
+	case !l.spider(text):
+		return "", ""
 	}
-	if a.Class != "" && a.Class != ClassAutomation {
-		a.Device, a.Browser, a.OS = "", "", ""
+	if operator = l.browser(text); strings.ContainsRune(operator, '/') {
+		operator = "" // it is part of an address
 	}
+	return ClassOther, operator
 }
