@@ -13,8 +13,9 @@ const importUsage = "access-log|events FILE… --site SITE [--server URL]"
 const importAbout = `Sends files to a running server, plain or compressed with gzip or zstd; - is
 standard input.
 
-  access-log  Apache's common and combined formats, nginx's default, and combined
-              with the virtual host in front; found from the first lines
+  access-log  Apache's common and combined formats, nginx's default, combined with
+              the virtual host in front, JSON of nginx and Caddy, CloudFront, Amazon's
+              load balancers, HAProxy; found from the first lines
   events      one JSON object a line, as POST /v1/events takes them
 
 Each line gets an id made from the line, where it has none, so an import that
@@ -33,7 +34,7 @@ func importFiles(ctx context.Context, c console, args []string) error {
 	f.StringVar(&o.Site, "site", "", "`SITE` that the events belong to")
 	f.StringVar(&server, "server", defaultServer, "`URL` of the server")
 	f.StringVar(&o.As, "as", "request", "`TYPE` that requests become: request or page_view")
-	f.StringVar(&o.Format, "format", "auto", "`FORMAT` of the access log: common, combined, vhost_combined")
+	f.StringVar(&o.Format, "format", "auto", "`FORMAT` of the access log: "+importer.FormatNames())
 	f.StringVar(&o.Host, "host", "", "`HOST` of the addresses of an access log that names none")
 	f.BoolVar(&o.PagesOnly, "pages-only", false, "leave out images, scripts, errors and other requests that are no pages")
 	f.BoolVar(&o.Advance, "advance", false, "let an event move a site's event clock by more than 7 days")

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/valyala/fastjson"
 )
 
 // Entry is one request of an access log. Its byte slices are nil where the log
@@ -31,13 +34,24 @@ type Format int
 // Combined; fields after the ones named here are ignored, so formats that only
 // add to them are read too.
 const (
-	Common    Format = iota // host ident user [time] "request" status bytes
-	Combined                // Common "referer" "user agent"
-	VHost                   // host:port Combined
-	numFormat = iota
+	Common     Format = iota // host ident user [time] "request" status bytes
+	Combined                 // Common "referer" "user agent"
+	VHost                    // host:port Combined
+	NginxJSON                // an object a line, with nginx's names (jsonlog.go)
+	CaddyJSON                // Caddy's object a line (jsonlog.go)
+	CloudFront               // Amazon CloudFront's standard log (cloudfront.go)
+	ELB                      // Amazon's load balancers, classic and application (elb.go)
+	HAProxy                  // HAProxy's HTTP log (haproxy.go)
+	numFormat  = iota
 )
 
-var formatNames = [numFormat]string{"common", "combined", "vhost_combined"}
+var formatNames = [numFormat]string{"common", "combined", "vhost_combined", "nginx_json", "caddy_json", "cloudfront", "elb", "haproxy"}
+
+// FormatNames lists the formats for people.
+func FormatNames() string { return strings.Join(formatNames[:], ", ") }
+
+// errNoRequest says that a line is as it should be and no request: a header.
+var errNoRequest = errors.New("no request")
 
 // String returns the format's name, as --format takes it.
 func (f Format) String() string { return formatNames[f] }
@@ -49,7 +63,7 @@ func ParseFormat(name string) (Format, error) {
 			return Format(f), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown access-log format %q: it is one of common, combined, vhost_combined", name)
+	return 0, fmt.Errorf("unknown access-log format %q: it is one of %s", name, FormatNames())
 }
 
 // Parser reads the lines of one access log. The zero value reads Common; it
@@ -57,6 +71,8 @@ func ParseFormat(name string) (Format, error) {
 type Parser struct {
 	Format  Format
 	scratch []byte
+	json    fastjson.Parser
+	columns cloudFrontColumns
 }
 
 // Parse reads line into e. An error says what is wrong and at which byte; e is
@@ -64,6 +80,23 @@ type Parser struct {
 func (p *Parser) Parse(line []byte, e *Entry) error {
 	*e = Entry{Status: -1, Bytes: -1}
 	p.scratch = p.scratch[:0]
+	switch p.Format {
+	case NginxJSON:
+		return p.nginxJSON(line, e)
+	case CaddyJSON:
+		return p.caddyJSON(line, e)
+	case CloudFront:
+		return p.cloudFront(line, e)
+	case ELB:
+		return p.elb(line, e)
+	case HAProxy:
+		return p.haproxy(line, e)
+	}
+	return p.common(line, e)
+}
+
+// common reads Common, Combined and VHost.
+func (p *Parser) common(line []byte, e *Entry) error {
 	c := cursor{line: line}
 	if p.Format == VHost {
 		host := c.word("virtual host")

@@ -42,6 +42,11 @@ func detect(head []byte) (Format, error) {
 			best = f
 		}
 	}
+	for f := NginxJSON; f < numFormat; f++ {
+		if score[f] > score[best] {
+			best = f
+		}
+	}
 	if score[best] > 0 {
 		return best, nil
 	}
@@ -49,5 +54,5 @@ func detect(head []byte) (Format, error) {
 		return Combined, nil // an empty file has nothing to judge by
 	}
 	err := parsers[Combined].Parse(first, &entry)
-	return 0, fmt.Errorf("none of its first lines is of an access-log format that is known (common, combined, vhost_combined); as combined the first one fails at %v", err)
+	return 0, fmt.Errorf("none of its first lines is of an access-log format that is known (%s); as combined the first one fails at %v", FormatNames(), err)
 }

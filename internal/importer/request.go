@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 )
 
@@ -19,7 +20,9 @@ type requestEvents struct {
 // that the line is fine but not wanted.
 func (r *requestEvents) translate(dst, line []byte) (out []byte, skip bool, err error) {
 	e := &r.entry
-	if err := r.parser.Parse(line, e); err != nil {
+	if err := r.parser.Parse(line, e); errors.Is(err, errNoRequest) {
+		return dst, true, nil
+	} else if err != nil {
 		return dst, false, err
 	}
 	if r.pages && !isPage(e) {
