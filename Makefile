@@ -92,9 +92,9 @@ BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
 
 .PHONY: bench
-bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes ## all of them, about an hour
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-roles bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes ## all of them, about an hour
 
-.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-roles bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
 	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
 bench-queries-10m: need-cc ## the same on 10 M events, days shifted
@@ -127,6 +127,8 @@ bench-restart: build ## start from a checkpoint, after SIGTERM and after kill -9
 	$(BENCH) restart $(BENCH_ARGS)
 bench-crash: build ## kill -9 at 50 random moments under load
 	$(BENCH) crash $(BENCH_ARGS)
+bench-roles: build bin/nats-server ## edge and engine as two processes; the engine stopped, and killed, under load
+	$(BENCH) roles $(BENCH_ARGS)
 bench-overload: build ## twice the capacity for 60 s, server and load on a core each
 	$(BENCH) overload $(BENCH_ARGS)
 bench-sync: build need-sync-tools ## each answer is preceded by a sync of the log (strace)

@@ -13,6 +13,10 @@ func TestKilledServersLoseAndDoubleNothing(t *testing.T) {
 	small(t, Crash, "-rounds", "3", "-connections", "8")
 }
 
+func TestPagesGoOnWithoutTheEngine(t *testing.T) {
+	small(t, Roles, "-span", "1s", "-rate", "100", "-events", "200")
+}
+
 func TestNoMeterOvershoots(t *testing.T) {
 	small(t, Overshoot, "-repetitions", "60", "-kills", "4")
 }

@@ -35,6 +35,7 @@ var scenarios = []struct {
 	{"memory", "bytes per page view by kind, and RSS", scenario.Memory},
 	{"restart", "start from a checkpoint, after SIGTERM and after kill -9", scenario.Restart},
 	{"crash", "kill -9 at random moments under load", scenario.Crash},
+	{"roles", "edge and engine as two processes, the engine stopped and killed under load", scenario.Roles},
 	{"overload", "twice the capacity, server and load on a core each", scenario.Overload},
 	{"sync", "each answer is preceded by a sync of the log (strace)", scenario.Sync},
 	{"disk", "a full disk of 64 MB", scenario.Disk},
