@@ -210,7 +210,7 @@ func TestApartLosesNothing(t *testing.T) {
 		enough := make(chan struct{})
 		var once sync.Once
 		o := load.Options{Server: s.edge.server, Key: s.writeKey, Connections: 4, Pipeline: 1, Batch: 5, Seed: uint64(len(reports)), Mix: mix,
-			Keep: true, Now: time.Now, Steps: []load.Step{{Rate: 0, Duration: time.Minute}},
+			Keep: true, Now: time.Now, Steps: []load.Step{{Rate: 400, Duration: time.Minute}},
 			OnSecond: func(load.Progress) { once.Do(func() { close(enough) }) }}
 		done := make(chan *load.Report, 1)
 		go func() {
