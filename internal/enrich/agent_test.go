@@ -34,6 +34,7 @@ func TestParseAgent(t *testing.T) {
 		{"Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)", ClassSEO, "Ahrefs", "", "", ""},
 		{"Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)", ClassSearch, "Microsoft", "", "", ""},
 		{"curl/8.5.0", ClassLibrary, "curl", "", "", ""},
+		{"Java/17.0.9", ClassLibrary, "Java", "", "", ""},
 		{"python-requests/2.32", ClassLibrary, "python-requests", "", "", ""},
 		{"Mozilla/5.0 (compatible; NobodyKnowsThisBot/1.0; +http://example.com/bot.html)", ClassOther, "NobodyKnowsThisBot", "", "", ""},
 		{"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/141.0.0.0 Safari/537.36", ClassAutomation, "Google", DeviceDesktop, "HeadlessChrome", "Linux"},

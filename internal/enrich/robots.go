@@ -87,6 +87,10 @@ var operatorNames = []struct{ begin, operator string }{
 	{"AI2Bot", "Allen Institute for AI"}, {"HubSpot", "HubSpot"},
 }
 
+// libraries are the beginnings of agents of HTTP libraries that uap-core counts
+// among the robots.
+var libraries = []string{"Java", "WinHTTP", "Google-HTTP-Java-Client", "Python-urllib"}
+
 // describe are sites that describe or host the robots of others: their domain
 // does not say who runs one.
 var describe = map[string]bool{"datadome.co": true, "knownagents.com": true, "github.com": true, "useragentstring.com": true, "useragents.io": true,
@@ -223,6 +227,11 @@ func (l *lists) robot(text string) (class, operator string) {
 		return l.classes[i], l.operators[i]
 	case !l.spider(text):
 		return "", ""
+	}
+	for _, name := range libraries {
+		if strings.HasPrefix(text, name) {
+			return ClassLibrary, name
+		}
 	}
 	if operator = l.browser(text); strings.ContainsRune(operator, '/') {
 		operator = "" // it is part of an address
