@@ -1499,6 +1499,18 @@ export interface components {
             /** @description Definitions that it shares parts with */
             shares?: string[];
         };
+        Counts: {
+            /**
+             * Format: double
+             * @description Engaged for so long
+             */
+            engaged_seconds?: number;
+            /**
+             * Format: int64
+             * @description Scrolled so far down
+             */
+            scroll_percent?: number;
+        };
         Definition: {
             cost?: components["schemas"]["Cost"];
             /** @enum {string} */
@@ -2848,6 +2860,8 @@ export interface components {
              * @enum {string|null}
              */
             commit: "burned" | "again" | "none" | "denied" | "refused" | null;
+            /** @description What makes the page count, beside that it was seen: the page commits then */
+            counts?: components["schemas"]["Counts"];
             /** @enum {string} */
             decision: "allow" | "deny" | "charge";
             /** @description Explains and commits the decision. Its last 8 characters find it */
