@@ -142,6 +142,10 @@ bench-proxy-collect: build need-baseline ## 10,000 events/s while pages pass, fo
 bench-routes: build need-baseline ## routes changed 100 times and an origin killed under load: no page fails
 	$(BENCH) routes $(BENCH_ARGS)
 
+.PHONY: bench-engaged
+bench-engaged: build need-chromium tracker/node_modules/.package-lock.json ## reading time in Chromium, in real time: left, and killed
+	cd tracker && READERSHIP_BIN=$(abspath bin/readership) npm run --silent bench
+
 # --- what the targets stand on ---
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json | need-node

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -127,4 +128,29 @@ func parseSize(text string) (int64, error) {
 		return int64(n * u.bytes), nil
 	}
 	return 0, fmt.Errorf("%q is no size: write bytes or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB", text)
+}
+
+// networks is a flag with address ranges, separated by commas.
+type networks []netip.Prefix
+
+// String implements flag.Value.
+func (n *networks) String() string {
+	list := make([]string, len(*n))
+	for i, p := range *n {
+		list[i] = p.String()
+	}
+	return strings.Join(list, ",")
+}
+
+// Set implements flag.Value.
+func (n *networks) Set(text string) error {
+	*n = nil
+	for one := range strings.SplitSeq(text, ",") {
+		p, err := netip.ParsePrefix(strings.TrimSpace(one))
+		if err != nil {
+			return fmt.Errorf("%q is no address range as 10.0.0.0/8", one)
+		}
+		*n = append(*n, p.Masked())
+	}
+	return nil
 }

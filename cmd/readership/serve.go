@@ -32,6 +32,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.StringVar(&cfg.Data, "data", "./data", "`DIR` that all state lies under")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:8080", "`ADDR` that serves everything")
 	f.StringVar(&cfg.CollectListen, "collect-listen", "", "`ADDR` of the fast listener, for collection only")
+	f.Var((*networks)(&cfg.PageNetworks), "page-networks", "`CIDRS` of private networks that sites' pages may be fetched from, separated by commas")
 	f.StringVar(&cfg.Tracker, "tracker", "rs.js", "`NAME` of the script that pages load, as /NAME")
 	f.StringVar(&roles, "role", "", "`ROLES` to run: edge, or engine,api,worker, on one READERSHIP_NATS_URL; all of them if left out")
 	f.Var(&memory, "memory", "`SIZE` that the process may take, as 2GB or 512MiB; 70 % of the machine's if left out")

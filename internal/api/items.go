@@ -77,6 +77,7 @@ type Item struct {
 	Image       string            `json:"image,omitempty"`
 	Region      string            `json:"region,omitempty"`
 	Attributes  map[string]string `json:"attributes,omitempty"`
+	Source      string            `json:"source,omitempty" enum:"page" doc:"Read from its page: what is written here takes its place"`
 }
 
 // ItemList is a page of the catalogue.
@@ -179,7 +180,7 @@ func (i *ItemFields) stored(id string) *event.Item {
 func itemOf(i *event.Item) Item {
 	return Item{ID: i.ID, Known: true, URL: i.URL, Aliases: i.Aliases, Kind: i.Kind, Title: i.Title, Section: i.Section,
 		Tags: i.Tags, Authors: i.Authors, Tier: i.Tier, PublishedAt: i.PublishedAt, UpdatedAt: i.UpdatedAt,
-		Language: i.Language, Image: i.Image, Region: i.Region, Attributes: i.Attributes}
+		Language: i.Language, Image: i.Image, Region: i.Region, Attributes: i.Attributes, Source: i.Source}
 }
 
 // itemFact makes the fact of an item; it has at most maxItemBytes.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -33,6 +34,9 @@ type Config struct {
 	// Tracker is the name of the browser tracker's script, "rs.js" if empty. Another
 	// one passes lists that know the first.
 	Tracker string
+	// PageNetworks are networks that the sites' pages are fetched from for the
+	// catalogue though they are not public, and at any port.
+	PageNetworks []netip.Prefix
 	// Roles are the roles to run; nil is all of them. Two sets of them run apart, on
 	// one NATS: edge, and engine with api and worker.
 	Roles []string

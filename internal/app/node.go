@@ -19,6 +19,7 @@ import (
 	"github.com/readership/readership/internal/api"
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
+	"github.com/readership/readership/internal/catalog"
 	"github.com/readership/readership/internal/cluster"
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/edge"
@@ -66,6 +67,7 @@ type node struct {
 	gate      *gate.Gate
 	attention *gate.Attention
 	collector *collect.Collector
+	pages     *catalog.Fetcher
 	scripts   *script.Scripts
 	programs  *program.Programs
 	segments  *segment.Service
@@ -314,8 +316,9 @@ func (n *node) openCollector(ctx context.Context) (err error) {
 	n.background("key sets", n.tokens.Run)
 	n.openEnrich()
 	n.attention = gate.NewAttention(n.committer, n.cfg.Now)
+	n.openPages()
 	n.collector, err = collect.New(collect.Config{Sites: n.engine, Items: n.engine, Committer: n.attention, Tokens: n.tokens, Logins: n.engine,
-		Keys: n.keys, Sessions: n.signedIn(), Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait, Rates: n.cfg.Rates,
+		Keys: n.keys, Sessions: n.signedIn(), Enrich: n.enrich, Secret: n.secret, Others: n.others, Applied: n.engine.Wait, Rates: n.cfg.Rates, Hint: n.hint(),
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger})
 	if err != nil {
 		return err

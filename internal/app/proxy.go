@@ -86,7 +86,8 @@ func (n *node) newProxy(registry prometheus.Registerer) error {
 		}
 	}
 	if cfg.Prefix != "/" {
-		c.Own, c.Serves, c.Prefix = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.api.ServeHTTP(w, r) }), api.FirstParty, cfg.Prefix
+		c.Own, c.Prefix = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.api.ServeHTTP(w, r) }), cfg.Prefix
+		c.Serves = func(path string) bool { return api.FirstParty(path) || n.scripts.Serves(path) }
 	}
 	n.proxy = &proxied{server: proxy.New(c)}
 	n.stops.add("proxy", func() error { return n.proxy.stop(0) })

@@ -94,6 +94,9 @@ type Config struct {
 	Items     Items
 	Committer Committer
 	Keys      Keys
+	// Hint is told of the pages of the site that browsers view, and the address of
+	// each as an item; it does not wait, and keeps neither text. nil: nobody is.
+	Hint func(site *event.Site, page, address string)
 	// Tokens and Logins may be nil: then only an API key proves an account.
 	Tokens Tokens
 	Logins Logins
@@ -171,8 +174,9 @@ type Collector struct {
 	limits        Limits
 
 	devices   *identity.Devices
-	tokens    Tokens // nil: no site has any
-	logins    Logins // nil: nobody is logged in
+	hint      func(site *event.Site, page, address string) // may be nil
+	tokens    Tokens                                       // nil: no site has any
+	logins    Logins                                       // nil: nobody is logged in
 	enrich    *enrich.Enricher
 	infos     siteCache
 	crossing  crossing
@@ -220,7 +224,7 @@ func New(cfg Config) (*Collector, error) {
 		sites: cfg.Sites, items: cfg.Items, committer: cfg.Committer, keys: cfg.Keys, sessions: cfg.Sessions, sessionCookie: cfg.SessionCookie,
 		secret: append([]byte(nil), cfg.Secret...), now: cfg.Now, random: cfg.Random, logger: cfg.Logger,
 		limits: cfg.Limits.withDefaults(), devices: identity.NewDevices(cfg.Secret),
-		tokens: cfg.Tokens, logins: cfg.Logins, enrich: cfg.Enrich,
+		tokens: cfg.Tokens, logins: cfg.Logins, hint: cfg.Hint, enrich: cfg.Enrich,
 	}
 	c.rates = newRates(cfg.Rates)
 	c.pressure = newPressure(c.limits.Active)

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"math"
 	"net/netip"
 	"strings"
@@ -154,6 +155,9 @@ func (p *part) judgePage(ev *event.Event) bool {
 	}
 	if item := f.text[fieldItem]; item != "" {
 		ev.Columns[event.ColItem] = item
+		if page := cmp.Or(f.text[fieldCanonical], page); page != "" {
+			p.hint(page, p.address(page))
+		}
 		return true
 	}
 	p.setItem(ev)
@@ -214,11 +218,10 @@ func (p *part) setItem(ev *event.Event) {
 		if page == "" {
 			continue
 		}
-		room := len(page) + 8
-		for _, name := range r.site.IDParams {
-			room += len(name) + 2
+		address := p.address(page)
+		if item == "" {
+			p.hint(page, address)
 		}
-		address := p.arena.take(appendAddress(p.arena.room(room), page, r.site.IDParams))
 		if id, ok := r.collector.items.ItemByAddress(r.site.ID, address); ok {
 			ev.Columns[event.ColItem] = id
 			return
@@ -230,6 +233,23 @@ func (p *part) setItem(ev *event.Event) {
 	if item != "" {
 		ev.Columns[event.ColItem] = item
 		ev.Flags |= event.FlagItemFromURL
+	}
+}
+
+// address makes the address of an item of a page's.
+func (p *part) address(page string) string {
+	params := p.request.site.IDParams
+	room := len(page) + 8
+	for _, name := range params {
+		room += len(name) + 2
+	}
+	return p.arena.take(appendAddress(p.arena.room(room), page, params))
+}
+
+// hint tells who fills the catalogue which page a browser has viewed.
+func (p *part) hint(page, address string) {
+	if r := p.request; r.collector.hint != nil && !r.api && !r.debug && p.fields.text[fieldType] == event.TypePageView {
+		r.collector.hint(r.site.Site, page, address)
 	}
 }
 

@@ -38,6 +38,8 @@ var rules = []struct {
 		[]string{"…"}},
 	{"internal/rate", "it counts by key and by a clock that is passed in: whose key it is, others know",
 		[]string{"…"}},
+	{"internal/catalog", "it fetches pages and makes entries: who is told of a page, and where entries are kept, is not its question",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/store", "the application database knows no events",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/app"}},
 	{"internal/auth", "keys are checked before anything else is known of a request",

@@ -160,6 +160,9 @@ type Item struct {
 	Image       string            `json:"image,omitempty"`
 	Region      string            `json:"region,omitempty"`
 	Attributes  map[string]string `json:"attributes,omitempty"`
+	// Source says where an entry comes from that nobody keeps by hand: "page", read
+	// from its page.
+	Source string `json:"source,omitempty"`
 }
 
 // Count is one line of the ledger: how many events of a site arrived with a
