@@ -401,3 +401,29 @@ Feature: At the edge
       | auth  | request  |
       | proxy | request  |
       | proxy | rendered |
+
+  Scenario: A reader who is stopped gets the origin's teaser where the route says so
+    Given a server that is asked by "proxy", with a site "news" with clock "event" in "Europe/Berlin"
+    And the settings
+      """
+      {"privacy":{"without_consent":"assume"}}
+      """
+    And the program
+      """
+      meter monthly (limit: 1) = burns |> per month |> distinct item
+      access story {
+        charge feed    if item.tier == "data" price 0.002 EUR
+        allow  again   if item in monthly
+        allow  metered if monthly.left > 0    burns monthly
+        deny   wall                           offers plan_picker
+      }
+      """
+    And the catalogue
+      | id | url                     | tier |
+      | x1 | https://news.example/x1 | data |
+    Then pages come to
+      | at               | reader | page | on deny | status | verdict       | price     | commit |
+      | 2024-03-01 10:00 | ada    | /a1  | teaser  | 200    | allow metered | -         | burned |
+      | 2024-03-01 10:01 | ada    | /a2  | teaser  | 200    | deny wall     | -         | denied |
+      | 2024-03-01 10:02 | ada    | /a2  | offer   | 403    | deny wall     | -         | denied |
+      | 2024-03-01 10:03 | ada    | /x1  | teaser  | 402    | charge feed   | EUR 0.002 | denied |
