@@ -1706,6 +1706,11 @@ export interface components {
             published_at?: string;
             region?: string;
             section?: string;
+            /**
+             * @description Read from its page: what is written here takes its place
+             * @enum {string}
+             */
+            source?: "page";
             tags?: string[];
             tier?: string;
             title?: string;
