@@ -7,7 +7,7 @@ import { calm, sameRows } from '../harness/compare.js'
 import { record } from '../harness/recorder.js'
 import { start } from '../harness/server.js'
 
-/** Opens a page that runs a client and returns what it did. */
+/** Opens a page that runs a client and returns what it did; leaves it if events are named that are there then. */
 async function run(t, name, settings, left) {
   const server = await start(settings)
   t.after(server.stop)
@@ -22,13 +22,15 @@ async function run(t, name, settings, left) {
     await browser.page.waitForFunction(() => window.scrollY > 900)
     complaints = [...browser.complaints] // then the browser calls off what nobody reads any more
     await browser.page.goto('about:blank')
-    await recorder.until((seen) => seen.some((e) => e.body.includes('"engagement"')), 'engagement')
+    await recorder.until((seen) => left.every((name) => seen.some((e) => e.body.includes(`"n":"${name}"`))), `${left}`)
   }
   calm(recorder.exchanges, complaints)
   const events = recorder.exchanges.filter((e) => e.path === '/api/event')
   for (const e of events) {
     assert.equal(e.status, 202)
-    assert.equal(e.answered['x-readership-verdict'], 'stored')
+    // What our own script is not sure of when the page is left it sends again, with its id.
+    const sure = !name.endsWith('script') || !left
+    assert.ok(['stored', ...(sure ? [] : ['duplicate'])].includes(e.answered['x-readership-verdict']), e.answered['x-readership-verdict'])
   }
   const page = {
     url: `${browser.origin}/sport/final?utm_source=letter`,
@@ -59,7 +61,7 @@ test('@plausible-analytics/tracker', async (t) => {
 })
 
 test('@plausible-analytics/tracker where consent is assumed, until the page is left', async (t) => {
-  const { server, page } = await run(t, 'plausible', { privacy: { without_consent: 'assume' } }, true)
+  const { server, page } = await run(t, 'plausible', { privacy: { without_consent: 'assume' } }, ['engagement'])
   sameRows(byType(await server.events()), [
     { ...page, device: nameless, type: 'Article Shared', properties: { desk: 'sport', network: 'mail', count: 2, first: true } },
     { ...page, device: nameless, type: 'Purchase', value: 15.99, currency: 'USD', properties: { desk: 'sport', interactive: false } },
@@ -76,7 +78,7 @@ test('plausible-tracker', async (t) => {
 })
 
 test('a page tagged for the script, until it is left', async (t) => {
-  const { server, page } = await run(t, 'plausible-script', {}, true)
+  const { server, page } = await run(t, 'plausible-script', {}, ['Early', 'Late', 'pageview', 'engagement'])
   sameRows(byType(await server.events()), [
     { ...page, device: nameless, type: 'Early' },
     { ...page, device: nameless, type: 'Late' },
