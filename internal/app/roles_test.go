@@ -102,6 +102,23 @@ func (s *apart) decide(access, device, item string) map[string]any {
 		fmt.Sprintf(`{"access":%q,"reader":{"device":%q},"item":{"id":%q},"commit":true}`, access, device, item)).json(s.t)
 }
 
+// auth asks the edge as the server of a page does.
+func (s *apart) auth(access string) (status int, fallback string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), "GET", s.edge.server+"/v1/sites/news/auth?access="+access+"&key="+s.writeKey, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Host = "news.example"
+	req.Header.Set("X-Original-URI", "/a1")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode, res.Header.Get("X-Readership-Fallback")
+}
+
 // settle waits until the engine has what the edge has acknowledged.
 func (s *apart) settle() {
 	s.t.Helper()
@@ -124,6 +141,11 @@ func (s *apart) checkAway(round string) {
 	}
 	if v := s.decide("closed", "d-"+round, "a1"); v["decision"] != "deny" || v["fallback"] != true {
 		s.t.Errorf("%s: a closed block answers %v", round, v)
+	}
+	for access, want := range map[string]int{"story": 200, "closed": 403} { // as nginx asks
+		if status, fallback := s.auth(access); status != want || fallback != "1" {
+			s.t.Errorf("%s: auth for %s: %d, fallback %q", round, access, status, fallback)
+		}
 	}
 	s.want(503, s.edge, "GET", "/v1/sites/news/readers/device:d1/segments", rootKey, "")
 	s.want(200, s.edge, "GET", "/readyz", "", "")
