@@ -93,7 +93,7 @@ func TestAttacks(t *testing.T) {
 		if r.status == 200 && r.json(t)["decision"] != "deny" || r.status != 200 && r.status != 403 && r.status != 422 {
 			t.Errorf("%s: %d %s", c.name, r.status, r.body)
 		}
-		if strings.Contains(r.body, "segments") || strings.Contains(r.body, "fan") {
+		if strings.Contains(r.body, `"segments"`) || strings.Contains(r.body, `"fan"`) {
 			t.Errorf("%s: segments are shown: %s", c.name, r.body)
 		}
 	}
