@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// clientAddress returns the address that a request comes from: the connection's
+// ClientAddress returns the address that a request comes from: the connection's
 // or, behind trusted proxies, the last address in X-Forwarded-For that is not
 // one of them.
-func clientAddress(remote netip.Addr, forwarded string, trusted []netip.Prefix) netip.Addr {
+func ClientAddress(remote netip.Addr, forwarded string, trusted []netip.Prefix) netip.Addr {
 	address := remote.Unmap()
-	for len(trusted) > 0 && forwarded != "" && contains(trusted, address) {
+	for len(trusted) > 0 && forwarded != "" && Within(trusted, address) {
 		last := forwarded
 		if i := strings.LastIndexByte(forwarded, ','); i >= 0 {
 			forwarded, last = forwarded[:i], forwarded[i+1:]
@@ -37,7 +37,8 @@ func parseAddress(s string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-func contains(prefixes []netip.Prefix, a netip.Addr) bool {
+// Within says whether one of prefixes holds an address.
+func Within(prefixes []netip.Prefix, a netip.Addr) bool {
 	for _, p := range prefixes {
 		if p.Contains(a) {
 			return true
@@ -85,7 +86,7 @@ func (c *Collector) Exempt(a netip.Addr) bool {
 		return true
 	}
 	for _, site := range c.sites.Sites() {
-		if contains(c.infos.of(site, c.secret).proxies, a) {
+		if Within(c.infos.of(site, c.secret).proxies, a) {
 			return true
 		}
 	}

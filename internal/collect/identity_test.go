@@ -314,7 +314,7 @@ func TestClientAddress(t *testing.T) {
 		{"10.0.0.1", " , ", trusted, "10.0.0.1"},
 	}
 	for _, c := range cases {
-		if got := clientAddress(netip.MustParseAddr(c.remote), c.forwarded, c.trusted); got.String() != c.want {
+		if got := ClientAddress(netip.MustParseAddr(c.remote), c.forwarded, c.trusted); got.String() != c.want {
 			t.Errorf("%s for %q: %s, want %s", c.remote, c.forwarded, got, c.want)
 		}
 	}

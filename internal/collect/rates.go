@@ -98,7 +98,7 @@ func (x *exchange) limit(r *request) (p *problem.Problem, reason string) {
 	if ok && !r.api && !Local(r.address) {
 		kind = limitedAddress
 		wait, ok = l.buckets.Take(l.addressKey(r.site.ID, r.address), l.address, tokens, now)
-		ok = ok || contains(r.site.proxies, r.address)
+		ok = ok || Within(r.site.proxies, r.address)
 	}
 	if ok {
 		return nil, ""

@@ -49,8 +49,8 @@ func (c *Collector) visitor(site *siteInfo, q *Request) Visitor {
 	if len(site.proxies) > 0 {
 		forwarded = q.Header.Get("X-Forwarded-For")
 	}
-	v.Address = clientAddress(q.Remote, forwarded, site.proxies)
-	v.Secure = q.TLS || contains(site.proxies, q.Remote.Unmap()) && q.Header.Get("X-Forwarded-Proto") == "https"
+	v.Address = ClientAddress(q.Remote, forwarded, site.proxies)
+	v.Secure = q.TLS || Within(site.proxies, q.Remote.Unmap()) && q.Header.Get("X-Forwarded-Proto") == "https"
 	v.who = c.connectionOf(site, q, &v)
 	if value := CookieValue(q.Header.Get("Cookie"), CookieName); value != "" {
 		if device, ok := c.devices.Open(value); ok {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/readership/readership/internal/collect"
 )
 
 // Headers that are set here.
@@ -32,48 +34,15 @@ func peerOf(r *http.Request, proxies []netip.Prefix) peer {
 		p.remote = address.Addr().Unmap().WithZone("")
 	}
 	p.reader = p.remote
-	if len(proxies) == 0 || !within(proxies, p.remote) {
+	if p.trusted = collect.Within(proxies, p.remote); !p.trusted {
 		return p
 	}
-	p.trusted = true
 	if proto := r.Header[headerProto]; len(proto) > 0 {
 		last := proto[len(proto)-1]
 		p.secure = strings.EqualFold(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]), "https")
 	}
-	for chain := r.Header[headerFor]; len(chain) > 0; chain = chain[:len(chain)-1] {
-		for list := chain[len(chain)-1]; list != ""; {
-			i := strings.LastIndexByte(list, ',')
-			next, ok := parseAddress(strings.TrimSpace(list[i+1:]))
-			list = list[:max(i, 0)]
-			if !ok {
-				return p
-			}
-			if p.reader = next; !within(proxies, next) {
-				return p
-			}
-		}
-	}
+	p.reader = collect.ClientAddress(p.remote, strings.Join(r.Header[headerFor], ","), proxies)
 	return p
-}
-
-// parseAddress reads an IP address with or without a port.
-func parseAddress(s string) (netip.Addr, bool) {
-	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return a.Unmap().WithZone(""), true
-	}
-	if a, err := netip.ParseAddrPort(s); err == nil {
-		return a.Addr().Unmap().WithZone(""), true
-	}
-	return netip.Addr{}, false
-}
-
-func within(prefixes []netip.Prefix, a netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // ownPrefix begins the headers that only we may set.
