@@ -34,7 +34,10 @@ test('five seconds after the last action attention ends', async ({ newsroom }) =
   await freeze(page)
   await page.goto(`${newsroom.origin}/idle/one`)
   await page.clock.runFor(30_000) // the load counts
+  // The scroll of a key takes the browser's time, and each of its steps is an action.
+  await page.evaluate(() => Object.assign(window, { still: new Promise((resolve) => addEventListener('scrollend', resolve, { once: true })) }))
   await page.keyboard.press('PageDown')
+  await page.evaluate(() => (window as unknown as { still: Promise<unknown> }).still)
   await page.clock.runFor(2000)
   await page.keyboard.press('a')
   await page.clock.runFor(40_000)
