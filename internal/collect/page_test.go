@@ -45,6 +45,11 @@ func TestItemAddress(t *testing.T) {
 		{"https://news.example/ÄPFEL", "news.example/äpfel"},
 		{"https://news.example/%C3%84pfel", "news.example/%c3%84pfel"},
 		{"https://news.example//x//", "news.example//x"},
+		{"https://news.example/%73tory%2C1%2841%29%2Ehtml", "news.example/story,1(41).html"},
+		{"https://news.example/a%2Fb%3Fc%23d%25e%3bf%5cg%20h", "news.example/a%2fb%3fc%23d%25e%3bf%5cg%20h"},
+		{"https://news.example/%41%zz", "news.example/%41%zz"},
+		{"https://news.example/story%2F%61mp/%61mp", "news.example/story%2famp"},
+		{"https://news.example/x?%69d=%41b%26%2b%20/", "news.example/x?id=Ab%26%2b%20/"},
 		{"/sport/final", "/sport/final"},
 		{"/", "/"},
 		{"?p=2", "/?p=2"},
@@ -65,7 +70,7 @@ func TestItemAddress(t *testing.T) {
 // urls draws what is like a URL, and what is not.
 func urls() *rapid.Generator[string] {
 	parts := rapid.SampledFrom([]string{"http", "https", ":", "//", "/", "www.", "WWW.", "news.example", "Ab", "amp", "/amp", "/amp/", "?", "id=", "p=7", "&", "#", "@", ":80",
-		"[", "]", ".", " ", "\t", "%2F", "%", "ä", "İ", "K", "x", "=", "\\", "..", "\u00a0"})
+		"[", "]", ".", " ", "\t", "%2F", "%", "%61", "%41", "%3", "%69d", "ä", "İ", "K", "x", "=", "\\", "..", "\u00a0"})
 	return rapid.Map(rapid.SliceOfN(parts, 0, 12), func(p []string) string { return strings.Join(p, "") })
 }
 
@@ -80,7 +85,7 @@ func TestItemAddressIsIdempotent(t *testing.T) {
 }
 
 func FuzzItemAddress(f *testing.F) {
-	for _, s := range []string{"https://www.news.example:80/a/amp/?id=1#x", "//", "[::1]", "a@b", "?id"} {
+	for _, s := range []string{"https://www.news.example:80/a/amp/?id=1#x", "//", "[::1]", "a@b", "?id", "/%61%25%36%zz", "?%69d=%39"} {
 		f.Add(s)
 	}
 	site := &event.Site{IDParams: []string{"id"}}

@@ -96,7 +96,8 @@ func appendLower(dst []byte, s string) []byte {
 // ItemAddress returns what a page's URL stands for as an item, as far as no
 // catalogue entry claims it: host and path in lower case, without scheme, user,
 // port, "www.", fragment, "/amp", trailing slash and query, but for the site's
-// id_params, in their order. It is idempotent. "" for an empty URL.
+// id_params, in their order. What need not be percent-encoded is not. It is
+// idempotent. "" for an empty URL.
 func ItemAddress(site *event.Site, raw string) string {
 	return string(appendAddress(nil, raw, site.IDParams))
 }
@@ -118,7 +119,8 @@ func appendAddress(dst []byte, raw string, params []string) []byte {
 		}
 	}
 	from := len(dst)
-	dst = appendLower(dst, path)
+	dst = appendPlain(dst, path, pathSeparators)
+	dst = append(dst[:from], lowered(dst[from:])...)
 	for {
 		before := len(dst)
 		kept := strings.TrimRightFunc(text(dst[from:]), func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
@@ -137,19 +139,73 @@ func appendAddress(dst []byte, raw string, params []string) []byte {
 	for _, name := range params {
 		if value, ok := param(at.query, name); ok {
 			dst = append(dst, sep)
-			dst = append(append(append(dst, name...), '='), strings.TrimSpace(value)...)
+			dst = appendPlain(append(append(dst, name...), '='), strings.TrimSpace(value), querySeparators)
 			sep = '&'
 		}
 	}
 	return dst
 }
 
-// param returns the first value of a query parameter, as written.
+// What stands for itself in a path, or in a value of a query, only where it is not
+// percent-encoded.
+const (
+	pathSeparators  = `%/?#;\`
+	querySeparators = `%&=#;+`
+)
+
+// appendPlain appends s with the printable ASCII that is percent-encoded in it
+// decoded, but for separators: who writes %61 for a means the same page. What has an
+// escape that is none is left as it is.
+func appendPlain(dst []byte, s, separators string) []byte {
+	if strings.IndexByte(s, '%') < 0 || !escapedWell(s) {
+		return append(dst, s...)
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' {
+			if c := unhex(s[i+1])<<4 | unhex(s[i+2]); c > ' ' && c < 0x7f && strings.IndexByte(separators, c) < 0 {
+				dst = append(dst, c)
+			} else {
+				dst = append(dst, s[i:i+3]...)
+			}
+			i += 2
+			continue
+		}
+		dst = append(dst, s[i])
+	}
+	return dst
+}
+
+// escapedWell says whether each percent sign of s begins an escape.
+func escapedWell(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2])) {
+			return false
+		}
+	}
+	return true
+}
+
+// lowered is b in lower case; b itself if it is all ASCII.
+func lowered(b []byte) []byte {
+	for i, c := range b {
+		if c >= utf8.RuneSelf {
+			return append(b[:i:i], strings.ToLower(string(b[i:]))...)
+		}
+		if c-'A' < 26 {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return b
+}
+
+// param returns the first value of a query parameter, as written; its name may be
+// percent-encoded.
 func param(query, name string) (value string, ok bool) {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
-		if key, value, _ := strings.Cut(pair, "="); key == name {
+		key, value, _ := strings.Cut(pair, "=")
+		if key == name || strings.IndexByte(key, '%') >= 0 && string(appendPlain(nil, key, querySeparators)) == name {
 			return value, true
 		}
 	}
