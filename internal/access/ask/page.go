@@ -13,6 +13,9 @@ import (
 type Page struct {
 	Access        string // block
 	URL, Referrer string
+	// As is how its address was written, where that is not URL. If the catalogue
+	// knows it so, it is that item.
+	As string
 	// Routed says that its host is the site's, whatever its domains are.
 	Routed bool
 }
@@ -24,7 +27,7 @@ func (f *Front) ReadPage(c *Call, p *Page) (*Asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := question{access: p.Access, page: page{url: p.URL, referrer: p.Referrer, routed: p.Routed}}
+	q := question{access: p.Access, page: page{url: p.URL, canonical: p.As, referrer: p.Referrer, routed: p.Routed}}
 	asked := &Asked{asker: asker, asks: make([]access.Ask, 1)}
 	var faults []problem.Fault
 	if err := asker.ask(&q, "page", &asked.asks[0], &faults); err != nil {

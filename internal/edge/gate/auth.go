@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/readership/readership/internal/access"
@@ -34,7 +35,10 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &view{site: site, access: query.access, request: collect.Fetched(r)}
-	if v.url = pageOf(r, v.request, query.uri, g.secure(v)); v.url == "" {
+	if v.url, ok = pageOf(r, query.uri, g.secure(v)); !ok {
+		refuse(w, errBadPage, "X-Original-URI and X-Forwarded-Uri name two pages: take from the reader's request the one that your server does not set")
+		return
+	} else if v.url == "" {
 		refuse(w, errNoPage, "X-Original-URI or X-Forwarded-Uri has to name the page")
 		return
 	}
@@ -123,25 +127,27 @@ func (g *Gate) secure(v *view) bool {
 	return visitor.Secure
 }
 
-// pageOf returns the address of the page that another server asks about.
-func pageOf(r *http.Request, q *collect.Request, uri string, secure bool) string {
-	host := r.Host
-	scheme := "http"
+// pageOf returns the address of the page that another server asks about; "" if none
+// is named. ok is false where two are: servers pass on what readers send, and only
+// one of these headers is the server's own.
+func pageOf(r *http.Request, uri string, secure bool) (page string, ok bool) {
+	host, scheme := r.Host, "http"
 	if secure {
 		scheme = "https"
 	}
 	if uri == "" {
-		uri = r.Header.Get("X-Original-URI")
-	}
-	if uri == "" {
-		if uri = r.Header.Get("X-Forwarded-Uri"); uri == "" {
-			return ""
+		original, forwarded := r.Header.Values("X-Original-URI"), r.Header.Values("X-Forwarded-Uri")
+		for _, named := range slices.Concat(original, forwarded) {
+			if uri != "" && named != uri {
+				return "", false
+			}
+			uri = named
 		}
-		if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
-			host = forwarded
+		if uri == "" {
+			return "", true
 		}
-		if proto := r.Header.Get("X-Forwarded-Proto"); proto == "http" || proto == "https" {
-			scheme = proto
+		if name := r.Header.Get("X-Forwarded-Host"); name != "" && len(original) == 0 {
+			host = name
 		}
 	}
 	if !strings.HasPrefix(uri, "/") {
@@ -152,7 +158,7 @@ func pageOf(r *http.Request, q *collect.Request, uri string, secure bool) string
 			uri = "/" + uri
 		}
 	}
-	return scheme + "://" + host + uri
+	return scheme + "://" + host + uri, true
 }
 
 // again returns a ruling that was made before, of a wall that is to be shown now.

@@ -76,8 +76,8 @@ func (g *Gate) Run(ctx context.Context) { g.commits.run(ctx) }
 type view struct {
 	site    *event.Site
 	access  string // block
-	url     string
-	routed  bool // its host is the site's, whatever the domains are
+	url     string // as the reader wrote it
+	routed  bool   // its host is the site's, whatever the domains are
 	request *collect.Request
 }
 
@@ -97,7 +97,14 @@ func (g *Gate) read(v *view) (r *ruling, err error) {
 		return nil, err
 	}
 	call := &ask.Call{Site: v.site, Segments: true, Commits: true, Request: v.request, Position: g.Acked()}
-	r.asked, err = g.Front.ReadPage(call, &ask.Page{Access: v.access, URL: v.url, Referrer: v.request.Header.Get("Referer"), Routed: v.routed})
+	page := &ask.Page{Access: v.access, Referrer: v.request.Header.Get("Referer"), Routed: v.routed}
+	if page.URL, err = asOriginsRead(v.site, v.url); err != nil {
+		return nil, err
+	}
+	if page.URL != v.url {
+		page.As = v.url
+	}
+	r.asked, err = g.Front.ReadPage(call, page)
 	return r, err
 }
 

@@ -53,7 +53,11 @@ func setVerdict(h http.Header, v *access.Verdict) {
 
 // escaped percent-encodes what cannot stand in a header.
 func escaped(text string) string {
-	plain := func(c byte) bool { return c > ' ' && c < 0x7f && c != '%' }
+	return percentEncoded(text, func(c byte) bool { return c > ' ' && c < 0x7f && c != '%' })
+}
+
+// percentEncoded percent-encodes the bytes of text that are not plain.
+func percentEncoded(text string, plain func(byte) bool) string {
 	i := 0
 	for i < len(text) && plain(text[i]) {
 		i++

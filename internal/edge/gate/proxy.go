@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"errors"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -78,18 +77,27 @@ func (g *Gate) shown(ctx context.Context, r *ruling, h http.Header) {
 	}
 }
 
-// rendered says that an answer is a page that a reader sees: a whole one in HTML,
+// rendered says that an answer is a page that a reader sees: one in HTML, or of no
+// type, which browsers take for it, or parts of one, whatever it was asked for with;
 // or word that the browser has it still.
 func rendered(r *http.Request, status int, h http.Header) bool {
-	if r.Method == http.MethodHead || r.Method == http.MethodOptions {
+	switch {
+	case r.Method == http.MethodHead, status == http.StatusNoContent, status == http.StatusResetContent, h.Get("Content-Length") == "0":
 		return false
-	}
-	if status == http.StatusNotModified {
+	case status == http.StatusNotModified:
 		dest := r.Header.Get("Sec-Fetch-Dest")
 		return dest == "document" || dest == "iframe" || dest == "" && strings.Contains(r.Header.Get("Accept"), "html")
+	case status/100 != 2:
+		return false
 	}
-	media, _, _ := mime.ParseMediaType(h.Get(headerType))
-	return status/100 == 2 && (media == "text/html" || media == "application/xhtml+xml")
+	media, _, _ := strings.Cut(h.Get(headerType), ";")
+	switch strings.ToLower(strings.TrimSpace(media)) {
+	case "text/html", "application/xhtml+xml", "":
+		return true
+	case "multipart/byteranges":
+		return status == http.StatusPartialContent
+	}
+	return false
 }
 
 // private keeps a page that was decided about for one reader out of shared caches,
@@ -98,10 +106,13 @@ func private(h http.Header) {
 	if said := strings.ToLower(strings.Join(h.Values(headerCache), ",")); !strings.Contains(said, "no-store") {
 		h.Set(headerCache, "private, no-cache")
 	}
-	for _, name := range [...]string{"Expires", "Surrogate-Control", "CDN-Cache-Control"} {
+	for _, name := range otherCaches {
 		h.Del(name)
 	}
 }
+
+// otherCaches are what some caches go by in place of Cache-Control.
+var otherCaches = [...]string{"Expires", "Surrogate-Control", "Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control", "Edge-Control", "X-Accel-Expires"}
 
 // unserved says what becomes of a page that nothing could be decided about: where
 // there was nobody to decide it is by the block's policy, which has answered then;
