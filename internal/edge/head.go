@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/edge/wire"
 )
 
 // maxFields is how many header fields a plain request may have.
@@ -58,9 +59,9 @@ var (
 func (h *head) read(b []byte) reading {
 	h.n, h.length, h.close, h.keyed, h.hasLength, h.asks = 0, 0, false, false, false, asksNothing
 	h.host, h.query = nil, nil
-	line, size, ok := cutLine(b)
+	line, size, ok := wire.CutLine(b)
 	if !ok {
-		if len(b) > 0 && !token[b[0]] {
+		if len(b) > 0 && !wire.Token(b[0]) {
 			return readGeneral
 		}
 		return readMore
@@ -69,7 +70,7 @@ func (h *head) read(b []byte) reading {
 		return readGeneral
 	}
 	for {
-		line, next, ok := cutLine(b[size:])
+		line, next, ok := wire.CutLine(b[size:])
 		if !ok {
 			return readMore
 		}
@@ -86,20 +87,6 @@ func (h *head) read(b []byte) reading {
 		return readGeneral
 	}
 	return readPlain
-}
-
-// cutLine returns the first line of b without its end, and how long it is with
-// it. A line that ends without a carriage return is not HTTP: it is returned
-// as it stands and fails later, for no field or request line has a newline.
-func cutLine(b []byte) (line []byte, size int, ok bool) {
-	i := bytes.IndexByte(b, '\n')
-	switch {
-	case i < 0:
-		return nil, 0, false
-	case i == 0 || b[i-1] != '\r':
-		return b[:i+1], i + 1, true
-	}
-	return b[:i-1], i + 1, true
 }
 
 // requestLine reads "METHOD TARGET HTTP/1.1".
@@ -161,26 +148,9 @@ func (h *head) plainMethod() bool {
 
 // field reads one header field.
 func (h *head) field(line []byte) bool {
-	colon := bytes.IndexByte(line, ':')
-	if colon <= 0 || h.n == maxFields {
+	name, value, ok := wire.Field(line)
+	if !ok || h.n == maxFields {
 		return false
-	}
-	name, value := line[:colon], line[colon+1:]
-	for _, c := range name {
-		if !token[c] {
-			return false
-		}
-	}
-	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
-		value = value[1:]
-	}
-	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
-		value = value[:len(value)-1]
-	}
-	for _, c := range value {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
 	}
 	h.fields[h.n] = field{name, value}
 	h.n++
@@ -191,34 +161,34 @@ func (h *head) field(line []byte) bool {
 func (h *head) known(name, value []byte) bool {
 	switch len(name) {
 	case len("Host"):
-		if equalFold(name, "Host") {
+		if wire.EqualFold(name, "Host") {
 			once := h.host == nil
 			h.host = value
 			return once && plainHost(value)
 		}
 	case len("Cookie"): // and of Expect
-		return !equalFold(name, "Expect") && (!equalFold(name, "Cookie") || h.count("Cookie") == 1)
+		return !wire.EqualFold(name, "Expect") && (!wire.EqualFold(name, "Cookie") || h.count("Cookie") == 1)
 	case len("Upgrade"): // and of Trailer
-		return !equalFold(name, "Upgrade") && !equalFold(name, "Trailer")
+		return !wire.EqualFold(name, "Upgrade") && !wire.EqualFold(name, "Trailer")
 	case len("Connection"):
-		if equalFold(name, "Connection") {
-			h.close = equalFold(value, "close")
-			return h.count("Connection") == 1 && (h.close || equalFold(value, "keep-alive"))
+		if wire.EqualFold(name, "Connection") {
+			h.close = wire.EqualFold(value, "close")
+			return h.count("Connection") == 1 && (h.close || wire.EqualFold(value, "keep-alive"))
 		}
 	case len("Authorization"):
-		if n := len("Bearer "); len(value) > n && equalFold(value[:n], "Bearer ") && equalFold(name, "Authorization") {
+		if n := len("Bearer "); len(value) > n && wire.EqualFold(value[:n], "Bearer ") && wire.EqualFold(name, "Authorization") {
 			h.keyed = true
 		}
 	case len("Content-Length"):
-		if equalFold(name, "Content-Length") {
+		if wire.EqualFold(name, "Content-Length") {
 			return h.setLength(value)
 		}
 	case len("X-Forwarded-For"):
-		return !equalFold(name, "X-Forwarded-For") || h.count("X-Forwarded-For") == 1
+		return !wire.EqualFold(name, "X-Forwarded-For") || h.count("X-Forwarded-For") == 1
 	case len("Content-Encoding"):
-		return !equalFold(name, "Content-Encoding")
+		return !wire.EqualFold(name, "Content-Encoding")
 	case len("Transfer-Encoding"):
-		return !equalFold(name, "Transfer-Encoding")
+		return !wire.EqualFold(name, "Transfer-Encoding")
 	}
 	return true
 }
@@ -251,7 +221,7 @@ func (h *head) setLength(value []byte) bool {
 // get returns the first value of a header.
 func (h *head) get(name string) []byte {
 	for i := range h.fields[:h.n] {
-		if f := &h.fields[i]; equalFold(f.name, name) {
+		if f := &h.fields[i]; wire.EqualFold(f.name, name) {
 			return f.value
 		}
 	}
@@ -264,32 +234,11 @@ func (h *head) Get(name string) string { return text(h.get(name)) }
 // count returns how many fields have a name.
 func (h *head) count(name string) (n int) {
 	for i := range h.fields[:h.n] {
-		if equalFold(h.fields[i].name, name) {
+		if wire.EqualFold(h.fields[i].name, name) {
 			n++
 		}
 	}
 	return n
 }
-
-// equalFold says whether b is name but for the case of its ASCII letters.
-func equalFold(b []byte, name string) bool {
-	if len(b) != len(name) {
-		return false
-	}
-	for i, c := range b {
-		if d := name[i]; c != d && (c^d != 0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
-			return false
-		}
-	}
-	return true
-}
-
-// token holds the bytes of a token (RFC 9110, section 5.6.2).
-var token = func() (t [256]bool) {
-	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
-		t[c] = true
-	}
-	return t
-}()
 
 var _ collect.Header = (*head)(nil)

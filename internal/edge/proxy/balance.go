@@ -11,6 +11,7 @@ import (
 type balancer struct {
 	rule    *route.Rule
 	members []member // their credit is owned by mu
+	plain   bool     // all of them are asked over HTTP/1.1 without TLS
 
 	mu sync.Mutex
 }
@@ -22,10 +23,12 @@ type member struct {
 }
 
 func newBalancer(rule *route.Rule, origins map[originKey]*origin) *balancer {
-	b := &balancer{rule: rule}
+	b := &balancer{rule: rule, plain: true}
 	for _, o := range rule.Origins {
 		if o.Weight > 0 { // else it is being drained
-			b.members = append(b.members, member{origin: origins[keyOf(rule, o.URL)], weight: o.Weight})
+			m := member{origin: origins[keyOf(rule, o.URL)], weight: o.Weight}
+			b.members = append(b.members, m)
+			b.plain = b.plain && m.origin.client != nil
 		}
 	}
 	return b

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/edge/route"
+	"github.com/readership/readership/internal/edge/upstream"
 )
 
 // exchange is one request on its way to an origin and back. It is reused, and
@@ -44,7 +45,11 @@ func (s *Server) newExchange() *exchange {
 // http.ErrAbortHandler when the answer breaks off.
 func (e *exchange) forward(w http.ResponseWriter, r *http.Request) {
 	e.in, e.out = r, w
-	e.proxy.ServeHTTP(w, r)
+	if e.balance.plain && upstream.Serves(r) {
+		e.pass(w, r)
+	} else {
+		e.proxy.ServeHTTP(w, r)
+	}
 	if e.status != 0 && e.outcome.Rendered != nil {
 		_ = http.NewResponseController(w).Flush() // the reader need not wait for what follows
 		e.outcome.Rendered(e.status, e.media)
@@ -67,8 +72,13 @@ func (e *exchange) rewrite(p *httputil.ProxyRequest) {
 		out.Body = &patientBody{ReadCloser: out.Body, control: control, stall: e.server.cfg.Limits.StallTime}
 		out.Trailer = p.In.Trailer // it is filled in when the body has been read
 	}
+	e.tell(p.In, out)
+}
+
+// tell makes the head of the request to the origin of the reader's, in.
+func (e *exchange) tell(in, out *http.Request) {
 	strip(out.Header, e.peer.trusted)
-	e.peer.forward(p.In.Header, out.Header, p.In.Host)
+	e.peer.forward(in.Header, out.Header, in.Host)
 	for name, values := range e.outcome.Request {
 		out.Header[name] = values
 	}
@@ -87,6 +97,9 @@ func (e *exchange) rewrite(p *httputil.ProxyRequest) {
 // answered is the reverse proxy's hook for the origin's answer.
 func (e *exchange) answered(res *http.Response) error {
 	e.status, e.media = res.StatusCode, res.Header.Get("Content-Type")
+	if _, said := res.Header["Content-Type"]; !said {
+		e.out.Header()["Content-Type"] = nil // nobody guesses it for the origin
+	}
 	if e.outcome.Answered != nil {
 		e.outcome.Answered(res.StatusCode, res.Header)
 	}
@@ -115,6 +128,8 @@ func (e *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	case isTimeout(err):
 		e.server.cfg.Logger.Warn("origin did not answer in time", "site", e.rule.Site.ID, "path", e.in.URL.Path, "error", err)
 		refuse(w, e.in, http.StatusGatewayTimeout, "The server behind this page took too long to answer.")
+	case errors.Is(err, upstream.ErrRequest):
+		refuse(w, e.in, http.StatusBadRequest, "The address or the header has bytes that cannot be sent on.")
 	case errors.Is(err, errReader):
 		refuse(w, e.in, http.StatusBadRequest, "The request broke off.")
 	default:
@@ -185,7 +200,7 @@ func (e *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		failure = err
 		var dial *dialError
 		switch {
-		case out.Context().Err() != nil, errors.Is(err, errReader):
+		case out.Context().Err() != nil, errors.Is(err, errReader), errors.Is(err, upstream.ErrRequest):
 			return nil, err
 		case left > 0:
 			left--
@@ -224,13 +239,13 @@ func (e *exchange) attempt(o *origin, out *http.Request) (*http.Response, error)
 		o.flying.Add(-1)
 		return nil, errNoOrigin
 	}
-	res, err := o.transport.RoundTrip(out)
-	if err == nil && safe(out) && out.Method == http.MethodGet && res.ContentLength > 0 && res.ContentLength <= shortBody {
+	res, err := e.send(o, out)
+	if err == nil && safe(out) && out.Method == http.MethodGet && res.ContentLength > 0 && res.ContentLength <= shortBody && !here(res) {
 		err = readShort(res)
 	}
 	if err != nil {
 		o.flying.Add(-1)
-		if out.Context().Err() == nil && !errors.Is(err, errReader) {
+		if out.Context().Err() == nil && !errors.Is(err, errReader) && !errors.Is(err, upstream.ErrRequest) {
 			o.failed(e.server.cfg.Now(), err)
 		}
 		return nil, err
@@ -242,6 +257,20 @@ func (e *exchange) attempt(o *origin, out *http.Request) (*http.Response, error)
 		res.Body = &counted{ReadCloser: res.Body, origin: o}
 	}
 	return res, nil
+}
+
+// send sends a request to an origin.
+func (e *exchange) send(o *origin, out *http.Request) (*http.Response, error) {
+	if o.client != nil && upstream.Serves(out) {
+		return o.client.Ask(out, e.early)
+	}
+	return o.transport.RoundTrip(out)
+}
+
+// here says that the whole body of an answer has come already.
+func here(res *http.Response) bool {
+	b, ok := res.Body.(*upstream.Body)
+	return ok && b.Here()
 }
 
 // shortBody is the longest answer that is read whole before it is sent on.
@@ -311,6 +340,9 @@ type counted struct {
 	origin *origin
 	once   sync.Once
 }
+
+// WriteTo implements io.WriterTo.
+func (c *counted) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, c.ReadCloser) }
 
 // Close implements io.Closer.
 func (c *counted) Close() (err error) {

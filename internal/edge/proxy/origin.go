@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,7 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/readership/readership/internal/edge/route"
+	"github.com/readership/readership/internal/edge/upstream"
 )
 
 // originKey is what makes an origin: routes that agree in it share its
@@ -28,6 +32,7 @@ type origin struct {
 	key       originKey
 	url       *url.URL
 	transport *http.Transport
+	client    *upstream.Client   // for what it serves; nil with TLS
 	stop      context.CancelFunc // of its checks
 	flying    atomic.Int64       // requests under way, upgraded connections among them
 
@@ -50,18 +55,40 @@ const (
 	toRest = 3
 )
 
+const (
+	idleTime = 90 * time.Second // that connections to an origin are kept without a request
+	maxHead  = 256 << 10        // of an answer
+)
+
 // newOrigin makes an origin; nothing runs for it yet.
 func (s *Server) newOrigin(rule *route.Rule, u *url.URL) *origin {
 	o := &origin{key: keyOf(rule, u), url: u}
 	// No read or write may stall for longer; the head of an answer has the route's time.
 	stall := max(s.cfg.Limits.StallTime, rule.Timeout+5*time.Second)
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.ConnectTime)
+		defer cancel()
+		c, err := s.cfg.Dial(ctx, network, address)
+		if err != nil {
+			return nil, &dialError{err}
+		}
+		return c, nil
+	}
+	if u.Scheme == "http" {
+		address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))
+		if ascii, err := httpguts.PunycodeHostPort(address); err == nil {
+			address = ascii
+		}
+		o.client = upstream.New(upstream.Config{
+			Dial:     func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) },
+			HeadTime: rule.Timeout, StallTime: stall, IdleTime: idleTime, MaxIdle: s.cfg.Limits.OriginRequests, MaxHead: maxHead,
+		})
+	}
 	o.transport = &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.ConnectTime)
-			defer cancel()
-			c, err := s.cfg.Dial(ctx, network, address)
+			c, err := dial(ctx, network, address)
 			if err != nil {
-				return nil, &dialError{err}
+				return nil, err
 			}
 			return &impatient{Conn: c, stall: stall}, nil
 		},
@@ -69,9 +96,9 @@ func (s *Server) newOrigin(rule *route.Rule, u *url.URL) *origin {
 		TLSHandshakeTimeout:    s.cfg.Limits.ConnectTime,
 		ResponseHeaderTimeout:  rule.Timeout,
 		ExpectContinueTimeout:  time.Second,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idleTime,
 		MaxIdleConnsPerHost:    s.cfg.Limits.OriginRequests,
-		MaxResponseHeaderBytes: 256 << 10,
+		MaxResponseHeaderBytes: maxHead,
 		DisableCompression:     true, // answers are passed on as they are
 		ForceAttemptHTTP2:      true,
 		ReadBufferSize:         16 << 10,
@@ -202,4 +229,7 @@ func (o *origin) retire() {
 		o.stop()
 	}
 	o.transport.CloseIdleConnections()
+	if o.client != nil {
+		o.client.Close()
+	}
 }

@@ -327,7 +327,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://"+redirectHost(r.Host)+r.URL.RequestURI(), http.StatusPermanentRedirect)
 		return
 	}
-	s.pass(w, r, rule, l, p)
+	s.answer(w, r, rule, l, p)
 }
 
 // redirectHost is the host without the port, which is the plain listener's.
@@ -361,8 +361,8 @@ func (s *Server) own(w http.ResponseWriter, r *http.Request) {
 	s.cfg.Own.ServeHTTP(w, &inner)
 }
 
-// pass asks the gate where the rule wants it and sends the request on.
-func (s *Server) pass(w http.ResponseWriter, r *http.Request, rule *route.Rule, l *live, p peer) {
+// answer asks the gate where the rule wants it and sends the request on.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, rule *route.Rule, l *live, p peer) {
 	e := s.exchanges.Get().(*exchange)
 	e.rule, e.balance, e.peer = rule, l.balancers[rule], p
 	count := l.counters[rule]
