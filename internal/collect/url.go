@@ -62,7 +62,15 @@ func bareHost(host string) string {
 		}
 	}
 	host, _, _ = strings.Cut(host, ":")
-	return strings.TrimRightFunc(strings.TrimSpace(host), func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+	return trimEnd(strings.TrimSpace(host), '.')
+}
+
+// trimEnd cuts a character and white space from the end of s.
+func trimEnd(s string, char rune) string {
+	if n := len(s); n == 0 || s[n-1] > ' ' && s[n-1] < utf8.RuneSelf && rune(s[n-1]) != char {
+		return s // as most are
+	}
+	return strings.TrimRightFunc(s, func(r rune) bool { return r == char || unicode.IsSpace(r) })
 }
 
 // lower returns s in lower case; a text of the arena if that is another.
@@ -123,7 +131,7 @@ func appendAddress(dst []byte, raw string, params []string) []byte {
 	dst = append(dst[:from], lowered(dst[from:])...)
 	for {
 		before := len(dst)
-		kept := strings.TrimRightFunc(text(dst[from:]), func(r rune) bool { return r == '/' || unicode.IsSpace(r) })
+		kept := trimEnd(text(dst[from:]), '/')
 		dst = dst[:from+len(kept)]
 		if strings.HasSuffix(text(dst[from:]), "/amp") {
 			dst = dst[:len(dst)-len("/amp")]

@@ -10,18 +10,20 @@ import (
 // scheduler: that costs more than it gains, and has its monitor take the
 // processor away from a call of microseconds.
 
-// readNow is unix.Read for a descriptor that does not block. p is not empty.
+// readNow reads from a connection that does not block. p is not empty. What is only
+// for sockets knows its way: read and write are also for files, and a fifth slower
+// in the kernel.
 func readNow(fd int, p []byte) (int, error) {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), nil
+	return transferNow(unix.SYS_RECVFROM, fd, p, unix.MSG_DONTWAIT)
 }
 
-// writeNow is unix.Write for a descriptor that does not block. p is not empty.
+// writeNow writes to a connection that does not block. p is not empty.
 func writeNow(fd int, p []byte) (int, error) {
-	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	return transferNow(unix.SYS_SENDTO, fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+}
+
+func transferNow(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
+	n, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -103,6 +103,8 @@ func (g *gatherer) run() {
 	defer g.pace.Stop()
 	stop := g.c.stop
 	for {
+		// Before it is looked at the queue: who comes later wakes.
+		g.c.queue.lazy.Store(false)
 		g.fill()
 		if g.flying == nil && g.worthWriting() {
 			g.seal()
@@ -112,6 +114,7 @@ func (g *gatherer) run() {
 		if g.stopping && g.flying == nil {
 			return
 		}
+		g.c.queue.lazy.Store(g.flying != nil || g.paced)
 		select {
 		case <-g.c.queue.wake:
 		case b := <-g.written:
@@ -188,7 +191,15 @@ func (g *gatherer) reading() bool {
 func (g *gatherer) addLane(lane, limit int) {
 	waiting := g.lanes[lane]
 	n := 0
-	for n < len(waiting) && g.add(waiting[n], limit) {
+	for n < len(waiting) {
+		if n%warmRows == 0 {
+			for _, w := range waiting[n:min(n+warmRows, len(waiting))] {
+				g.warmed += g.c.ids.warm(w.hashes[:min(2, len(w.hashes))], 2)
+			}
+		}
+		if !g.add(waiting[n], limit) {
+			break
+		}
 		n++
 	}
 	g.lanes[lane] = slices.Delete(waiting, 0, n)
@@ -318,7 +329,7 @@ func (g *gatherer) addEvents(w *waiter, limit int) {
 			break
 		}
 		g.took(size)
-		if i%warmRows == 0 {
+		if i%warmRows == 0 && len(s.Events) > 1 {
 			g.warmed += g.c.ids.warm(w.hashes[2*i:min(2*(i+warmRows), len(w.hashes))], 2)
 		}
 		id, view := w.hashes[2*i], w.hashes[2*i+1]

@@ -21,6 +21,7 @@ type lane struct {
 // the rest. Any goroutine pushes, the gatherer takes.
 type queue struct {
 	wake chan struct{} // has a value when something was pushed
+	lazy atomic.Bool   // the gatherer looks by itself soon: wake it for many only
 
 	mu    sync.Mutex
 	state error // why nothing is taken; nil: open
@@ -70,6 +71,10 @@ func (q *queue) ready() error {
 	return q.state
 }
 
+// wakeFrom is for how many submissions a gatherer that looks by itself soon is woken
+// nevertheless. A wake costs about as much as to take ten of them.
+const wakeFrom = 32
+
 // push queues w and wakes the gatherer.
 func (q *queue) push(w *waiter) error {
 	l := &q.lanes[w.lane()]
@@ -86,7 +91,11 @@ func (q *queue) push(w *waiter) error {
 	l.count.Add(1)
 	l.bytes.Add(int64(w.size))
 	l.queued = append(l.queued, w)
+	many := w.bulk || len(l.queued) == wakeFrom
 	q.mu.Unlock()
+	if q.lazy.Load() && !many {
+		return nil
+	}
 	select {
 	case q.wake <- struct{}{}:
 	default:
