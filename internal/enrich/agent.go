@@ -28,7 +28,7 @@ type Agent struct {
 func (a *Agent) Robot() bool { return a.Class != "" }
 
 // maxAgent is how much of a user agent is looked at, in bytes.
-const maxAgent = 1024
+const maxAgent = 512
 
 // Bounds of the cache of agents: a parse takes some 10 µs, a hit 50 ns.
 const cachedAgents = 64 << 10

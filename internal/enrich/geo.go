@@ -128,6 +128,8 @@ func (g *Geo) Refresh() {
 			g.logger.Info("places: read", "file", g.name, "type", file.reader.Metadata.DatabaseType, "made", file.reader.Metadata.BuildTime().UTC().Format(time.DateOnly))
 			return
 		}
+	} else {
+		g.seen = fileState{} // it is read when it is back, changed or not
 	}
 	if g.err == nil || !errors.Is(err, fs.ErrNotExist) {
 		g.logger.Error("places: the file cannot be used", "file", g.name, "error", err, "older_in_use", g.current.Load() != nil)

@@ -141,6 +141,18 @@ func TestPlacesAreReplaced(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.name, p, g.Err())
 		}
 	}
+	for _, move := range []struct {
+		from, to string
+		good     bool
+	}{{file, file + ".away", false}, {file + ".away", file, true}} { // gone, and back as it was
+		if err := os.Rename(move.from, move.to); err != nil {
+			t.Fatal(err)
+		}
+		g.Refresh()
+		if (g.Err() == nil) != move.good || g.Place(london).City != "London" {
+			t.Errorf("moved to %s: %v, %+v", move.to, g.Err(), g.Place(london))
+		}
+	}
 	content := shared(t, "fx-maxmind/test-data/GeoIP2-Country-Test.mmdb")
 	if err := os.WriteFile(file, content[:len(content)/2], 0o600); err != nil { // half written, in place
 		t.Fatal(err)

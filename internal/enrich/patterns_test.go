@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"fmt"
 	"regexp"
 	"testing"
 
@@ -35,4 +36,30 @@ func TestPatternsAnswerAsTheirExpressions(t *testing.T) {
 			t.Fatalf("first(%q) of %q is %d, want %d", text, exprs, got, want)
 		}
 	})
+}
+
+// However many literals a text holds, a bounded number of expressions is run on it.
+func TestPatternsTriedAreBounded(t *testing.T) {
+	exprs, text := []string{}, ""
+	for i := range 3 * maxTries {
+		exprs = append(exprs, fmt.Sprintf("key%03d.*!", i))
+		text += fmt.Sprintf("key%03d ", i)
+	}
+	exprs = append(exprs, "found")
+	p := newPatterns(exprs)
+	if got := p.first(text+"found", nil); got != -1 {
+		t.Errorf("found %d behind %d others", got, 3*maxTries)
+	}
+	if got := p.first(text[:(maxTries-1)*len("key000 ")]+"found", nil); got != 3*maxTries {
+		t.Errorf("of %d that may match %d is the first", maxTries, got)
+	}
+	run := 0
+	for _, of := range p.list {
+		if of.re != nil {
+			run++
+		}
+	}
+	if run > maxTries+1 {
+		t.Errorf("%d were run", run)
+	}
 }

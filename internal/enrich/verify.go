@@ -12,9 +12,10 @@ import (
 )
 
 // crawlerDomains are where the names of an operator's crawlers end, as the
-// operators publish them.
+// operators publish them; but for googleusercontent.com, under which Google also
+// names the machines that it rents to anybody.
 var crawlerDomains = map[string][]string{
-	"Google":       {"googlebot.com", "google.com", "googleusercontent.com"},
+	"Google":       {"googlebot.com", "google.com"},
 	"Microsoft":    {"search.msn.com"},
 	"Apple":        {"applebot.apple.com"},
 	"Yandex":       {"yandex.ru", "yandex.net", "yandex.com"},

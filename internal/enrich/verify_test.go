@@ -106,16 +106,18 @@ func TestCrawlersAreVerifiedByDNS(t *testing.T) {
 	z := &zone{
 		names: map[string][]string{
 			"66.249.66.1":      {"crawl-66-249-66-1.googlebot.com"},
-			"2001:4860:4801::": {"other.example", "geo-crawl.googleusercontent.com"},
+			"2001:4860:4801::": {"other.example", "geo-crawl.geo.googlebot.com"},
 			"192.0.2.1":        {"crawl-66-249-66-1.googlebot.com"},           // the name does not lead back
 			"192.0.2.2":        {"crawl.googlebot.com.evil.example"},          // ends otherwise
 			"192.0.2.3":        {"notgooglebot.com"},                          // is not below it
 			"192.0.2.4":        {"gone.googlebot.com", "ghost.example"},       // the name is not known
 			"40.77.167.1":      {"msnbot-40-77-167-1.search.msn.com"},         // of another operator
+			"34.64.0.1":        {"1.0.64.34.bc.googleusercontent.com"},        // a machine that anybody may rent
 			"192.0.2.5":        {"MSNBOT.Search.MSN.com", "x.search.msn.com"}, // in any case
 		},
-		hosts: map[string][]string{"crawl-66-249-66-1.googlebot.com": {"66.249.66.1"}, "geo-crawl.googleusercontent.com": {"192.0.2.9", "2001:4860:4801::"},
-			"crawl.googlebot.com.evil.example": {"192.0.2.2"}, "notgooglebot.com": {"192.0.2.3"}, "msnbot-40-77-167-1.search.msn.com": {"40.77.167.1"},
+		hosts: map[string][]string{"crawl-66-249-66-1.googlebot.com": {"66.249.66.1"}, "geo-crawl.geo.googlebot.com": {"192.0.2.9", "2001:4860:4801::"},
+			"1.0.64.34.bc.googleusercontent.com": {"34.64.0.1"},
+			"crawl.googlebot.com.evil.example":   {"192.0.2.2"}, "notgooglebot.com": {"192.0.2.3"}, "msnbot-40-77-167-1.search.msn.com": {"40.77.167.1"},
 			"msnbot.search.msn.com": {"192.0.2.5"}, "ghost.example": {"192.0.2.4"}},
 	}
 	v := NewVerifier(VerifyConfig{Resolver: z.serveDNS(t), Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
@@ -125,7 +127,7 @@ func TestCrawlersAreVerifiedByDNS(t *testing.T) {
 	}{
 		{"Google", "66.249.66.1", true}, {"Google", "::ffff:66.249.66.1", true}, {"Google", "2001:4860:4801::", true},
 		{"Google", "192.0.2.1", false}, {"Google", "192.0.2.2", false}, {"Google", "192.0.2.3", false}, {"Google", "192.0.2.4", false},
-		{"Google", "198.51.100.1", false}, {"Google", "40.77.167.1", false}, {"Microsoft", "40.77.167.1", true}, {"Microsoft", "192.0.2.5", true},
+		{"Google", "198.51.100.1", false}, {"Google", "34.64.0.1", false}, {"Google", "40.77.167.1", false}, {"Microsoft", "40.77.167.1", true}, {"Microsoft", "192.0.2.5", true},
 		{"Nobody", "66.249.66.1", false}, {"", "66.249.66.1", false},
 	} {
 		a := netip.MustParseAddr(c.address)
