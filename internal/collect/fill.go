@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -79,6 +80,9 @@ func (x *foreign) keepFlat(where field, name string, v value, depth int) {
 	case kindNone, kindNull:
 	case kindObject:
 		if depth < maxFlat {
+			if len(name) > event.MaxIDBytes { // put cuts it; here it stands before every member
+				name = name[:cutAt(name, event.MaxIDBytes+utf8.UTFMax)]
+			}
 			for member, m := range v.members() {
 				x.keepFlat(where, x.arena.join(name, ".", member), m, depth+1)
 			}

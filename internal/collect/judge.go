@@ -57,7 +57,7 @@ func (p *part) judge(ev *event.Event) (stored bool) {
 	if stored = p.identify(ev); !stored {
 		return false
 	}
-	if l := r.collector.rates; l.hot(r, ev.Device) {
+	if l := r.collector.rates; l.hot(r, ev) {
 		f.fail(codeTooOften, "device", l.perDevice)
 		return false
 	}
@@ -377,7 +377,10 @@ func (p *part) identify(ev *event.Event) (stored bool) {
 		}
 		ev.Device = p.arena.join(accountPrefix, account)
 	}
-	if !r.api && !r.unnamed && r.cookieDevice == "" && (said == saidYes || r.site.policy == policyAssume) {
+	// A client of a dialect that names its reader does so the next time too: with a
+	// cookie it would be another reader then.
+	named := r.unnamed || r.dialect != nil && ev.Device != ""
+	if !r.api && !named && r.cookieDevice == "" && (said == saidYes || r.site.policy == policyAssume) {
 		// A signed device is always a new one: whoever could have a named
 		// one signed could be somebody else.
 		if fresh := r.freshDevice(); ev.Device == "" {

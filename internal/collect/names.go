@@ -25,7 +25,12 @@ type siteNames struct {
 type nameIndex struct {
 	of    []*event.Site // the settings that it was made from
 	names map[string]*event.Site
+	seen  atomic.Int64 // when of was last seen to be in force, Unix milliseconds
 }
+
+// namesHold is how long, in milliseconds, a name may still lead to the site that
+// had it after another site has taken it.
+const namesHold = 500
 
 func newNameIndex(sites []*event.Site) *nameIndex {
 	n := &nameIndex{of: sites, names: map[string]*event.Site{}}
@@ -76,26 +81,30 @@ func (c *Collector) siteNamed(name string) *event.Site {
 	if name == "" || len(name) > maxName {
 		return nil
 	}
-	if index := c.names.index.Load(); index != nil {
+	at := c.now().UnixMilli()
+	if index := c.names.index.Load(); index != nil && uint64(at-index.seen.Load()) < namesHold {
 		if site := index.find(name); site != nil {
 			if now, _ := c.sites.Site(site.ID); now == site {
 				return site
 			}
 		}
 	}
-	return c.renamed().find(name)
+	return c.renamed(at).find(name)
 }
 
-// renamed makes the index for the settings in force.
-func (c *Collector) renamed() *nameIndex {
+// renamed makes the index for the settings in force at an instant, Unix
+// milliseconds.
+func (c *Collector) renamed(at int64) *nameIndex {
 	c.names.mu.Lock()
 	defer c.names.mu.Unlock()
 	sites := slices.Clone(c.sites.Sites())
+	slices.SortFunc(sites, func(a, b *event.Site) int { return strings.Compare(a.ID, b.ID) })
 	if index := c.names.index.Load(); index != nil && slices.Equal(index.of, sites) {
+		index.seen.Store(at)
 		return index
 	}
-	slices.SortFunc(sites, func(a, b *event.Site) int { return strings.Compare(a.ID, b.ID) })
 	index := newNameIndex(sites)
+	index.seen.Store(at)
 	c.names.index.Store(index)
 	return index
 }

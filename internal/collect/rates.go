@@ -4,10 +4,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/rate"
 )
@@ -116,20 +116,21 @@ const (
 	bucketKey     = 'k'
 	bucketAddress = 'a'
 	bucketDevice  = 'd'
+	bucketSite    = 's' // beside another: each site has buckets of its own
 )
 
 func (l *rates) addressKey(site string, a netip.Addr) uint64 {
 	bytes := Network(a).As16()
-	return l.buckets.KeyOf(bucketAddress, bytes[:]) ^ l.buckets.Key(bucketAddress, site)
+	return l.buckets.KeyOf(bucketAddress, bytes[:]) ^ l.buckets.Key(bucketSite, site)
 }
 
-// hot says whether a device sends more events than it may. The cookieless
+// hot says whether the device of an event sends more events than it may. The cookieless
 // identity is none: readers behind one address may have it in common.
-func (l *rates) hot(r *request, device string) bool {
-	if r.api || r.debug || l.device == (rate.Rate{}) || strings.HasPrefix(device, cookielessMark) {
+func (l *rates) hot(r *request, ev *event.Event) bool {
+	if r.api || r.debug || l.device == (rate.Rate{}) || ev.Flags&event.FlagCookieless != 0 {
 		return false
 	}
-	key := l.buckets.Key(bucketDevice, device) ^ l.buckets.Key(bucketDevice, r.site.ID)
+	key := l.buckets.Key(bucketDevice, ev.Device) ^ l.buckets.Key(bucketSite, r.site.ID)
 	_, ok := l.buckets.Take(key, l.device, 1, r.received*int64(time.Millisecond))
 	if !ok {
 		l.refused[limitedDevice].Add(1)
