@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/readership/readership/internal/client"
@@ -22,6 +24,10 @@ Each line gets an id made from the line, where it has none, so an import that
 was interrupted is run again and stores nothing twice, for 48 hours also when
 the file was renamed, compressed or cut.
 
+With --follow what is written to access logs is sent as they grow, also after
+they were rotated, until the command is stopped; it waits for a server that is
+away. How far each log was acknowledged is kept under --positions.
+
 Environment:
   READERSHIP_API_KEY   a key with the scopes events:import and, to say what lies
                        outside the window, sites:read`
@@ -39,6 +45,8 @@ func importFiles(ctx context.Context, c console, args []string) error {
 	f.BoolVar(&o.PagesOnly, "pages-only", false, "leave out images, scripts, errors and other requests that are no pages")
 	f.BoolVar(&o.Advance, "advance", false, "let an event move a site's event clock by more than 7 days")
 	f.DurationVar(&o.Patience, "patience", 2*time.Minute, "`TIME` for which a server that is busy or lost while events are sent is asked again")
+	follow := f.Bool("follow", false, "go on with what is written to the access logs, until stopped")
+	f.StringVar(&o.Positions, "positions", positionsFolder(c), "`FOLDER` where --follow keeps how far it is")
 	rest, err := f.parse(args)
 	if err != nil {
 		return err
@@ -64,6 +72,14 @@ func importFiles(ctx context.Context, c console, args []string) error {
 		return usagef("--site is missing")
 	case o.As != "request" && o.As != "page_view":
 		return usagef("--as %q: it is request or page_view", o.As)
+	case *follow && o.Kind != importer.AccessLog:
+		return usagef("--follow is for access logs")
+	case *follow && slices.Contains(o.Files, "-"):
+		return usagef("--follow takes files by name, not standard input")
+	case *follow && o.Positions == "":
+		return usagef("--positions is missing: there is no home folder to keep them in")
+	case !*follow && f.given("positions"):
+		return usagef("--positions is for --follow")
 	}
 	if o.Format != "auto" {
 		if _, err := importer.ParseFormat(o.Format); err != nil {
@@ -75,6 +91,13 @@ func importFiles(ctx context.Context, c console, args []string) error {
 		return err
 	}
 	defer api.Close()
+	if *follow {
+		if !f.given("patience") {
+			o.Patience = 0 // without end
+		}
+		_, err := importer.Follow(ctx, api, o)
+		return err
+	}
 	sum, err := importer.Run(ctx, api, o)
 	if err != nil {
 		return err
@@ -83,6 +106,18 @@ func importFiles(ctx context.Context, c console, args []string) error {
 		return errNothing
 	}
 	return nil
+}
+
+// positionsFolder is in the user's folder for the state of programs, "" if there
+// is none.
+func positionsFolder(c console) string {
+	if folder := c.getenv("XDG_STATE_HOME"); filepath.IsAbs(folder) {
+		return filepath.Join(folder, "readership")
+	}
+	if home := c.getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "readership")
+	}
+	return ""
 }
 
 // defaultServer is where a server listens that was started without flags.

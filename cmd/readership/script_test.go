@@ -33,6 +33,9 @@ const rootKey = "root-key-of-the-tests"
 //	site JSON        creates a site; $WRITE_KEY is its key
 //	put PATH JSON    puts what belongs to the site news
 //	compress A B     writes A to B with gzip
+//	append A B       writes what A holds to the end of B
+//	truncate A       empties A
+//	events N         waits until the site logs holds N events
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -44,6 +47,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": startServer, "stop": stopServer, "site": createSite, "put": put, "compress": compress,
+			"append": appendFile, "truncate": truncate, "events": awaitEvents,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "shared" {
@@ -135,4 +139,52 @@ func compress(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(z.Close())
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o600))
+}
+
+func appendFile(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: append A B")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[1]), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = f.WriteString(ts.ReadFile(args[0]))
+	ts.Check(err)
+	ts.Check(f.Close())
+}
+
+func truncate(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: truncate A")
+	}
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), 0))
+}
+
+// awaitEvents asks again and again, for a minute at most: what the command that
+// sends them prints does not tell when.
+func awaitEvents(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: events N")
+	}
+	c, err := client.New(ts.Getenv("SERVER"), rootKey)
+	ts.Check(err)
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	question := json.RawMessage(`{"metrics":["events"],"date_range":"30d"}`)
+	for last := ""; ; {
+		var out struct {
+			Results []struct {
+				Metrics []json.Number `json:"metrics"`
+			} `json:"results"`
+		}
+		if err := c.Do(ctx, "POST", "/v1/sites/logs/query", nil, question, &out); err != nil {
+			ts.Fatalf("%s events were asked for, there are %s: %s", args[0], last, client.Explain(err))
+		}
+		if len(out.Results) > 0 {
+			last = out.Results[0].Metrics[0].String()
+		}
+		if last == args[0] {
+			return
+		}
+	}
 }

@@ -53,6 +53,12 @@ type Options struct {
 	Patience time.Duration
 	PartSize int // bytes of one request's body; 0 is 16 MB
 	Now      func() time.Time
+
+	// Of logs that are followed only.
+	Positions string                                           // the folder where it is kept how far each was acknowledged
+	Wait      func(ctx context.Context, d time.Duration) error // nil: until the time has passed or ctx has ended
+
+	grace time.Duration // 0: stopGrace
 }
 
 // Summary is what became of the lines.
@@ -78,26 +84,55 @@ type translator interface {
 // Run imports the files. It returns an error when it could not finish; lines
 // that were rejected are no error, they are counted and printed.
 func Run(ctx context.Context, c *client.Client, o Options) (*Summary, error) {
+	o.fill()
+	if o.As != event.TypeRequest && o.As != event.TypePageView {
+		return nil, fmt.Errorf("--as %q: it is request or page_view", o.As)
+	}
+	r := newRun(c, o)
+	if err := r.plan(ctx); err != nil {
+		return nil, err
+	}
+	begin := o.Now()
+	r.progress.begin()
+	return r.conclude(begin, r.send(ctx))
+}
+
+// fill sets what was left open.
+func (o *Options) fill() {
 	if o.As == "" {
 		o.As = event.TypeRequest
 	}
 	if o.PartSize <= 0 {
 		o.PartSize = defaultPart
 	}
-	if o.As != event.TypeRequest && o.As != event.TypePageView {
-		return nil, fmt.Errorf("--as %q: it is request or page_view", o.As)
+	if o.Wait == nil {
+		o.Wait = wait
 	}
-	r := &run{o: o, client: c, shown: make(map[string]int)}
-	r.progress = progress{w: o.Err, tty: o.TTY, now: o.Now}
-	if err := r.plan(ctx); err != nil {
-		return nil, err
+	if o.grace == 0 {
+		o.grace = stopGrace
 	}
-	begin := o.Now()
-	r.progress.begin()
-	err := r.send(ctx)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func newRun(c *client.Client, o Options) *run {
+	return &run{o: o, client: c, shown: make(map[string]int), progress: progress{w: o.Err, tty: o.TTY, now: o.Now, plain: lineEvery}}
+}
+
+// conclude prints what became of the lines since begin, and what went wrong.
+func (r *run) conclude(begin time.Time, err error) (*Summary, error) {
+	o, s := &r.o, &r.sum
 	r.progress.clear()
 	r.hidden()
-	s := &r.sum
 	fmt.Fprintf(o.Out, "%s stored, %s, %s rejected", thousands(s.Stored), plural(s.Duplicates, "duplicate"), thousands(s.Rejected))
 	if s.Skipped > 0 {
 		fmt.Fprintf(o.Out, ", %s left out", thousands(s.Skipped))
@@ -341,7 +376,7 @@ func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, fu
 				return err
 			}
 		}
-		t = &requestEvents{parser: Parser{Format: in.format}, typ: r.o.As, host: r.o.Host, pages: r.o.PagesOnly}
+		t = r.requests(in.format)
 	}
 	for {
 		line, err := src.next()
@@ -357,17 +392,7 @@ func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, fu
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		body, skip, err := t.translate((*p).body, line)
-		switch {
-		case err != nil:
-			(*p).reject(in.name, src.number, err)
-		case skip:
-			(*p).skipped++
-			(*p).lines++
-		default:
-			(*p).body = append(body, '\n')
-			(*p).add(in.name, src.number)
-		}
+		(*p).take(t, line, in.name, src.number)
 		if len((*p).body) >= r.o.PartSize || len((*p).failed) >= maxFailed {
 			base := (*p).base
 			(*p).bytes = base + src.read.n
@@ -380,6 +405,11 @@ func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, fu
 			(*p).base = base
 		}
 	}
+}
+
+// requests returns what makes events of an access log's lines.
+func (r *run) requests(f Format) translator {
+	return &requestEvents{parser: Parser{Format: f}, ids: lineIDs{limit: maxEqual}, typ: r.o.As, host: r.o.Host, pages: r.o.PagesOnly}
 }
 
 func hand(ctx context.Context, full chan<- *part, p *part) error {

@@ -26,8 +26,12 @@ type server struct {
 	site   string // the site's JSON
 	ids    map[string]bool
 	order  []string
-	refuse int // requests to answer 503, after storing half of them
+	refuse int    // requests to answer 503, after storing half of them
+	whole  bool   // they store nothing
+	asked  func() // called with every body, if not nil
 	bodies int
+	open   int // events of a body that was refused
+	twice  int // events that were sent again though their answer had come
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -43,9 +47,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.bodies++
 	var receipt client.Receipt
 	lines := strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
+	if s.asked != nil {
+		s.asked()
+	}
 	if s.refuse > 0 {
 		lines = lines[:len(lines)/2]
 	}
+	if s.whole && s.refuse > 0 {
+		lines = nil
+	}
+	known := s.open
+	s.open = 0
 	for i, line := range lines {
 		var event struct{ ID, Type string }
 		switch err := json.Unmarshal([]byte(line), &event); {
@@ -60,7 +72,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			receipt.Accepted++
 		}
 	}
+	s.twice += max(0, receipt.Duplicates-known)
 	if s.refuse > 0 {
+		s.open = receipt.Accepted + receipt.Duplicates
 		s.refuse--
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -41,6 +41,16 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// The first bytes of compressed files.
+var (
+	gzipMagic = []byte{0x1f, 0x8b}
+	zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+)
+
+func compressed(head []byte) bool {
+	return bytes.HasPrefix(head, gzipMagic) || bytes.HasPrefix(head, zstdMagic)
+}
+
 // open opens a file; "-" is standard input. The caller closes the source.
 func open(name string, stdin io.Reader) (*source, error) {
 	s := &source{name: name}
@@ -68,7 +78,7 @@ func open(name string, stdin io.Reader) (*source, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	case bytes.HasPrefix(head, gzipMagic):
 		z, err := gzip.NewReader(plain)
 		if err != nil {
 			s.Close()
@@ -76,7 +86,7 @@ func open(name string, stdin io.Reader) (*source, error) {
 		}
 		s.close = append(s.close, z.Close)
 		plain = bufio.NewReaderSize(z, MaxLine)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, zstdMagic):
 		z, err := zstd.NewReader(plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err != nil {
 			s.Close()

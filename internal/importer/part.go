@@ -30,6 +30,21 @@ type runOfLines struct {
 	line  int
 }
 
+// take adds what a line of file means.
+func (p *part) take(t translator, line []byte, file string, number int) {
+	body, skip, err := t.translate(p.body, line)
+	switch {
+	case err != nil:
+		p.reject(file, number, err)
+	case skip:
+		p.skipped++
+		p.lines++
+	default:
+		p.body = append(body, '\n')
+		p.add(file, number)
+	}
+}
+
 // add notes that the next event stands in a line of file.
 func (p *part) add(file string, line int) {
 	n := len(p.runs)

@@ -13,7 +13,8 @@ type progress struct {
 	w     io.Writer
 	tty   bool
 	now   func() time.Time
-	total int64 // bytes of all files; 0 if unknown
+	plain time.Duration // how often a line is printed where there is no terminal
+	total int64         // bytes of all files; 0 if unknown
 	start time.Time
 	last  time.Time
 	drawn bool
@@ -34,7 +35,7 @@ func (p *progress) begin() {
 // show draws the state: bytes read of the files and events answered.
 func (p *progress) show(bytes, events int64) {
 	now := p.now()
-	every := lineEvery
+	every := p.plain
 	if p.tty {
 		every = barEvery
 	}
