@@ -57,6 +57,7 @@ func commands() []command {
 		{"import", "send access logs or files of events to a server", importFiles},
 		{"query", "ask a server and print a table", query},
 		{"load", "offer a server a rate of events and report its latency", generate},
+		{"check-page", "say what is found in a page of yours, and what is wrong", checkPage},
 		{"rubric", "check, test, format, explain and try programs", rubricWord},
 		{"version", "print the version", printVersion},
 		{"help", "print this", help},
@@ -116,7 +117,7 @@ func exitCode(c console, name string, err error) int {
 func overview(w io.Writer) {
 	fmt.Fprint(w, "Readership collects what readers do and answers what happened and what happens now.\n\nUsage: readership COMMAND [flags]\n\n")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  %-10s %s\n", cmd.name, cmd.about)
+		fmt.Fprintf(w, "  %-11s %s\n", cmd.name, cmd.about)
 	}
 	fmt.Fprint(w, "\nreadership COMMAND --help describes the flags of a command.\nTo begin: readership serve --demo\n")
 }

@@ -7,7 +7,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -35,6 +38,8 @@ const rootKey = "root-key-of-the-tests"
 //	compress A B     writes A to B with gzip
 //	append A B       writes what A holds to the end of B
 //	truncate A       empties A
+//	pages FOLDER     serves the files of a folder, in which $SERVER and $WRITE_KEY are
+//	                 put in; $PAGES is their address
 //	events N         waits until the site logs holds N events
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -47,7 +52,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": startServer, "stop": stopServer, "site": createSite, "put": put, "compress": compress,
-			"append": appendFile, "truncate": truncate, "events": awaitEvents,
+			"append": appendFile, "truncate": truncate, "events": awaitEvents, "pages": servePages,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "shared" {
@@ -150,6 +155,28 @@ func appendFile(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = f.WriteString(ts.ReadFile(args[0]))
 	ts.Check(err)
 	ts.Check(f.Close())
+}
+
+func servePages(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: pages FOLDER")
+	}
+	pages := make(map[string]string)
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, e := range entries {
+		pages["/"+e.Name()] = os.Expand(ts.ReadFile(filepath.Join(args[0], e.Name())), ts.Getenv)
+	}
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page, ok := pages[r.URL.Path]
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = io.WriteString(w, page)
+	}))
+	ts.Defer(web.Close)
+	ts.Setenv("PAGES", web.URL)
 }
 
 func truncate(ts *testscript.TestScript, neg bool, args []string) {

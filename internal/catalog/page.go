@@ -168,12 +168,8 @@ func (p *reader) meta(attributes map[string]string) {
 
 // json takes the first article of a block of JSON-LD.
 func (p *reader) json(text []byte) {
-	var value any
-	if json.Unmarshal(text, &value) != nil || len(p.linked) > 0 {
-		return
-	}
-	thing := article(value, 0)
-	if thing == nil {
+	thing, err := Linked(text)
+	if err != nil || thing == nil || len(p.linked) > 0 {
 		return
 	}
 	p.article = true
@@ -188,6 +184,15 @@ func (p *reader) json(text []byte) {
 		keywords = strings.Split(keywords[0], ",")
 	}
 	p.linked.add("tag", keywords...)
+}
+
+// Linked returns the article of a block of JSON-LD, nil if there is none in it.
+func Linked(text []byte) (map[string]any, error) {
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		return nil, err
+	}
+	return article(value, 0), nil
 }
 
 // deepest is how deep JSON-LD is looked into.

@@ -84,6 +84,8 @@ var rules = []struct {
 		[]string{"internal/query", "internal/edge/gate", "internal/store"}},
 	{"internal/importer", "commands talk to a running server over HTTP, as any client does",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/store", "internal/app"}},
+	{"internal/pagecheck", "it looks at a page from outside, as browsers and search engines do",
+		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/collect", "internal/edge", "internal/api", "internal/store", "internal/auth", "internal/app"}},
 	{"internal/load", "commands talk to a running server over HTTP, as any client does",
 		[]string{"internal/engine", "internal/query", "internal/eventlog", "internal/store", "internal/app"}},
 }
