@@ -15,6 +15,7 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/natstest"
+	"github.com/readership/readership/internal/problem"
 )
 
 func connect(t *testing.T, s *natstest.Server) *Conn {
@@ -106,6 +107,11 @@ func TestAsker(t *testing.T) {
 type edgeLog struct {
 	acked event.Position
 	facts []event.Fact
+	count chan event.Count
+}
+
+func (l *edgeLog) Count(site, verdict, reason string, n uint64) {
+	l.count <- event.Count{Site: site, Verdict: verdict, Reason: reason, N: n}
 }
 
 func (l *edgeLog) Acked() event.Position { return l.acked }
@@ -154,7 +160,7 @@ func TestWriter(t *testing.T) {
 	if err := edge.Claim(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	log := &edgeLog{}
+	log := &edgeLog{count: make(chan event.Count, 1)}
 	dropped := 0
 	stop, err := edge.ServeWriter(&Log{Committer: log, Name: "the edge", Drop: func(day int) error { dropped = day; return nil },
 		Site: func(id string) (*event.Site, bool) { return site, id == site.ID }})
@@ -170,6 +176,10 @@ func TestWriter(t *testing.T) {
 	}
 	if s = single("full"); !errors.Is(w.Commit(t.Context(), s), eventlog.ErrDiskFull) || len(s.Verdicts) != 1 {
 		t.Errorf("%+v", s)
+	}
+	w.Count("news", "refused", "key_rate", 3) // takes no message of its own
+	if got := <-log.count; got != (event.Count{Site: "news", Verdict: "refused", Reason: "key_rate", N: 3}) || log.acked != 1 {
+		t.Errorf("%+v, %d messages", got, log.acked)
 	}
 	if p, err := w.CommitFacts(t.Context(), event.Fact{Kind: "item", Key: "a"}); err != nil || p != 2 || w.Acked() != 2 || saw.Load() != 2 {
 		t.Errorf("%s %s %v", p, w.Acked(), err)
@@ -199,7 +209,8 @@ func TestForwarder(t *testing.T) {
 	defer front.Close()
 	get := func() (int, string, http.Header) {
 		t.Helper()
-		res, err := http.Get(front.URL + "/v1/sites/news/readers/device:a%2Fb/segments?at=5")
+		client := http.Client{Timeout: time.Minute}
+		res, err := client.Get(front.URL + "/v1/sites/news/readers/device:a%2Fb/segments?at=5")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +224,21 @@ func TestForwarder(t *testing.T) {
 	if status, body, header := get(); status != 503 || header.Get("Retry-After") == "" || !strings.Contains(body, "engine_away") {
 		t.Fatal(status, body)
 	}
+	var long, fails atomic.Int64
 	stop, err := engine.ServeHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fails.Load() > 0 {
+			panic(http.ErrAbortHandler)
+		}
+		switch long.Load() {
+		case 1: // than is kept
+			for range forwardAnswer>>20 + 1 {
+				_, _ = w.Write(make([]byte, 1<<20))
+			}
+			return
+		case 2: // than the nats-server takes
+			w.Header().Set("X-Long", strings.Repeat("x", 9<<20))
+			return
+		}
 		w.Header().Set("X-Seen", r.URL.EscapedPath()+" "+r.URL.RawQuery+" "+r.Header.Get(headerPosition))
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, r.RemoteAddr)
@@ -227,6 +252,17 @@ func TestForwarder(t *testing.T) {
 	status, body, header := get()
 	if status != http.StatusTeapot || !strings.HasPrefix(body, "127.0.0.1:") || header.Get("X-Seen") != "/v1/sites/news/readers/device:a%2Fb/segments at=5 20412-0-7" {
 		t.Fatal(status, body, header)
+	}
+	// What cannot be passed on whole is an error, and what fails ends no process.
+	for _, n := range []int64{1, 2} {
+		long.Store(n)
+		if status, body, header := get(); status != 500 || !strings.Contains(body, "too_large") || header.Get("Content-Type") != problem.ContentType {
+			t.Errorf("%d: %d, %d bytes, %v", n, status, len(body), header)
+		}
+	}
+	fails.Store(1)
+	if status, body, _ := get(); status != 500 || !strings.Contains(body, "internal") {
+		t.Error(status, body)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,6 +47,9 @@ func (c *Conn) NewForwarder(acked func() event.Position) *Forwarder {
 var (
 	errAway = problem.New(http.StatusServiceUnavailable, "the engine does not answer").WithCode("engine_away").WithRetryAfter(time.Second)
 	errBusy = problem.New(http.StatusServiceUnavailable, "too many requests wait for the engine").WithCode("overloaded").WithRetryAfter(time.Second)
+	// An answer that is cut off would not be known from a whole one.
+	errLong = problem.New(http.StatusInternalServerError, "the answer is longer than can be passed on; ask the process that holds the engine").WithCode("too_large")
+	errFail = problem.New(http.StatusInternalServerError, "something went wrong").WithCode("internal")
 )
 
 // ServeHTTP implements http.Handler.
@@ -108,16 +113,21 @@ func (f *Forwarder) ask(r *http.Request, body []byte) (*http.Response, error) {
 // ServeHTTP answers requests that Forwarders pass on.
 func (c *Conn) ServeHTTP(h http.Handler) (stop func() error, err error) {
 	slots := make(chan struct{}, maxForwarding)
-	busy := http.Response{StatusCode: errBusy.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Retry-After": []string{"1"}}}
 	sub, err := c.nc.QueueSubscribe(subjectHTTP, group, func(m *nats.Msg) {
 		select {
 		case slots <- struct{}{}:
 		default:
-			send(m, &busy)
+			refuse(m, errBusy)
 			return
 		}
 		go func() {
 			defer func() { <-slots }()
+			defer func() { // as a server of net/http does, one request does not end the process
+				if fault := recover(); fault != nil {
+					c.logger.Error("cluster: a request of an edge failed", "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+					refuse(m, errFail)
+				}
+			}()
 			r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(m.Data)))
 			if err != nil {
 				return
@@ -127,7 +137,9 @@ func (c *Conn) ServeHTTP(h http.Handler) (stop func() error, err error) {
 			r.RemoteAddr = m.Header.Get(headerRemote)
 			w := &recorder{header: http.Header{}}
 			h.ServeHTTP(w, r.WithContext(ctx))
-			send(m, w.response())
+			if w.long || !send(m, w) {
+				refuse(m, errLong)
+			}
 		}()
 	})
 	if err != nil {
@@ -142,11 +154,21 @@ func (c *Conn) ServeHTTP(h http.Handler) (stop func() error, err error) {
 	}, sub.SetPendingLimits(waitingAsks, waitingBytes)
 }
 
-func send(m *nats.Msg, r *http.Response) {
+// send answers with what was recorded; false if it is longer than the
+// nats-server takes. Who asked and is gone need not be told.
+func send(m *nats.Msg, w *recorder) bool {
 	var raw bytes.Buffer
-	if r.Write(&raw) == nil {
-		_ = m.Respond(raw.Bytes())
+	if err := w.response().Write(&raw); err != nil {
+		return false
 	}
+	return !errors.Is(m.Respond(raw.Bytes()), nats.ErrMaxPayload)
+}
+
+// refuse answers with a problem.
+func refuse(m *nats.Msg, p *problem.Problem) {
+	w := &recorder{header: http.Header{}}
+	p.Respond(w)
+	send(m, w)
 }
 
 // recorder keeps an answer. It is an http.ResponseWriter.
@@ -154,6 +176,7 @@ type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	long   bool // the answer is longer than forwardAnswer
 }
 
 // Header implements http.ResponseWriter.
@@ -169,7 +192,7 @@ func (w *recorder) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (w *recorder) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if w.body.Len()+len(b) > forwardAnswer {
+	if w.long = w.long || w.body.Len()+len(b) > forwardAnswer; w.long {
 		return 0, fmt.Errorf("the answer has more than %d bytes", forwardAnswer)
 	}
 	return w.body.Write(b)

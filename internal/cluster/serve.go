@@ -24,6 +24,7 @@ type Log struct {
 		CommitFacts(ctx context.Context, facts ...event.Fact) (event.Position, error)
 		CommitRead(ctx context.Context, read func() (event.Fact, bool, error)) (event.Position, error)
 		Acked() event.Position
+		Count(site, verdict, reason string, n uint64)
 	}
 	Site func(id string) (*event.Site, bool)
 	Drop func(day int) error
@@ -125,6 +126,12 @@ func (l *Log) commit(ctx context.Context, body []byte) (r writeReply, err error)
 	var ok bool
 	if s.Site, ok = l.Site(q.Site); !ok {
 		return r, fmt.Errorf("there is no site %q", q.Site)
+	}
+	if len(s.Events) == 0 { // nothing to wait for, or to write for its own sake
+		for _, n := range s.Refused {
+			l.Committer.Count(n.Site, n.Verdict, n.Reason, n.N)
+		}
+		return r, nil
 	}
 	err = l.Committer.Commit(ctx, s)
 	r.Verdicts, r.Done, r.Position = s.Verdicts, s.Done, s.Position
