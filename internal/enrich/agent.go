@@ -60,6 +60,7 @@ func ParseAgent(text string) *Agent {
 	if text == "" {
 		return &Agent{}
 	}
+	text = strings.ToValidUTF8(text, "\uFFFD") // families are parts of it
 	l := loadLists()
 	a := &Agent{chromium: chromiumOf(text), system: systemOf(text)}
 	a.engine = engineOf(text, a.chromium)

@@ -3,6 +3,7 @@ package enrich
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // Agents that readers and robots send today.
@@ -98,7 +99,7 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func FuzzParseAgent(f *testing.F) {
-	for _, text := range []string{"", chromeWindows, safariPhone, "Googlebot/2.1", "\xff\x00", strings.Repeat("bot ", 200)} {
+	for _, text := range []string{"", chromeWindows, safariPhone, "Googlebot/2.1", "\xff\x00", "\xff/1 CFNetwork/1 Darwin/20", strings.Repeat("bot ", 200)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -106,6 +107,11 @@ func FuzzParseAgent(f *testing.F) {
 		first := *agents.Parse(text)
 		if second := agents.Parse(strings.Clone(text)); *second != first {
 			t.Errorf("%q: %+v, then %+v", text, first, *second)
+		}
+		for _, text := range []string{first.Browser, first.OS, first.Device, first.Class, first.Operator} {
+			if !utf8.ValidString(text) {
+				t.Errorf("%q is not UTF-8", text)
+			}
 		}
 	})
 }
