@@ -147,7 +147,7 @@ func (x *exchange) events(ctx context.Context) {
 		x.stream(ctx, coding)
 		return
 	}
-	if !x.request.debug && !x.admit() {
+	if !x.admit() { // the debug switch spares the log, not the work
 		p, reason := commitProblem(eventlog.ErrOverloaded)
 		x.refuse(p, reason)
 		return

@@ -59,6 +59,15 @@ func (r *request) visitorHash(at int64) string {
 	return string(hashOf(r.site.saltOf(at/dayMillis), appendConnection(nil, r.address, r.agent)).append(nil))
 }
 
+// forgetReader leaves out who the reader is known to be, for a client that asks
+// not to be known again, and sets no cookie.
+func (x *foreign) forgetReader() {
+	if x.current != nil {
+		r := &x.current.request
+		r.cookieDevice, r.token, r.unnamed = "", nil, true
+	}
+}
+
 // keepAll takes the members of an object as properties or traits; see keep.
 func (x *foreign) keepAll(where field, object value) {
 	for name, v := range object.members() {

@@ -79,12 +79,11 @@ func isOn(value string) bool { return value == "1" || value == "true" }
 // take makes sure that there is room and reads the body; false if the request
 // has been refused.
 func (x *foreign) take() bool {
-	if x.request.debug {
-		// stores nothing
-	} else if err := x.c.committer.Ready(); err != nil {
+	if err := x.c.committer.Ready(); err != nil && !x.request.debug {
 		x.refuse(commitProblem(err))
 		return false
-	} else if !x.admit() {
+	}
+	if !x.admit() {
 		x.refuse(commitProblem(eventlog.ErrOverloaded))
 		return false
 	}

@@ -36,11 +36,11 @@ func TestForeignSenders(t *testing.T) {
 		"a write key":                {x.siteOfKey("key", x.bearer()), "news", false, "key"},
 		"no key":                     {x.siteOfKey("key", ""), "", false, "key"},
 		"another's key":              {x.siteOfKey("key", "import"), "", false, "key"},
-		"an API key":                 {x.siteForKey("idsite", "news", "token", "import"), "news", true, "idsite"},
-		"an API key without scope":   {x.siteForKey("idsite", "news", "token", "query"), "", false, "token"},
-		"an API key of another site": {x.siteForKey("idsite", "news", "token", "other"), "", false, "token"},
-		"no API key":                 {x.siteForKey("idsite", "news", "token", "w-news"), "", false, "token"},
-		"no site":                    {x.siteForKey("idsite", "nobody", "token", "import"), "", true, "idsite"},
+		"an API key":                 {x.siteForKey("idsite", "news", "import"), "news", true, "idsite"},
+		"an API key without scope":   {x.siteForKey("idsite", "news", "query"), "news", false, "idsite"},
+		"an API key of another site": {x.siteForKey("idsite", "news", "other"), "news", false, "idsite"},
+		"no API key":                 {x.siteForKey("idsite", "news", "w-news"), "news", false, "idsite"},
+		"no site":                    {x.siteForKey("idsite", "nobody", "import"), "", false, "idsite"},
 	} {
 		site := ""
 		if c.s.known() {

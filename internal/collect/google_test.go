@@ -45,7 +45,7 @@ func TestGtag(t *testing.T) {
 			[]string{`{"type":"page_view","id":"ID",` + by + `,"account":"u1","referrer":"https://t.co/","title":"A","view":"VIEW","properties":{"desk":"sport","n":2,"traits.plan":"gold"},` + claimed + `}`}},
 		{"two lines", call{path: "/g/collect", query: common + "&_s=2", body: "en=user_engagement&_et=1500\r\nen=Signup&ep.plan=gold&_et=250"}, 204, "", "stored",
 			[]string{`{"type":"engagement","id":"ID",` + by + `,"view":"VIEW","engaged_seconds":1.5,` + claimed + `}`, `{"type":"Signup","id":"ID",` + by + `,"properties":{"plan":"gold"},` + claimed + `}`,
-				`{"type":"engagement",` + by + `,"view":"VIEW","engaged_seconds":0.25,` + claimed + `}`}},
+				`{"type":"engagement","id":"ID",` + by + `,"view":"VIEW","engaged_seconds":0.25,` + claimed + `}`}},
 		{"a purchase", call{method: http.MethodGet, path: "/g/collect", query: common + "&en=purchase&epn.value=12.5&cu=usd&ep.transaction_id=T1"}, 204, "", "stored",
 			[]string{`{"type":"conversion",` + by + `,"value":12.5,"currency":"USD","properties":{"transaction_id":"T1"},` + claimed + `}`}},
 		{"consent refused", call{method: http.MethodGet, path: "/g/collect", query: common + "&en=page_view&gcs=G100&ep.desk=sport"}, 204, "", "stored",
@@ -58,6 +58,10 @@ func TestGtag(t *testing.T) {
 	send := func(query, body string) string {
 		return w.hear(call{path: "/g/collect", query: common + query, body: body}).Get(HeaderVerdict)
 	}
+	if a, b := send("&_s=9", "en=x&_et=250"), send("&_s=9", "en=x&_et=250"); a != "stored" || b != "duplicate" || len(w.memory.events) != 2 {
+		t.Errorf("with reading time: %s %s, %d events", a, b, len(w.memory.events))
+	}
+	w.memory.events = nil
 	if a, b, c := send("&_s=1&en=x", ""), send("&_s=1&en=x", ""), send("&_s=2", "en=x\nen=x"); a != "stored" || b != "duplicate" || c != "stored" || len(w.memory.events) != 3 {
 		t.Errorf("%s %s %s, %d events", a, b, c, len(w.memory.events))
 	}

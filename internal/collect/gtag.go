@@ -25,7 +25,7 @@ func (x *foreign) gtagCollect() {
 	for i, line := range lines {
 		own := x.params(strings.TrimSpace(line))
 		x.gtagEvent(site, own, strconv.Itoa(i))
-		if !x.store() || !x.gtagEngaged(site, own) {
+		if !x.store() || !x.gtagEngaged(site, own, strconv.Itoa(i)) {
 			return
 		}
 	}
@@ -68,9 +68,7 @@ func (x *foreign) gtagEvent(site sender, own params, n string) {
 		engaged, _ := strconv.ParseFloat(get("_et"), 64)
 		f.setEngaged(engaged)
 	}
-	if get("_p") != "" && get("_s") != "" {
-		f.text[fieldID] = x.id(get("cid"), get("sid"), get("_p"), get("_s"), get("en"), n)
-	}
+	f.text[fieldID] = x.gtagID(own, n)
 	currency := own.get("ep.currency", "cu")
 	if currency == "" {
 		currency = x.asked.get("ep.currency", "cu")
@@ -80,6 +78,16 @@ func (x *foreign) gtagEvent(site sender, own params, n string) {
 			x.gtagParameter(f, one, currency)
 		}
 	}
+}
+
+// gtagID makes an idempotency key of what tells a hit from others, n being what
+// tells an event from others of its hit.
+func (x *foreign) gtagID(own params, n string) string {
+	get := func(name string) string { return x.gtagGet(own, name) }
+	if get("_p") == "" || get("_s") == "" {
+		return ""
+	}
+	return x.id(get("cid"), get("sid"), get("_p"), get("_s"), get("en"), n)
 }
 
 // gtagParameter takes a parameter of the publisher's: ep. of events and up. of
@@ -104,14 +112,14 @@ func (x *foreign) gtagParameter(f *fields, one parameter, currency string) {
 // gtagEngaged adds the reading time that an event of another type carries to its
 // page view. That of a page view belongs to the page before, which it does not
 // name.
-func (x *foreign) gtagEngaged(site sender, own params) bool {
+func (x *foreign) gtagEngaged(site sender, own params, n string) bool {
 	name := x.gtagGet(own, "en")
 	engaged, err := strconv.ParseFloat(x.gtagGet(own, "_et"), 64)
 	if err != nil || engaged < 1 || name == "page_view" || name == "user_engagement" || x.current == nil {
 		return true
 	}
 	f, view := x.gtagPage(site, own)
-	f.text[fieldType], f.text[fieldView] = event.TypeEngagement, view
+	f.text[fieldType], f.text[fieldView], f.text[fieldID] = event.TypeEngagement, view, x.gtagID(own, n+" engaged")
 	f.setEngaged(engaged)
 	return x.store()
 }

@@ -31,6 +31,21 @@ func TestLongNamesAreNotMultiplied(t *testing.T) {
 	}
 }
 
+// The debug switch gets round no bound on what is worked on at once.
+func TestDebugTakesItsTurn(t *testing.T) {
+	for _, c := range []call{{query: "key=w-news&debug=1", body: `{"type":"a"}`}, {path: "/api/event", query: "debug=1", body: `{"n":"a","u":"https://news.example/","d":"news"}`}} {
+		w := newWorld(t)
+		w.c.active.Add(1 << 40)
+		if a := w.do(c); a.Status != 503 || a.Get("Retry-After") == "" || a.verdict.Code != "overloaded" || len(w.memory.counts) != 0 {
+			t.Errorf("%s: %d %s, %v", c.path, a.Status, a.Body, w.memory.counts)
+		}
+		w.c.active.Add(-1 << 40)
+		if a := w.do(c); a.Status != 200 || w.c.active.Load() != 0 {
+			t.Errorf("%s: %d %s, %d bytes in hand", c.path, a.Status, a.Body, w.c.active.Load())
+		}
+	}
+}
+
 // A name that looks like a daily hash is a name: its device is not exempt.
 func TestHotDeviceBehindAMark(t *testing.T) {
 	w := newWorldOf(t, Rates{Device: 1})

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -95,12 +96,8 @@ func (x *foreign) matomoEvent(p params, source, token string) {
 	if own := p.get("token_auth"); own != "" {
 		token = own
 	}
-	var f *fields
-	if token != "" {
-		f = x.event(x.siteForKey("idsite", p.get("idsite"), "token_auth", token))
-	} else {
-		f = x.event(x.siteNamed("idsite", p.get("idsite")))
-	}
+	from := x.siteForKey("idsite", p.get("idsite"), token)
+	f := x.event(from)
 	if p.get("rec") != "1" {
 		f.fail(codeMissingField, "rec", "must be 1, or nothing is recorded")
 	}
@@ -108,10 +105,11 @@ func (x *foreign) matomoEvent(p params, source, token string) {
 	f.text[fieldReferrer] = p.get("urlref")
 	f.text[fieldDevice] = p.get("_id")
 	f.text[fieldAccount] = p.get("uid")
-	x.matomoSender(f, p, token != "")
+	x.matomoSender(f, p, from.api)
 	x.matomoAction(f, p)
 	if view := p.get("pv_id"); view != "" {
-		f.text[fieldView] = x.view(p.get("_id"), view)
+		// Without its cookie Matomo names nobody, and ids of views are short.
+		f.text[fieldView] = x.view(cmp.Or(p.get("_id"), p.get("url")), view)
 	} else if f.text[fieldType] == event.TypeEngagement {
 		f.fail(codeMissingField, "pv_id", "a ping must name its page view")
 	}
@@ -190,12 +188,14 @@ func (x *foreign) matomoAction(f *fields, p params) {
 		x.setType(f, p.get("e_a", "e_c"))
 		keep("e_c", "event_category", "e_n", "event_name")
 		x.putNumber("event_value", p.get("e_v"))
+	case p.get("idgoal") == "0" && p.get("ec_id") == "": // of shops, and no order yet
+		f.text[fieldType] = "cart_update"
+		keep("ec_items", "items")
+		f.setAmount(p.get("revenue"))
 	case p.get("idgoal") != "":
 		f.text[fieldType] = event.TypeConversion
 		keep("idgoal", "goal", "ec_id", "order", "ec_items", "items")
-		if v, err := strconv.ParseFloat(p.get("revenue"), 64); err == nil {
-			f.setValue(v, "")
-		}
+		f.setAmount(p.get("revenue"))
 	case p.get("search") != "":
 		f.text[fieldType] = "search"
 		keep("search", "search", "search_cat", "search_category")
@@ -212,10 +212,19 @@ func (x *foreign) matomoAction(f *fields, p params) {
 			f.text[fieldType] = event.TypeClick
 		}
 		keep("c_n", "content_name", "c_p", "content_piece", "c_t", "content_target", "c_i", "content_interaction")
+	case p.get("ca") == "1": // what a plugin measures, and no page view
+		f.text[fieldType] = "custom_action"
 	default:
 		f.text[fieldType] = event.TypePageView
 	}
 	f.text[fieldTitle] = p.get("action_name")
+}
+
+// setAmount sets the value, in the site's currency; what is no number is left out.
+func (f *fields) setAmount(amount string) {
+	if v, err := strconv.ParseFloat(amount, 64); err == nil {
+		f.setValue(v, "")
+	}
 }
 
 // matomoLink sets where a link went. Some clients name it as the page too.

@@ -21,6 +21,10 @@ func TestMatomo(t *testing.T) {
 		{"an event", get("e_c=Video&e_a=Play&e_n=Final&e_v=1.50&rand=1"), 200, gif, "stored",
 			[]string{`{"type":"Play","id":"ID",` + by + `,"properties":{"event_category":"Video","event_name":"Final","event_value":1.5},` + claimed + `}`}},
 		{"a goal", get("idgoal=3&revenue=12.5"), 200, gif, "stored", []string{`{"type":"conversion",` + by + `,"value":12.5,"currency":"EUR","properties":{"goal":"3"},` + claimed + `}`}},
+		{"an order", get("idgoal=0&revenue=12.5&ec_id=O1&ec_items=%5B%5D"), 200, gif, "stored", []string{`{"type":"conversion",` + by + `,"value":12.5,"currency":"EUR","properties":{"goal":"0","order":"O1","items":"[]"},` + claimed + `}`}},
+		{"a cart that is not an order yet", get("idgoal=0&revenue=12.5&ec_items=%5B%5D"), 200, gif, "stored", []string{`{"type":"cart_update",` + by + `,"value":12.5,"currency":"EUR","properties":{"items":"[]"},` + claimed + `}`}},
+		{"an action of a plugin", get("ca=1&cra=oops"), 200, gif, "stored", []string{`{"type":"custom_action",` + by + `,` + claimed + `}`}},
+		{"an event that says it is an action", get("ca=1&e_c=Video&e_a=Play"), 200, gif, "stored", []string{`{"type":"Play",` + by + `,"properties":{"event_category":"Video"},` + claimed + `}`}},
 		{"a search", get("search=cup&search_cat=sport&search_count=0"), 200, gif, "stored",
 			[]string{`{"type":"search",` + by + `,"properties":{"search":"cup","search_category":"sport","search_count":0},` + claimed + `}`}},
 		{"an outlink", get("link=https%3A%2F%2Felsewhere.example%2F"), 200, gif, "stored", []string{`{"type":"click",` + by + `,"properties":{"link":"https://elsewhere.example/"},` + claimed + `}`}},
@@ -37,7 +41,9 @@ func TestMatomo(t *testing.T) {
 			[]string{`{"type":"page_view","url":"https://news.example/a","device":"fedcba9876543210","account":"u1","time":"2026-02-04T05:00:00Z","marks":["proven"]}`}},
 		{"seconds with a token", get("cdt=1772600000&token_auth=import"), 200, gif, "stored", []string{`{"type":"page_view",` + by + `,"time":"2026-03-04T04:53:20Z"}`}},
 		{"a bad time", get("cdt=noon&token_auth=import"), 200, gif, "invalid:cdt", nil},
-		{"a bad token", get("token_auth=nothing"), 200, gif, "invalid:token_auth", nil},
+		{"a token of Matomo's own", get("token_auth=nothing"), 200, gif, "stored", []string{`{"type":"page_view",` + by + `,` + claimed + `}`}},
+		{"a token of Matomo's own that is to vouch", get("token_auth=nothing&cip=1.2.3.4"), 200, gif, "invalid:cip", nil},
+		{"a token of another site", call{method: http.MethodGet, path: "/matomo.php", query: "idsite=news&rec=1&url=https://news.example/a&token_auth=other&cdt=1772600000"}, 200, gif, "invalid:cdt", nil},
 		{"an unknown site", call{method: http.MethodGet, path: "/matomo.php", query: "idsite=99&rec=1"}, 200, gif, "invalid:idsite", nil},
 		{"another host", call{method: http.MethodGet, path: "/matomo.php", query: "idsite=news&rec=1&url=https://evil.example/"}, 200, gif, "invalid:url", nil},
 		{"bulk, labelled as a form", call{path: "/matomo.php", headers: headers{"Content-Type": "application/x-www-form-urlencoded"},
@@ -64,6 +70,12 @@ func TestMatomoDuplicates(t *testing.T) {
 	} {
 		if got := send(c.query); got != c.verdict {
 			t.Errorf("%s is %s, not %s", c.query, got, c.verdict)
+		}
+	}
+	for i, want := range []string{"stored", "duplicate", "stored"} { // of nobody named, two pages by one id
+		a := w.hear(call{method: http.MethodGet, path: "/matomo.php", query: fmt.Sprintf("idsite=news&rec=1&_id=&pv_id=c&url=https://news.example/%d", i/2)})
+		if got := a.Get(HeaderVerdict); got != want {
+			t.Errorf("%d is %s, not %s", i, got, want)
 		}
 	}
 }

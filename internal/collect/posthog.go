@@ -107,7 +107,11 @@ func (x *foreign) posthogEvent(e value, token string, behind int64) {
 		f.text[fieldID] = x.id(properties.get("$insert_id").text())
 	}
 	x.posthogTime(f, e, behind)
-	f.text[fieldDevice], f.text[fieldAccount] = posthogReader(e, properties)
+	if properties.get("$cookieless_mode").kind() == kindTrue || e.in("options", "cookieless_mode").kind() == kindTrue {
+		x.forgetReader()
+	} else {
+		f.text[fieldDevice], f.text[fieldAccount] = posthogReader(e, properties)
+	}
 	f.text[fieldURL] = properties.get("$current_url").text()
 	f.text[fieldTitle] = properties.get("title").text()
 	if referrer := properties.get("$referrer").text(); referrer != "$direct" {
@@ -134,9 +138,6 @@ func posthogReader(e, properties value) (device, account string) {
 	id := e.get("distinct_id").text()
 	if id == "" {
 		id = properties.get("distinct_id").text()
-	}
-	if properties.get("$cookieless_mode").kind() == kindTrue || e.in("options", "cookieless_mode").kind() == kindTrue {
-		return "", ""
 	}
 	device, account = properties.get("$device_id").text(), properties.get("$user_id").text()
 	anonymous := properties.get("$is_identified").kind() == kindFalse || properties.get("$process_person_profile").kind() == kindFalse ||

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"github.com/readership/readership/internal/event"
 )
 
 func TestPostHog(t *testing.T) {
@@ -51,6 +53,17 @@ func TestPostHog(t *testing.T) {
 		{"a script of nobody", call{method: http.MethodGet, path: "/array/nobody/config.js"}, 401, "", "invalid:token", nil},
 		{"recordings", call{path: "/s/", body: `{"api_key":"w-news"}`}, 200, ok, "", nil},
 	})
+}
+
+// Who asks not to be known again is not, whatever cookie there is, and gets none.
+func TestPostHogCookieless(t *testing.T) {
+	w := newWorld(t)
+	_, cookie := issue(w, 7)
+	a := w.hear(call{path: "/e/", headers: headers{"Cookie": CookieName + "=" + cookie},
+		body: `{"api_key":"w-assume","event":"shared","uuid":"m1","distinct_id":"$posthog_cookieless","properties":{"$cookieless_mode":true,"n":2}}`})
+	if ev := w.stored(); ev.Flags&event.FlagCookieless == 0 || cookieOf(a) != "" {
+		t.Errorf("%q, a cookie %q", ev.Device, cookieOf(a))
+	}
 }
 
 func FuzzPostHog(f *testing.F) {

@@ -26,15 +26,15 @@ func (x *foreign) siteOfKey(path, key string) sender {
 	return sender{site: x.c.siteOfKey(key), path: path}
 }
 
-// siteForKey finds a site by its name for a sender with an API key of scope
-// events:import, who may say when and where from something was.
-func (x *foreign) siteForKey(path, name, keyPath, key string) sender {
+// siteForKey is siteNamed for a sender that may have an API key of scope
+// events:import, and then may say when and where from something was. Another key
+// is as none: it may be one of the system that the client was written for.
+func (x *foreign) siteForKey(path, name, key string) sender {
 	s := x.siteNamed(path, name)
-	principal, known := x.c.keys.APIKey(key)
-	if s.site != nil && (!known || !principal.Has(auth.EventsImport, "") || !principal.Reaches(s.site.ID)) {
-		return sender{path: keyPath}
+	if key != "" && s.known() {
+		principal, known := x.c.keys.APIKey(key)
+		s.api = known && principal.Has(auth.EventsImport, "") && principal.Reaches(s.site.ID)
 	}
-	s.api = true
 	return s
 }
 

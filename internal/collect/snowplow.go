@@ -127,11 +127,15 @@ func (f *fields) setSeen(get payload) {
 	}
 }
 
-// snowplowJSON is the JSON that a payload holds as text or in base64 for URLs.
+// urlAlphabet turns base64 of either alphabet into that for URLs, also after a
+// form has made blanks of plus signs.
+var urlAlphabet = strings.NewReplacer("+", "-", "/", "_", " ", "-")
+
+// snowplowJSON is the JSON that a payload holds as text or in base64.
 func (x *foreign) snowplowJSON(get payload, plain, packed string) value {
 	source := get(plain)
 	if source == "" {
-		b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(get(packed), "="))
+		b, err := base64.RawURLEncoding.DecodeString(urlAlphabet.Replace(strings.TrimRight(get(packed), "=")))
 		if err != nil {
 			return value{}
 		}
@@ -185,9 +189,9 @@ func (x *foreign) snowplowContexts(get payload) (view string) {
 // forgetConnection leaves out what the connection says of the reader: the address
 // and what follows from it, and the cookie.
 func (x *foreign) forgetConnection() {
+	x.forgetReader()
 	if x.current != nil {
 		r := &x.current.request
-		r.who.place = nil
-		r.address, r.cookieDevice, r.token, r.unnamed = netip.Addr{}, "", nil, true
+		r.who.place, r.address = nil, netip.Addr{}
 	}
 }

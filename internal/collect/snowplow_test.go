@@ -32,6 +32,8 @@ func TestSnowplow(t *testing.T) {
 			[]string{`{"id":"ID","type":"shared","properties":{"to.n":2,"yes":true},` + where + `}`}},
 		{"an own event in base64", send(`{"e":"ue",` + page + `,"ue_px":"` + packed(own) + `"}`), 200, "ok", "stored",
 			[]string{`{"id":"ID","type":"shared","properties":{"to.n":2,"yes":true},` + where + `}`}},
+		{"an own event in base64 of the other alphabet", send(`{"e":"ue",` + page + `,"ue_px":"` + base64.StdEncoding.EncodeToString([]byte(strings.Replace(own, `"n":2`, `"n":2,"?":"???>>>ÿÿ"`, 1))) + `"}`), 200, "ok", "stored",
+			[]string{`{"id":"ID","type":"shared","properties":{"to.n":2,"to.?":"???>>>ÿÿ","yes":true},` + where + `}`}},
 		{"a transaction and what was sold", send(`{"e":"tr",` + page + `,"tr_id":"o1","tr_tt":"12.5","tr_cu":"usd"},{"e":"ti","aid":"news","eid":"m2","duid":"d1","ti_id":"o1","ti_sk":"s","ti_nm":"n","ti_ca":"c","ti_pr":"6.25","ti_qu":"2"}`), 200, "ok", "stored",
 			[]string{`{"id":"ID","type":"transaction","value":12.5,"currency":"USD","properties":{"order_id":"o1"},` + where + `}`,
 				`{"id":"ID","type":"transaction_item","device":"d1","properties":{"order_id":"o1","sku":"s","name":"n","category":"c","price":6.25,"quantity":2},"marks":["claimed_device"]}`}},

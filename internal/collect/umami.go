@@ -30,7 +30,7 @@ func (x *foreign) umamiSend() {
 	if !ok {
 		return
 	}
-	visit := x.umamiEvent(doc)
+	visit := x.umamiEvent(doc, umamiVisits{})
 	x.store()
 	if !x.commit() {
 		return
@@ -50,9 +50,9 @@ func (x *foreign) umamiBatch() {
 	if !ok {
 		return
 	}
-	visit := umamiVisit{}
+	visit, visits := umamiVisit{}, umamiVisits{}
 	for _, one := range doc.members() {
-		visit = x.umamiEvent(one)
+		visit = x.umamiEvent(one, visits)
 		if !x.store() {
 			return
 		}
@@ -64,13 +64,20 @@ func (x *foreign) umamiBatch() {
 		x.tally.seen, x.tally.seen-x.tally.total, x.tally.total, visit.token))
 }
 
+// umamiVisits are the visits of one request, which has one reader: one on each site.
+type umamiVisits map[*target]umamiVisit
+
 // umamiEvent fills one event and returns the visit that it belongs to.
-func (x *foreign) umamiEvent(doc value) umamiVisit {
+func (x *foreign) umamiEvent(doc value, visits umamiVisits) umamiVisit {
 	payload := doc.get("payload")
 	f := x.event(x.siteNamed("website", payload.get("website").text()))
-	var visit umamiVisit
+	visit := umamiVisit{}
 	if x.current != nil {
-		visit = x.umamiVisit(&x.current.request)
+		var known bool
+		if visit, known = visits[x.current]; !known {
+			visit = x.umamiVisit(&x.current.request)
+			visits[x.current] = visit
+		}
 		f.hash = visit.device
 	}
 	if page := payload.get("url").text(); page != "" {
