@@ -26,6 +26,15 @@ func ClientAddress(remote netip.Addr, forwarded string, trusted []netip.Prefix) 
 	return address
 }
 
+// Secure says whether the browser that a request comes from speaks TLS: with us or,
+// behind a trusted proxy, as its X-Forwarded-Proto says, the last of several.
+func Secure(tls bool, remote netip.Addr, proto string, trusted []netip.Prefix) bool {
+	if proto == "" || !Within(trusted, remote.Unmap()) {
+		return tls
+	}
+	return strings.EqualFold(strings.TrimSpace(proto[strings.LastIndexByte(proto, ',')+1:]), "https")
+}
+
 // parseAddress reads an IP address with or without a port.
 func parseAddress(s string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {

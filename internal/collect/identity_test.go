@@ -293,6 +293,24 @@ func TestCookieAttributes(t *testing.T) {
 	}
 }
 
+func TestSecure(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, c := range []struct {
+		tls           bool
+		remote, proto string
+		want          bool
+	}{
+		{false, "10.1.2.3", "", false}, {true, "10.1.2.3", "", true}, {false, "10.1.2.3", "https", true}, {false, "::ffff:10.1.2.3", "HTTPS ", true},
+		{false, "10.1.2.3", "http, https", true}, {false, "10.1.2.3", "https,http", false}, {false, "10.1.2.3", "https,", false}, {false, "10.1.2.3", "httpss", false},
+		{true, "10.1.2.3", "http", false}, // a proxy reaches us by TLS, not the reader it
+		{false, "192.0.2.1", "https", false}, {true, "192.0.2.1", "http", true},
+	} {
+		if got := Secure(c.tls, netip.MustParseAddr(c.remote), c.proto, trusted); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 func TestClientAddress(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	cases := []struct {

@@ -89,7 +89,7 @@ func (h HTTPHeader) Get(name string) string {
 	case 1:
 		return values[0]
 	}
-	if name == "X-Forwarded-For" {
+	if name == "X-Forwarded-For" || name == "X-Forwarded-Proto" {
 		return strings.Join(values, ",")
 	}
 	if name == "Cookie" {

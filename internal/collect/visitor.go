@@ -45,12 +45,12 @@ func (c *Collector) visitor(site *siteInfo, q *Request) Visitor {
 		GPC: strings.TrimSpace(q.Header.Get("Sec-GPC")) == "1", DNT: strings.TrimSpace(q.Header.Get("DNT")) == "1",
 		agent: q.Header.Get("User-Agent"), languages: q.Header.Get("Accept-Language"),
 	}
-	forwarded := ""
+	var forwarded, proto string
 	if len(site.proxies) > 0 {
-		forwarded = q.Header.Get("X-Forwarded-For")
+		forwarded, proto = q.Header.Get("X-Forwarded-For"), q.Header.Get("X-Forwarded-Proto")
 	}
 	v.Address = ClientAddress(q.Remote, forwarded, site.proxies)
-	v.Secure = q.TLS || Within(site.proxies, q.Remote.Unmap()) && q.Header.Get("X-Forwarded-Proto") == "https"
+	v.Secure = Secure(q.TLS, q.Remote, proto, site.proxies)
 	v.who = c.connectionOf(site, q, &v)
 	if value := CookieValue(q.Header.Get("Cookie"), CookieName); value != "" {
 		if device, ok := c.devices.Open(value); ok {

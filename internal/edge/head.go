@@ -187,8 +187,8 @@ func (h *head) known(name, value []byte) bool {
 		return !wire.EqualFold(name, "X-Forwarded-For") || h.count("X-Forwarded-For") == 1
 	case len("Content-Encoding"):
 		return !wire.EqualFold(name, "Content-Encoding")
-	case len("Transfer-Encoding"):
-		return !wire.EqualFold(name, "Transfer-Encoding")
+	case len("Transfer-Encoding"): // and of X-Forwarded-Proto
+		return !wire.EqualFold(name, "Transfer-Encoding") && (!wire.EqualFold(name, "X-Forwarded-Proto") || h.count("X-Forwarded-Proto") == 1)
 	}
 	return true
 }

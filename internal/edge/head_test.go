@@ -52,6 +52,8 @@ func TestHeadPlain(t *testing.T) {
 		{"compressed", replaced("User-Agent: u", "Content-Encoding: gzip"), readGeneral},
 		{"expectation", replaced("User-Agent: u", "Expect: 100-continue"), readGeneral},
 		{"upgrade", replaced("User-Agent: u", "Upgrade: h2c"), readGeneral},
+		{"two protocols", replaced("User-Agent: u", "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http"), readGeneral},
+		{"a protocol", replaced("User-Agent: u", "X-Forwarded-Proto: https"), readPlain},
 		{"trailer", replaced("User-Agent: u", "Trailer: x"), readGeneral},
 		{"connection list", replaced("User-Agent: u", "Connection: keep-alive, x"), readGeneral},
 		{"blank before the colon", replaced("User-Agent: u", "User-Agent : u"), readGeneral},

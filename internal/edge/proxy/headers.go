@@ -37,10 +37,7 @@ func peerOf(r *http.Request, proxies []netip.Prefix) peer {
 	if p.trusted = collect.Within(proxies, p.remote); !p.trusted {
 		return p
 	}
-	if proto := r.Header[headerProto]; len(proto) > 0 {
-		last := proto[len(proto)-1]
-		p.secure = strings.EqualFold(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]), "https")
-	}
+	p.secure = collect.Secure(p.secure, p.remote, strings.Join(r.Header[headerProto], ","), proxies)
 	p.reader = collect.ClientAddress(p.remote, strings.Join(r.Header[headerFor], ","), proxies)
 	return p
 }
