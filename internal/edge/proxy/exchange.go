@@ -67,10 +67,12 @@ func (e *exchange) rewrite(p *httputil.ProxyRequest) {
 	out := p.Out
 	out.URL.RawQuery = p.In.URL.RawQuery // whatever an origin makes of it
 	if out.Body != nil {
-		control := http.NewResponseController(e.out)
+		control, trusted := http.NewResponseController(e.out), e.peer.trusted
 		_ = control.EnableFullDuplex() // HTTP/2 is so anyway
-		out.Body = &patientBody{ReadCloser: out.Body, control: control, stall: e.server.cfg.Limits.StallTime}
-		out.Trailer = p.In.Trailer // it is filled in when the body has been read
+		out.Trailer = p.In.Trailer     // it is filled in when the body has been read
+		strip(out.Trailer, trusted)
+		out.Body = &patientBody{ReadCloser: out.Body, control: control, stall: e.server.cfg.Limits.StallTime,
+			ended: func() { strip(out.Trailer, trusted) }}
 	}
 	e.tell(p.In, out)
 }
@@ -379,6 +381,7 @@ type patientBody struct {
 	control *http.ResponseController
 	stall   time.Duration
 	read    atomic.Bool // something was asked of it
+	ended   func()      // is called before its end is told
 }
 
 // Close implements io.Closer. The body outlives an attempt that failed; it is
@@ -394,7 +397,9 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		_ = b.control.SetReadDeadline(time.Time{}) // else it would end the wait for the answer
-		if !errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) {
+			b.ended()
+		} else {
 			err = errors.Join(errReader, err)
 		}
 	}

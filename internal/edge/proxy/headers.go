@@ -45,28 +45,29 @@ func peerOf(r *http.Request, proxies []netip.Prefix) peer {
 // ownPrefix begins the headers that only we may set.
 const ownPrefix = "X-Readership-"
 
-// forwardedHeaders say who a request is from and where it went; only trusted
-// proxies may. Some origins take a path from the last ones.
-var forwardedHeaders = [...]string{"Forwarded", "X-Real-Ip", "X-Original-Uri", "X-Original-Url", "X-Rewrite-Url"}
+// forwardedHeaders say who a request is from; only trusted proxies may.
+var forwardedHeaders = []string{"Forwarded", "X-Real-Ip"}
 
 const forwardedPrefix = "X-Forwarded-"
 
-// strip removes what nobody outside may say: X-Readership-* and, but from a
-// trusted proxy, X-Forwarded-* and its kin. It knows them however they are
-// written: many origins take X_Readership_Decision for X-Readership-Decision.
+// pathHeaders are where some origins take the path from, which is then not the one
+// that was decided about. Trusted proxies pass on what readers send of them.
+var pathHeaders = []string{"X-Original-Uri", "X-Original-Url", "X-Rewrite-Url"}
+
+// strip removes what nobody outside may say: X-Readership-*, another path and, but
+// from a trusted proxy, X-Forwarded-* and its kin, of a request's headers or trailers.
+// It knows them however they are written: many origins take X_Readership_Decision for
+// X-Readership-Decision.
 func strip(h http.Header, trusted bool) {
 	for name := range h {
-		if beginsAs(name, ownPrefix) || !trusted && isForwarded(name) {
+		if beginsAs(name, ownPrefix) || isOne(name, pathHeaders) || !trusted && (beginsAs(name, forwardedPrefix) || isOne(name, forwardedHeaders)) {
 			delete(h, name)
 		}
 	}
 }
 
-func isForwarded(name string) bool {
-	if beginsAs(name, forwardedPrefix) {
-		return true
-	}
-	for _, known := range forwardedHeaders {
+func isOne(name string, of []string) bool {
+	for _, known := range of {
 		if len(name) == len(known) && beginsAs(name, known) {
 			return true
 		}
@@ -74,16 +75,16 @@ func isForwarded(name string) bool {
 	return false
 }
 
-// beginsAs says whether a name begins as known does, underscores and dots being
-// hyphens, in any case.
+// beginsAs says whether a name begins as known does, in any case, whatever it has in
+// place of hyphens.
 func beginsAs(name, known string) bool {
 	if len(name) < len(known) {
 		return false
 	}
 	for i := range len(known) {
 		c, k := name[i], known[i]
-		if c == '_' || c == '.' {
-			c = '-'
+		if k == '-' && (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') {
+			continue
 		}
 		if c|0x20 != k|0x20 {
 			return false

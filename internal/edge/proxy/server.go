@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/readership/readership/internal/edge"
 	"github.com/readership/readership/internal/edge/route"
@@ -305,6 +306,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	case !clean:
 		refuse(w, r, http.StatusBadRequest, "The address has dots as a part of its path, or bytes that no address has.")
+		return
+	case !httpguts.ValidHeaderFieldName(r.Method): // HTTP/2 lets it pass
+		refuse(w, r, http.StatusBadRequest, "The method is none.")
 		return
 	case r.Method == http.MethodConnect:
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
