@@ -221,7 +221,7 @@ func (a *attempt) result() (*Verdict, error) { return a.answer(a.ended) }
 func (a *attempt) answer(with answer) (*Verdict, error) {
 	v, err := with.verdict, with.err
 	if err != nil {
-		if a.Remote != nil && a.ask.Commit && away(err) {
+		if a.Remote != nil && a.ask.Commit && Away(err) {
 			a.keep()
 		}
 		if v, err = a.fallback(err); err != nil {
@@ -325,8 +325,8 @@ type Rejected struct{ Code, Message string }
 // Error implements error.
 func (r *Rejected) Error() string { return r.Message }
 
-// away says whether an error means that there is nobody to decide or to write.
-func away(err error) bool {
+// Away says whether an error means that there is nobody to decide or to write.
+func Away(err error) bool {
 	for _, of := range [...]error{ErrAway, context.DeadlineExceeded, engine.ErrClosed, engine.ErrFailed, engine.ErrPanic,
 		eventlog.ErrOverloaded, eventlog.ErrDiskFull, eventlog.ErrUnavailable, eventlog.ErrClosed} {
 		if errors.Is(err, of) {
@@ -339,7 +339,7 @@ func away(err error) bool {
 // fallback answers by the policy of the access block if err means that nobody
 // else answers in time.
 func (a *attempt) fallback(err error) (*Verdict, error) {
-	if !a.policy || !away(err) {
+	if !a.policy || !Away(err) {
 		return nil, err
 	}
 	a.fallbacks.Add(1)

@@ -283,7 +283,7 @@ func appendAnswer(v *Verdict, err error) []byte {
 		switch {
 		case errors.As(err, &rejected):
 			out = remoteAnswer{Fault: faultRejected, Code: rejected.Code, Message: rejected.Message}
-		case away(err) || errors.Is(err, engine.ErrBusy):
+		case Away(err) || errors.Is(err, engine.ErrBusy):
 			out.Fault = faultAway
 		default:
 			for name, of := range remoteFaults {

@@ -190,7 +190,7 @@ func (s *Service) settle(ctx context.Context, site *event.Site, position event.P
 	}
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err = s.Engine.Wait(limited, position); err != nil && ctx.Err() == nil && away(err) {
+	if err = s.Engine.Wait(limited, position); err != nil && ctx.Err() == nil && Away(err) {
 		return true, nil
 	}
 	return false, err

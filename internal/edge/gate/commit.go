@@ -8,7 +8,6 @@ import (
 
 	"github.com/readership/readership/internal/access"
 	"github.com/readership/readership/internal/event"
-	"github.com/readership/readership/internal/eventlog"
 )
 
 // kept is what has to be known of a decision to commit it: the gate has made it, so
@@ -24,18 +23,17 @@ func (r *ruling) kept() kept { return kept{r.site, r.verdict.DecisionID} }
 // commit commits a decision. Once it is in the log, or can never be, again is false.
 func (g *Gate) commit(ctx context.Context, k kept) (again bool) {
 	_, err := g.Front.Service.Commit(ctx, k.site, k.id, access.Own{Any: true}, 0)
-	var unknown *access.UnknownAccess
 	switch {
 	case err == nil:
 		return false
-	case errors.Is(err, access.ErrTooLate), errors.Is(err, access.ErrNotDecision), errors.As(err, &unknown):
-		g.figures.lost.Add(1)
-		return false
-	case away(err), errors.Is(err, eventlog.ErrOverloaded), errors.Is(err, eventlog.ErrDiskFull), errors.Is(err, eventlog.ErrUnavailable):
+	case access.Away(err), errors.Is(err, context.Canceled):
 		return true
 	}
 	g.figures.lost.Add(1)
-	g.Logger.Warn("a page that was shown could not be counted", "site", k.site.ID, "decision", k.id, "error", err)
+	var unknown *access.UnknownAccess
+	if !errors.Is(err, access.ErrTooLate) && !errors.Is(err, access.ErrNotDecision) && !errors.As(err, &unknown) {
+		g.Logger.Warn("a page that was shown could not be counted", "site", k.site.ID, "decision", k.id, "error", err)
+	}
 	return false
 }
 

@@ -11,7 +11,6 @@ package gate
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -155,12 +154,6 @@ func speculative(h collect.Header) bool {
 
 // unfurls says that a program fetches a page to show a preview of a link to it.
 func unfurls(a *ask.Asked) bool { return a.Column(event.ColBotClass) == enrich.ClassSocial }
-
-// away says whether an error is of a server that is stopping or overloaded, rather
-// than of the request.
-func away(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
 
 // commitTime is how long the commit of a page may take where its answer waits.
 const commitTime = time.Second
