@@ -36,6 +36,7 @@ type foreign struct {
 type target struct {
 	request request
 	part    *part
+	size    int // bytes of the texts of the part
 }
 
 // lost is an event that belongs to no site.
@@ -230,7 +231,7 @@ func (x *foreign) store() bool {
 		return false
 	}
 	p := x.part
-	p.fields.limitSize()
+	x.current.size += p.fields.limitSize()
 	before, lacking := p.total, p.noConsent
 	p.finish(&p.events[len(p.events)-1])
 	switch {
@@ -239,7 +240,7 @@ func (x *foreign) store() bool {
 	case p.noConsent != lacking:
 		x.verdicts.noConsent = true
 	}
-	if p.full() {
+	if p.full() || x.current.size >= partBytes {
 		return x.commitTarget(x.current)
 	}
 	return true
@@ -257,9 +258,9 @@ func (p *part) faultPath() string {
 	return f.path
 }
 
-// limitSize rejects an event that is larger than one may be.
-func (f *fields) limitSize() {
-	n := 0
+// limitSize returns the size of an event and rejects one that is larger than one
+// may be.
+func (f *fields) limitSize() (n int) {
 	for _, t := range f.text {
 		n += len(t)
 	}
@@ -269,6 +270,7 @@ func (f *fields) limitSize() {
 	if n > event.MaxEventBytes {
 		f.fail(codeTooLong, "", "an event may have 32 KB")
 	}
+	return n
 }
 
 // commitTarget stores what a target has gathered.
@@ -293,6 +295,7 @@ func (x *foreign) commitTarget(t *target) bool {
 		x.out.Position = max(x.out.Position, p.sub.Position)
 	}
 	p.reset(&t.request)
+	t.size = 0
 	return true
 }
 

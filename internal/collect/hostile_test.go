@@ -46,6 +46,21 @@ func TestDebugTakesItsTurn(t *testing.T) {
 	}
 }
 
+// Events that are large are committed in parts that are not.
+func TestLargeBatchesOfDialectsAreCommittedInParts(t *testing.T) {
+	w := newWorld(t)
+	one := `{"type":"track","event":"a","anonymousId":"d"`
+	one += `,"properties":{`
+	for i := range 60 {
+		one += fmt.Sprintf(`"p%d":"%s",`, i, strings.Repeat("x", 500))
+	}
+	one += `"n":1}}`
+	a := w.hear(call{path: "/v1/batch", body: `{"writeKey":"w-news","batch":[` + strings.Repeat(one+",", 39) + one + `]}`})
+	if a.Status != 200 || len(w.memory.events) != 40 || w.memory.n != 5 {
+		t.Errorf("%d, %d events in %d commits", a.Status, len(w.memory.events), w.memory.n)
+	}
+}
+
 // A name that looks like a daily hash is a name: its device is not exempt.
 func TestHotDeviceBehindAMark(t *testing.T) {
 	w := newWorldOf(t, Rates{Device: 1})
