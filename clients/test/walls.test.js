@@ -1,6 +1,8 @@
 // A wall on the fourth article: in Chromium, behind servers of others with the files
 // of deploy/.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { chromium } from 'playwright-core'
@@ -10,6 +12,7 @@ import { DOMAIN, freePort, SITE, start } from '../harness/server.js'
 const program = (counts) => `
 meter monthly (limit: 3) = burns |> per month |> distinct item
 access story (counts: ${counts}, deadline: 10s) {
+  deny   paid     if item.tier == "premium"       offers plans
   charge crawler  if bot.class == "ai_training"   price 0.002 EUR
   allow  again    if item in monthly
   allow  metered  if monthly.left > 0             burns monthly
@@ -27,6 +30,7 @@ before(async () => {
   ports = { readership: Number(new URL(server.url).port), origin: site.port }
   await server.call('PUT', `/v1/sites/${SITE}/program`, { files: { main: program('request') } })
   await server.call('PUT', `/v1/sites/${SITE}/items/fourth`, { url: `https://${DOMAIN}/articles/4`, title: 'The fourth article' })
+  await server.call('PUT', `/v1/sites/${SITE}/items/paid`, { url: `https://${DOMAIN}/articles/paid`, tier: 'premium' })
   const origins = [{ url: `http://127.0.0.1:${site.port}` }]
   await server.call('PUT', `/v1/sites/${SITE}/routes`, [
     { host: DOMAIN, path: '/articles/*', origins, access: 'story' },
@@ -139,7 +143,44 @@ for (const [name, begin, counts] of [['nginx', nginx, 'request'], ['our proxy', 
   })
 }
 
+for (const [name, begin] of [...Object.entries(fronts), ['our proxy', own]]) {
+  test(`${name}: a paid article is not had by another name`, async (t) => {
+    await counting('request')
+    const front = await begin(ports)
+    t.after(front.close)
+    const paths = ['paid', '%70aid', '/paid', 'paid;x', 'x/../paid', '%2e/paid', 'paid/', 'paid?x=1'].map((path) => `/articles/${path}`)
+    for (const path of [...paths, '//articles/paid', '/%61rticles/paid', '/x/..%2farticles/paid', '/articles;x/paid']) {
+      for (const named of [{}, { 'X-Original-URI': '/articles/1' }, { 'X-Forwarded-Uri': '/articles/1' }]) {
+        const page = await get(front.port, path, { 'User-Agent': agent, ...named })
+        assert.ok(page.status >= 400, `${path} ${JSON.stringify(named)}: ${page.status}`)
+        assert.doesNotMatch(page.text, /The article at/)
+        for (const name of ['x-readership-segments', 'x-readership-reader']) assert.equal(page.headers[name], undefined, `${path} says ${name}`)
+      }
+    }
+  })
+}
+
+test('nginx: the page says what makes it count', async (t) => {
+  await counting('engaged 10s')
+  const front = await nginx(ports, (text) => text.replace(/# (proxy_set_header Accept-Encoding|sub_filter)/g, '$1'))
+  t.after(front.close)
+  const page = await get(front.port, '/articles/1', { 'User-Agent': agent })
+  assert.match(page.text, /<meta name="readership-decision" content="[\w.-]+" data-engaged_seconds=10><\/head>/)
+})
+
 for (const [name, begin] of Object.entries(fronts)) {
+  test(`${name}: articles are open while Readership starts`, async (t) => {
+    const starting = createServer((req, res) => res.writeHead(503, { 'Retry-After': '1' }).end('the server is starting')).listen(0, '127.0.0.1')
+    await once(starting, 'listening')
+    t.after(() => starting.close())
+    const front = await begin({ ...ports, readership: starting.address().port })
+    t.after(front.close)
+    const page = await get(front.port, '/articles/1', { 'X-Readership-Decision': 'allow', X_Readership_Reader: 'account:boss' })
+    assert.equal(page.status, 200)
+    assert.match(page.text, /The article at/)
+    assert.doesNotMatch(page.text, /boss/)
+  })
+
   test(`${name}: articles are open while Readership is away`, async (t) => {
     const front = await begin({ ...ports, readership: await freePort() })
     t.after(front.close)

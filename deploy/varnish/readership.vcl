@@ -21,11 +21,24 @@ sub vcl_recv {
         unset req.http.X-Readership-Reader;
         unset req.http.X-Readership-Segments;
         unset req.http.X-Readership-Fallback;
+        unset req.http.X-Readership-Counts;
+        unset req.http.X-Forwarded-Uri;
         unset req.http.X-RS-Page;
         unset req.http.X-RS-Cookie;
 
+        # What origins may read as the address of an article, and the line below does
+        # not: dots, two slashes, parameters, and letters, digits or slashes that are
+        # encoded before its folder ends.
+        if (req.url ~ "(?i)^[^?]*([/\\]|%2f|%5c)(\.|%2e){1,2}([/\\;?]|%2f|%5c|$)" || req.url ~ "^[^?]*//" ||
+            req.url ~ "(?i)^/[^/?]*([;\\]|%2[def]|%3[0-9b]|%[4-7][0-9a-f])") {
+            return (synth(400));
+        }
+
         # Articles, and nothing else: pictures, scripts and front pages do not count.
-        if (req.url ~ "^/articles/" && (req.method == "GET" || req.method == "HEAD")) {
+        if (req.url ~ "^/articles/") {
+            if (req.method != "GET" && req.method != "HEAD") {
+                return (synth(405)); # a body could not be sent twice
+            }
             set req.http.X-RS-Page = req.url;
             set req.http.X-Original-URI = req.url;
             set req.url = "/v1/sites/news/auth?access=story&mode=forward";
@@ -51,6 +64,8 @@ sub vcl_deliver {
             set req.http.X-Readership-Decision = resp.http.X-Readership-Decision;
             return (restart);
         }
+        unset resp.http.X-Readership-Reader; # the reader need not know
+        unset resp.http.X-Readership-Segments;
         return (deliver); # the wall
     }
     if (req.http.X-RS-Page) {

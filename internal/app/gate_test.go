@@ -181,6 +181,18 @@ func TestAuthWithoutConsent(t *testing.T) {
 	}
 }
 
+// TestAuthSaysWhatCounts: who writes the page's tag for the tracker knows what it waits for.
+func TestAuthSaysWhatCounts(t *testing.T) {
+	s := openNewsroom(t, Config{}, `,"privacy":{"without_consent":"assume"}`)
+	for counts, want := range map[string]string{"request": "", "rendered": "", "engaged 10s": "engaged_seconds=10", "engaged 2500ms": "engaged_seconds=2.5", "scroll 50": "scroll_percent=50"} {
+		program := strings.Replace(counting, "access later (", "access later (counts: "+counts+", ", 1)
+		s.want(200, "PUT", "/v1/sites/news/program", rootKey, asJSON(map[string]any{"files": map[string]string{"main": program}}))
+		if r := s.pageAsk(s.address, "access=later", "X-Original-URI: /a"); r.status != 200 || r.header.Get("X-Readership-Counts") != want {
+			t.Errorf("%s: %d %v", counts, r.status, r.header)
+		}
+	}
+}
+
 // TestAuthCountsWhatIsSeen: prefetches wait for their reader.
 func TestAuthCountsWhatIsSeen(t *testing.T) {
 	s := openNewsroom(t, Config{}, `,"privacy":{"without_consent":"assume"}`)

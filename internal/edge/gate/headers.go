@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/readership/readership/internal/access"
@@ -20,6 +21,7 @@ const (
 	headerReader   = prefix + "Reader"
 	headerSegments = prefix + "Segments"
 	headerFallback = prefix + "Fallback"
+	headerCounts   = prefix + "Counts"
 	headerError    = prefix + "Error"
 	headerPrice    = "Crawler-Price"
 	headerCookie   = "Set-Cookie"
@@ -48,6 +50,11 @@ func setVerdict(h http.Header, v *access.Verdict) {
 	}
 	if v.Fallback {
 		set(headerFallback, "1")
+	}
+	if c := v.Counts; c != nil && c.EngagedSeconds > 0 {
+		set(headerCounts, "engaged_seconds="+strconv.FormatFloat(c.EngagedSeconds, 'f', -1, 64))
+	} else if c != nil && c.ScrollPercent > 0 {
+		set(headerCounts, "scroll_percent="+strconv.FormatInt(c.ScrollPercent, 10))
 	}
 }
 
