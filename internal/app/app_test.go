@@ -145,7 +145,7 @@ func TestRunKeepsWhatItWasTold(t *testing.T) {
 	if status, answer := r.call(t, "POST", "/v1/events", site.WriteKey, body); status != 200 || !strings.Contains(answer, `"duplicates":1`) {
 		t.Fatal(status, answer)
 	}
-	if status, answer := r.call(t, "GET", "/metrics", "", ""); status != 200 || !strings.Contains(answer, `readership_site_rows_total{site="news"} 1`) {
+	if status, answer := r.call(t, "GET", "/metrics", "", ""); status != 200 || !strings.Contains(answer, `readership_site_rows_total{site="news"} 1`) || !strings.Contains(answer, `readership_pages_total{outcome="failed"} `) {
 		t.Fatal(status, answer)
 	}
 	r.end(t)

@@ -43,6 +43,8 @@ var (
 	gateWaiting   = describe("gate_commits_waiting", "Pages that were shown and wait for somebody to count them.")
 	gateSettled   = describe("gate_commits_settled_total", "Pages that were counted after they had waited.")
 	gateLost      = describe("gate_commits_lost_total", "Pages that were shown and could not be counted.")
+	pagesFetched  = describe("pages_total", "Pages that were viewed and hinted at for the catalogue, by outcome: fetched, failed, dropped for too many waited.", "outcome")
+	pagesWaiting  = describe("pages_waiting", "Pages that wait to be fetched for the catalogue.")
 	keySetKeys    = describe("key_set_keys", "Keys that readers' tokens are verified with, by the address of their set.", "url")
 	keySetFailed  = describe("key_set_failures", "Failures to fetch a key set since it was fetched last.", "url")
 	keySetFetched = describe("key_set_fetched_seconds", "When a key set was fetched last, Unix seconds.", "url")
@@ -52,7 +54,7 @@ var (
 func (f *figures) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{memoryBytes, siteRows, siteReaders, siteVisits, siteWaiting, siteFrom, logBytes, logTime,
 		commits, commitEvents, commitBytes, commitSeconds, refused, waiting, knownIDs, knownViews, tooOften, open, noPlace, fallbacks, gateDecisions, gateFallbacks, gateWaiting, gateSettled, gateLost,
-		keySetKeys, keySetFailed, keySetFetched} {
+		pagesFetched, pagesWaiting, keySetKeys, keySetFailed, keySetFetched} {
 		ch <- d
 	}
 }
@@ -97,6 +99,11 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	gauge(gateWaiting, float64(g.Waiting))
 	counter(gateSettled, float64(g.Settled))
 	counter(gateLost, float64(g.Lost))
+	p := n.pages.Figures()
+	for outcome, count := range map[string]uint64{"fetched": p.Fetched, "failed": p.Failed, "dropped": p.Dropped} {
+		counter(pagesFetched, float64(count), outcome)
+	}
+	gauge(pagesWaiting, float64(p.Waiting))
 	for _, k := range n.tokens.KeySets() {
 		gauge(keySetKeys, float64(k.Keys), k.URL)
 		gauge(keySetFailed, float64(k.Failures), k.URL)

@@ -16,14 +16,14 @@ func (n *node) openPages() {
 			_, err := n.facts.CommitFacts(ctx, facts...)
 			return err
 		},
-		Networks: n.cfg.PageNetworks, Now: n.cfg.Now, Agent: "Readership/" + n.cfg.Version + " (reads its own site's pages)", Logger: n.cfg.Logger,
+		Networks: n.cfg.PageNetworks, Agent: "Readership/" + n.cfg.Version + " (reads its own site's pages)", Logger: n.cfg.Logger,
 	})
 	n.background("pages", n.pages.Run)
 }
 
 // hint is what tells openPages's fetcher which pages are viewed. A sample newspaper
 // has none.
-func (n *node) hint() func(site *event.Site, page, address string) {
+func (n *node) hint() func(site *event.Site, page, address string, at int64) {
 	if n.cfg.Demo {
 		return nil
 	}

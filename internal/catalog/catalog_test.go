@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -125,7 +126,7 @@ func newWorld(t *testing.T, networks ...string) *world {
 			}
 			return nil
 		},
-		Networks: allowed, Now: time.Now, Agent: "Readership/test",
+		Networks: allowed, Agent: "Readership/test",
 	})
 	return w
 }
@@ -145,7 +146,7 @@ func TestAPageFillsItsEntry(t *testing.T) {
 	if err := w.looks(t, "/moved?session=secret&p=7#x"); err != nil {
 		t.Fatal(err)
 	}
-	want := &event.Item{ID: "localhost/story", URL: w.origin + "/story", Kind: "article", Title: "Ships", Source: SourcePage}
+	want := &event.Item{ID: "localhost/story", URL: w.origin + "/story", Kind: "article", Title: "Ships", Source: event.SourcePage}
 	if d := cmp.Diff(map[string]*event.Item{want.ID: want}, w.items); d != "" {
 		t.Error(d)
 	}
@@ -198,7 +199,7 @@ func TestPublicAddresses(t *testing.T) {
 func TestHintsAreFewAndBounded(t *testing.T) {
 	w := newWorld(t, "127.0.0.0/8", "::1/128")
 	ctx, cancel := context.WithCancel(t.Context())
-	w.Hint(w.site, w.origin+"/early", "early") // nobody looks yet
+	w.Hint(w.site, w.origin+"/early", "early", 0) // nobody looks yet
 	done := make(chan struct{})
 	w.mu.Lock()
 	w.ctx = ctx
@@ -206,21 +207,68 @@ func TestHintsAreFewAndBounded(t *testing.T) {
 		w.slots <- struct{}{}
 	}
 	w.mu.Unlock()
+	const at = 1_700_000_000_000
 	for i := range maxWaiting + 10 {
 		page := fmt.Sprintf("/%d", i)
-		w.Hint(w.site, w.origin+page, page)
-		w.Hint(w.site, w.origin+page, page)
+		w.Hint(w.site, w.origin+page, page, at)
+		w.Hint(w.site, w.origin+page, page, at)
 	}
-	if n := w.Dropped(); n == 0 {
-		t.Error("no hint was dropped")
+	full := w.Figures()
+	if full.Dropped == 0 || full.Waiting != maxWaiting {
+		t.Errorf("%+v", full)
 	}
-	if n := testing.AllocsPerRun(100, func() { w.Hint(w.site, "/0", "/0") }); n > 0 {
+	for range 2 {
+		w.Hint(w.site, w.origin+"/dropped", "/dropped", at) // is hinted at again by its next view
+	}
+	w.Hint(w.site, w.origin+"/1", "/1", at+again.Milliseconds()-minuteMilli)
+	w.Hint(w.site, w.origin+"/1", "/1", at-again.Milliseconds()) // an old view that comes late
+	if n := w.Figures().Dropped; n != full.Dropped+2 {
+		t.Errorf("%d hints were dropped, want %d", n, full.Dropped+2)
+	}
+	w.Hint(w.site, w.origin+"/1", "/1", at+again.Milliseconds())
+	if n := w.Figures().Dropped; n != full.Dropped+3 {
+		t.Errorf("an hour later a page is not hinted at again: %d dropped, want %d", n, full.Dropped+3)
+	}
+	if n := testing.AllocsPerRun(100, func() { w.Hint(w.site, "/0", "/0", at) }); n > 0 {
 		t.Errorf("a page that is known costs %v allocations", n)
 	}
 	cancel()
 	go func() { w.Run(ctx); close(done) }()
 	<-done
-	if len(w.lanes) > 0 || len(w.served) > 0 {
-		t.Errorf("left %v, served %v", w.lanes, w.served)
+	if len(w.lanes) > 0 || len(w.served) > 0 || w.Figures().Waiting != 0 {
+		t.Errorf("left %v, served %v, %+v", w.lanes, w.served, w.Figures())
 	}
+}
+
+// What was remembered last is known until its time; others may be forgotten for it,
+// but nothing is known that was not remembered.
+func TestSeen(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := &seen{}
+		model := map[uint64]int64{}
+		keys := rapid.Custom(func(rt *rapid.T) uint64 { // many meet in the same places
+			tag := rapid.Uint64Range(1, 9).Draw(rt, "tag")
+			return tag<<minuteBits | tag%3
+		})
+		at := int64(1_700_000_000_000)
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			key := keys.Draw(rt, "key")
+			if rapid.Bool().Draw(rt, "remember") {
+				model[key] = at + rapid.Int64Range(minuteMilli, 90*minuteMilli).Draw(rt, "for")
+				s.remember(key, model[key])
+				if !s.lately(key, at) {
+					rt.Fatalf("%x is forgotten at once", key)
+				}
+			}
+			for key := range model {
+				if s.lately(key, model[key]) || s.lately(key, at) && at >= model[key] {
+					rt.Fatalf("%x is known after its time", key)
+				}
+			}
+			if other := key ^ 1<<63; s.lately(other, at) {
+				rt.Fatalf("%x is known, though nobody has remembered it", other)
+			}
+			at += rapid.Int64Range(0, 30*minuteMilli).Draw(rt, "pause")
+		}
+	})
 }

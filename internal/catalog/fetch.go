@@ -31,15 +31,11 @@ const (
 	maxPage      = 2 << 20          // bytes of a page, decompressed
 	maxWaiting   = 256              // hints of a site; further ones are dropped, the next view of the page hints again
 	maxFetches   = 4                // at once
-	maxKnown     = 32 << 10         // pages of one generation
 	maxRedirects = 5                // of one fetch
 	fetchTime    = 10 * time.Second // for all of a page
 	pause        = 500 * time.Millisecond
-	again        = time.Hour // a page is looked at again when it is viewed after that
+	again        = time.Hour // a page is looked at again when it is viewed after that, to the minute
 )
-
-// SourcePage marks the entries that come from their pages.
-const SourcePage = "page"
 
 // Config is what a Fetcher stands on. All but Networks and Logger is needed.
 type Config struct {
@@ -52,7 +48,6 @@ type Config struct {
 	// Networks are the addresses that pages may be fetched from though they are not
 	// public, and at any port.
 	Networks []netip.Prefix
-	Now      func() time.Time
 	Agent    string       // the User-Agent
 	Logger   *slog.Logger // nil: none
 }
@@ -65,30 +60,26 @@ type Fetcher struct {
 	transport *http.Transport
 	slots     chan struct{} // one for each fetch
 
+	seen seen // pages that were hinted at; who adds one holds mu
+
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil: hints are not taken
 	lanes   map[string]*lane
-	known   map[uint64]int64 // pages that were hinted at, and until when in Unix ms that is enough
-	older   map[uint64]int64 // the generation before
 	running sync.WaitGroup
 
 	fetched, failed, dropped atomic.Uint64
+	waiting                  atomic.Int64
 }
 
 // lane is the queue of a site, with a goroutine while it is not empty.
-type lane struct{ waiting []hint }
-
-type hint struct {
-	page string
-	key  uint64
-}
+type lane struct{ waiting []string }
 
 // New makes a fetcher.
 func New(cfg Config) *Fetcher {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	f := &Fetcher{cfg: cfg, seed: maphash.MakeSeed(), slots: make(chan struct{}, maxFetches), lanes: map[string]*lane{}, known: map[uint64]int64{}}
+	f := &Fetcher{cfg: cfg, seed: maphash.MakeSeed(), slots: make(chan struct{}, maxFetches), lanes: map[string]*lane{}}
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: f.mayDial}
 	f.transport = &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: fetchTime,
 		MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 1, IdleConnTimeout: 10 * time.Second, ForceAttemptHTTP2: true}
@@ -108,55 +99,54 @@ func (f *Fetcher) Run(ctx context.Context) {
 	f.transport.CloseIdleConnections()
 }
 
-// Fetched, Failed and Dropped return how many pages were fetched, could not be, and
-// how many hints found no room.
-func (f *Fetcher) Fetched() uint64 { return f.fetched.Load() }
+// Figures are what a Fetcher counts since it was made, and how many pages wait now.
+type Figures struct {
+	Fetched uint64 // pages that were read, whether they changed their entry or not
+	Failed  uint64 // pages that could not be, and entries that could not be written
+	Dropped uint64 // hints that found no room
+	Waiting int64
+}
 
-// Failed returns how many pages could not be fetched.
-func (f *Fetcher) Failed() uint64 { return f.failed.Load() }
+// Figures returns what the fetcher counts.
+func (f *Fetcher) Figures() Figures {
+	return Figures{f.fetched.Load(), f.failed.Load(), f.dropped.Load(), f.waiting.Load()}
+}
 
-// Dropped returns how many hints found no room.
-func (f *Fetcher) Dropped() uint64 { return f.dropped.Load() }
-
-// Hint says that a page, whose item has the address, was viewed. It does not wait,
-// keeps nothing of its texts, and costs nothing for a page that was looked at
-// lately.
-func (f *Fetcher) Hint(site *event.Site, page, address string) {
+// Hint says that a page, whose item has the address, was viewed at a time, Unix
+// milliseconds. It does not wait, keeps nothing of its texts, and takes no lock for
+// a page that was looked at lately.
+func (f *Fetcher) Hint(site *event.Site, page, address string, at int64) {
 	if len(site.Domains) == 0 {
 		return // any page could claim to be the site's
 	}
 	key := maphash.String(f.seed, address) ^ 31*maphash.String(f.seed, site.ID)
-	now := f.cfg.Now().UnixMilli()
+	if !f.seen.lately(key, at) {
+		f.add(site, page, key, at)
+	}
+}
+
+// add puts a page into its site's queue.
+func (f *Fetcher) add(site *event.Site, page string, key uint64, at int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ctx == nil || f.lately(key, now) {
+	if f.ctx == nil || f.seen.lately(key, at) {
 		return
 	}
 	l := f.lanes[site.ID]
 	if l == nil {
 		l = &lane{}
-		f.lanes[site.ID] = l
+		id := strings.Clone(site.ID)
+		f.lanes[id] = l
 		f.running.Add(1)
-		go f.work(f.ctx, strings.Clone(site.ID), l)
+		go f.work(f.ctx, id, l)
 	}
 	if len(l.waiting) == maxWaiting {
 		f.dropped.Add(1)
 		return
 	}
-	if len(f.known) == maxKnown {
-		f.older, f.known = f.known, make(map[uint64]int64, maxKnown)
-	}
-	f.known[key] = now + again.Milliseconds()
-	l.waiting = append(l.waiting, hint{strings.Clone(page), key})
-}
-
-// lately says whether a page was hinted at so that it need not be again.
-func (f *Fetcher) lately(key uint64, now int64) bool {
-	until, ok := f.known[key]
-	if !ok {
-		until = f.older[key]
-	}
-	return now < until
+	f.seen.remember(key, at+again.Milliseconds())
+	l.waiting = append(l.waiting, strings.Clone(page))
+	f.waiting.Add(1)
 }
 
 // work fetches the pages of a site, one after the other.
@@ -165,18 +155,20 @@ func (f *Fetcher) work(ctx context.Context, site string, l *lane) {
 	for {
 		f.mu.Lock()
 		if len(l.waiting) == 0 || ctx.Err() != nil {
+			f.waiting.Add(-int64(len(l.waiting)))
 			delete(f.lanes, site)
 			f.mu.Unlock()
 			return
 		}
-		next := l.waiting[0]
+		page := l.waiting[0]
 		l.waiting = l.waiting[1:]
+		f.waiting.Add(-1)
 		f.mu.Unlock()
 		select {
 		case f.slots <- struct{}{}:
-			if err := f.look(ctx, site, next.page); err != nil {
+			if err := f.look(ctx, site, page); err != nil {
 				f.failed.Add(1)
-				f.cfg.Logger.Debug("a page could not be looked at", "site", site, "page", next.page, "error", err)
+				f.cfg.Logger.Debug("a page could not be looked at", "site", site, "page", page, "error", err)
 			} else {
 				f.fetched.Add(1)
 			}
@@ -292,7 +284,8 @@ func (f *Fetcher) fetch(ctx context.Context, site *event.Site, at *url.URL) (fou
 }
 
 // entry makes the entry of a page; nil if there is nothing to write: it is kept by
-// hand, or says the same already.
+// hand, or says the same already. One that somebody writes by hand meanwhile stays
+// all the same: the engine takes no entry of a page in its place.
 func (f *Fetcher) entry(site *event.Site, at *url.URL, page *Page) *event.Item {
 	if canonical, err := at.Parse(page.Canonical); err == nil && page.Canonical != "" && owns(site, canonical) && len(canonical.String()) <= event.MaxURLBytes {
 		canonical.Fragment, canonical.User = "", nil
@@ -306,11 +299,11 @@ func (f *Fetcher) entry(site *event.Site, at *url.URL, page *Page) *event.Item {
 		id = address
 	}
 	before, known := f.cfg.Item(site.ID, id)
-	if id == "" || known && before.Source != SourcePage {
+	if id == "" || known && before.Source != event.SourcePage {
 		return nil
 	}
 	item := &event.Item{ID: id, URL: at.String(), Kind: "article", Title: page.Title, Section: page.Section, Tags: page.Tags, Authors: page.Authors, Tier: page.Tier,
-		PublishedAt: page.PublishedAt, UpdatedAt: page.UpdatedAt, Language: page.Language, Source: SourcePage}
+		PublishedAt: page.PublishedAt, UpdatedAt: page.UpdatedAt, Language: page.Language, Source: event.SourcePage}
 	if image, err := at.Parse(page.Image); err == nil && page.Image != "" && strings.HasPrefix(image.Scheme, "http") && len(image.String()) <= event.MaxURLBytes {
 		item.Image = image.String()
 	}

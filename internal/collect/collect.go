@@ -94,9 +94,10 @@ type Config struct {
 	Items     Items
 	Committer Committer
 	Keys      Keys
-	// Hint is told of the pages of the site that browsers view, and the address of
-	// each as an item; it does not wait, and keeps neither text. nil: nobody is.
-	Hint func(site *event.Site, page, address string)
+	// Hint is told of the pages of the site that browsers view, the address of each
+	// as an item, and when the view arrived, Unix milliseconds; it does not wait, and
+	// keeps neither text. nil: nobody is.
+	Hint func(site *event.Site, page, address string, at int64)
 	// Tokens and Logins may be nil: then only an API key proves an account.
 	Tokens Tokens
 	Logins Logins
@@ -174,9 +175,9 @@ type Collector struct {
 	limits        Limits
 
 	devices   *identity.Devices
-	hint      func(site *event.Site, page, address string) // may be nil
-	tokens    Tokens                                       // nil: no site has any
-	logins    Logins                                       // nil: nobody is logged in
+	hint      func(site *event.Site, page, address string, at int64) // may be nil
+	tokens    Tokens                                                 // nil: no site has any
+	logins    Logins                                                 // nil: nobody is logged in
 	enrich    *enrich.Enricher
 	infos     siteCache
 	crossing  crossing

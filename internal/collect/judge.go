@@ -155,7 +155,7 @@ func (p *part) judgePage(ev *event.Event) bool {
 	}
 	if item := f.text[fieldItem]; item != "" {
 		ev.Columns[event.ColItem] = item
-		if page := cmp.Or(f.text[fieldCanonical], page); page != "" {
+		if page := cmp.Or(f.text[fieldCanonical], page); page != "" && p.hints() {
 			p.hint(page, p.address(page))
 		}
 		return true
@@ -219,7 +219,7 @@ func (p *part) setItem(ev *event.Event) {
 			continue
 		}
 		address := p.address(page)
-		if item == "" {
+		if item == "" && p.hints() {
 			p.hint(page, address)
 		}
 		if id, ok := r.collector.items.ItemByAddress(r.site.ID, address); ok {
@@ -246,11 +246,16 @@ func (p *part) address(page string) string {
 	return p.arena.take(appendAddress(p.arena.room(room), page, params))
 }
 
-// hint tells who fills the catalogue which page a browser has viewed.
+// hints says whether the event is a page view that a browser tells of.
+func (p *part) hints() bool {
+	r := p.request
+	return r.collector.hint != nil && !r.api && !r.debug && p.fields.text[fieldType] == event.TypePageView
+}
+
+// hint tells who fills the catalogue which page was viewed.
 func (p *part) hint(page, address string) {
-	if r := p.request; r.collector.hint != nil && !r.api && !r.debug && p.fields.text[fieldType] == event.TypePageView {
-		r.collector.hint(r.site.Site, page, address)
-	}
+	r := p.request
+	r.collector.hint(r.site.Site, page, address, r.received)
 }
 
 // judgeNumbers sets engagement and value.

@@ -37,6 +37,18 @@ func (c *Catalog) ByAddress(address string) (id string, ok bool) {
 	return claims[0], true
 }
 
+// claimedByHand says whether an entry claims an address that no page was read for.
+func (c *Catalog) claimedByHand(address string) bool {
+	if c == nil {
+		return false
+	}
+	claims, _ := c.addresses.Get(address)
+	return slices.ContainsFunc(claims, func(id string) bool {
+		item, ok := c.items.Get(id)
+		return ok && item.Source != event.SourcePage
+	})
+}
+
 // Canonical returns the id that rows stored under id count for: id itself, or
 // the entry that has since claimed the address id stands for.
 func (c *Catalog) Canonical(id string) string {

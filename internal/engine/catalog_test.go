@@ -19,6 +19,7 @@ import (
 // taken before stays as it was.
 func TestCatalogue(t *testing.T) {
 	ids, addresses := []string{"a", "b", "c"}, []string{"x/1", "x/2", "x/3"}
+	standIns := []string{"a", "site/x/1", "other/x/1", "site/x/2"} // ids of entries that were read from pages
 	type state struct{ owners, canonical map[string]string }
 	read := func(c *engine.Catalog) state {
 		s := state{map[string]string{}, map[string]string{}}
@@ -50,8 +51,30 @@ func TestCatalogue(t *testing.T) {
 						break
 					}
 				}
+				if _, ok := model["site/"+a]; ok {
+					s.canonical[a] = "site/" + a
+				}
 			}
 			return s
+		}
+		// What was read from a page never stands where something is kept by hand.
+		claimed := func(id string) bool {
+			for _, m := range model {
+				for _, a := range append([]string{m.URL}, m.Aliases...) {
+					if m.Source == "" && (id == "site/"+a || id == "other/"+a) {
+						return true
+					}
+				}
+			}
+			return false
+		}
+		giveWay := func(names ...string) {
+			for id, m := range model {
+				site, _, _ := strings.Cut(id, "/")
+				if m.Source != "" && slices.Contains(names, site) && claimed(id) {
+					delete(model, id)
+				}
+			}
 		}
 		type past struct {
 			catalog *engine.Catalog
@@ -74,11 +97,21 @@ func TestCatalogue(t *testing.T) {
 				}
 			case 2:
 				f.site(t0, event.Site{ID: "news", Name: "other"})
+				giveWay("other")
 				f.site(t0, event.Site{ID: "news", Name: "site"})
+				giveWay("site")
+			case 3, 4:
+				item := event.Item{ID: rapid.SampledFrom(standIns).Draw(rt, "page"), URL: rapid.SampledFrom(addresses).Draw(rt, "at"), Source: event.SourcePage}
+				before, known := model[item.ID]
+				if known && before.Source != "" || !known && (!strings.HasPrefix(item.ID, "site/") || !claimed(item.ID)) {
+					model[item.ID] = item
+				}
+				f.facts(t0, factOf(event.FactItem, item.ID, item))
 			default:
 				item := event.Item{ID: rapid.SampledFrom(ids).Draw(rt, "id"), URL: rapid.SampledFrom(addresses).Draw(rt, "url"),
 					Aliases: rapid.SliceOfN(rapid.SampledFrom(addresses), 0, 2).Draw(rt, "aliases")}
 				model[item.ID] = item
+				giveWay("site")
 				f.facts(t0, factOf(event.FactItem, item.ID, item))
 			}
 			v := f.view("news")

@@ -76,6 +76,9 @@ func (f *facts) apply(fact *event.Fact, stamp int64) {
 		f.applyProfile(key, fact, stamp)
 		return
 	}
+	if key.kind == event.FactItem && f.keptByHand(key, fact.Value) {
+		return
+	}
 	same := bytes.Equal(f.values[key], fact.Value)
 	if len(fact.Value) == 0 {
 		delete(f.values, key)
@@ -348,9 +351,42 @@ func (f *facts) applyItem(key factKey, value []byte) {
 	item := &event.Item{}
 	if len(value) > 0 && json.Unmarshal(value, item) == nil {
 		item.ID = key.key
-		c = c.with(item, f.addressesOf(site, item))
+		addresses := f.addressesOf(site, item)
+		c = c.with(item, addresses)
+		if item.Source != event.SourcePage {
+			c = f.withoutPages(c, site, addresses)
+		}
 	}
 	f.catalogs[key.site] = c
+}
+
+// keptByHand says whether an item's fact is an entry read from a page whose place
+// one that is kept by hand has: its id, or the address that its id is. Whoever
+// fetched the page may not have known yet.
+func (f *facts) keptByHand(key factKey, value []byte) bool {
+	item := &event.Item{}
+	if len(value) == 0 || json.Unmarshal(value, item) != nil || item.Source != event.SourcePage {
+		return false
+	}
+	c := f.catalogs[key.site]
+	if before, ok := c.Item(key.key); ok {
+		return before.Source != event.SourcePage
+	}
+	return c.claimedByHand(key.key)
+}
+
+// withoutPages returns the catalogue without the entries read from pages whose ids
+// are addresses that an entry kept by hand claims: what they stand for is its.
+func (f *facts) withoutPages(c *Catalog, site *event.Site, addresses []string) *Catalog {
+	for _, a := range addresses {
+		if item, ok := c.Item(a); ok && item.Source == event.SourcePage {
+			c = c.without(a, f.addressesOf(site, item))
+			key := factKey{event.FactItem, site.ID, a}
+			delete(f.values, key)
+			f.changed[key] = true
+		}
+	}
+	return c
 }
 
 // anew returns a site's catalogue with the addresses that its entries now have.
@@ -358,6 +394,11 @@ func (f *facts) anew(site *event.Site, c *Catalog) *Catalog {
 	out := &Catalog{}
 	for item := range c.All() {
 		out = out.with(item, f.addressesOf(site, item))
+	}
+	for item := range c.All() {
+		if item.Source != event.SourcePage {
+			out = f.withoutPages(out, site, f.addressesOf(site, item))
+		}
 	}
 	return out
 }

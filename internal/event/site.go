@@ -160,10 +160,14 @@ type Item struct {
 	Image       string            `json:"image,omitempty"`
 	Region      string            `json:"region,omitempty"`
 	Attributes  map[string]string `json:"attributes,omitempty"`
-	// Source says where an entry comes from that nobody keeps by hand: "page", read
-	// from its page.
+	// Source says where an entry comes from that nobody keeps by hand: SourcePage. Such
+	// an entry never takes the place of one that is kept by hand, and gives way to one
+	// that claims the address which is its id.
 	Source string `json:"source,omitempty"`
 }
+
+// SourcePage marks the entries that were read from their pages.
+const SourcePage = "page"
 
 // Count is one line of the ledger: how many events of a site arrived with a
 // verdict and a reason ("" for stored).
