@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Browser, type BrowserContext, chromium, type Page, test as base } from '@playwright/test'
-import { DOMAIN, SITE, start } from '../../clients/harness/server.js'
+import { DOMAIN, freePort, SITE, start } from '../../clients/harness/server.js'
 
 // A browser as readers have it: headless Chromium names itself a robot.
 export const agent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'
@@ -35,6 +35,8 @@ export interface Newsroom {
   /** Where the publisher's pages and the tracker's server are, for browsers. */
   origin: string
   collect: string
+  /** The publisher's pages behind the program's own proxy. */
+  proxied: string
   call: (method: string, path: string, body?: unknown) => Promise<string>
   /** Serves a page at a path of the site; `head` stands before the tag. */
   page: (path: string, parts: { tag?: string; head?: string; body?: string }) => void
@@ -60,7 +62,8 @@ interface Program {
 }
 
 async function open(): Promise<{ newsroom: Newsroom; close: () => Promise<void> }> {
-  const server: Program = await start()
+  const proxy = `127.0.0.1:${await freePort()}`
+  const server: Program = await start({}, ['--proxy-listen', proxy])
   const pages = new Map<string, string>()
   const publisher: Server = createServer((request, answer) => {
     const path = (request.url ?? '').replace(/\?.*/, '')
@@ -69,6 +72,8 @@ async function open(): Promise<{ newsroom: Newsroom; close: () => Promise<void> 
   })
   publisher.listen(0, '127.0.0.1')
   await once(publisher, 'listening')
+  const origins = [{ url: `http://127.0.0.1:${(publisher.address() as AddressInfo).port}` }]
+  await server.call('PUT', `/v1/sites/${SITE}/routes`, [{ host: DOMAIN, origins }])
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: arguments_,
@@ -79,6 +84,7 @@ async function open(): Promise<{ newsroom: Newsroom; close: () => Promise<void> 
     key: server.key,
     origin: `http://${DOMAIN}:${(publisher.address() as AddressInfo).port}`,
     collect,
+    proxied: `http://${DOMAIN}:${new URL(`http://${proxy}`).port}`,
     call: server.call,
     page: (path, { tag, head = '', body = '' }) =>
       pages.set(path, `<!doctype html><html lang="en"><head><title>The page at ${path}</title>${head}${tag ?? newsroom.tag()}</head><body>${body}</body></html>`),

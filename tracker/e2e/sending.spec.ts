@@ -52,12 +52,18 @@ test('what is refused is sent again, later, and from the next page with consent'
   await expect.poll(() => page.evaluate(() => localStorage.rsQueue as string)).toBe('[]')
 })
 
-test('below a folder of the site, as behind a proxy', async ({ newsroom, page }) => {
-  await page.route(`${newsroom.origin}/_readership/**`, async (route) => {
-    const url = route.request().url().replace(`${newsroom.origin}/_readership`, newsroom.url)
-    return route.fulfill({ response: await route.fetch({ url }) })
+test('below a folder of the site, behind our own proxy', async ({ newsroom, page }) => {
+  newsroom.page('/folder/one', {
+    head: '<script>window.readership = function () { (readership.q = readership.q || []).push(arguments) }; readership("consent", true)</script>',
+    tag: newsroom.tag().replace(newsroom.collect, '/_readership'),
   })
-  newsroom.page('/folder/one', { tag: newsroom.tag().replace(newsroom.collect, '/_readership') })
-  await page.goto(`${newsroom.origin}/folder/one`)
-  await expect.poll(async () => (await newsroom.rows('folder')).length).toBe(1)
+  const hosts = new Set<string>()
+  page.on('request', (request) => hosts.add(new URL(request.url()).origin))
+  await page.goto(`${newsroom.proxied}/folder/one`)
+  await page.waitForResponse(/_readership\/v1\/events/)
+  await page.goto('about:blank') // what was read goes with a beacon
+  await expect.poll(async () => (await newsroom.rows('folder'))[0]?.scroll_percent).toBe(100)
+  expect([...hosts]).toEqual([newsroom.proxied])
+  expect((await page.context().cookies()).map(({ name, httpOnly, sameSite }) => [name, httpOnly, sameSite])).toEqual([['rsid', true, 'Lax']])
+  expect((await newsroom.rows('folder')).map(({ type, device }) => [type, /^~/.test(device ?? '~')])).toEqual([['page_view', false]])
 })

@@ -74,3 +74,21 @@ test('where the edge has decided the page only commits', async ({ newsroom, page
   expect(calls.length).toBe(1)
   expect(calls[0]).toContain(asked.decision_id)
 })
+
+test('where the edge has decided and the page counts when it is read, it is committed then', async ({ newsroom, page }) => {
+  const asked = JSON.parse(await newsroom.call('POST', '/v1/sites/news/decisions', { access: 'slow', reader: { device: 'd2' }, item: { id: 'a2' } })) as { decision_id: string }
+  newsroom.page('/wall/read', { head: `<meta name="readership-decision" content="${asked.decision_id}" data-engaged_seconds=10>`, body: article('slow') })
+  newsroom.page('/wall/seen', { head: `<meta name="readership-decision" content="${asked.decision_id}" data->`, body: article('story') }) // as a file of nginx leaves it
+  const commits: string[] = []
+  page.on('request', (request) => request.url().endsWith('/commit') && commits.push(request.url()))
+  await freeze(page)
+  await page.goto(`${newsroom.origin}/wall/read`)
+  await page.clock.runFor(4000)
+  await page.mouse.move(10, 10)
+  await page.clock.runFor(4000)
+  expect(commits).toEqual([])
+  await page.mouse.move(20, 20)
+  await Promise.all([page.waitForRequest(/commit$/), page.clock.runFor(3000)])
+  await page.goto(`${newsroom.origin}/wall/seen`)
+  await Promise.all([page.waitForRequest(/commit$/), page.clock.runFor(2000)])
+})
