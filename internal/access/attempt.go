@@ -290,7 +290,7 @@ func (a *attempt) submit() {
 	if !first {
 		return
 	}
-	c.event[0] = t.event(a.IDs, a.id, &a.ask.Given.Columns)
+	c.event[0] = t.event(a.IDs, a.id, a.ask.Given.Columns)
 	c.sub = eventlog.Submission{Site: a.ask.Site, Events: c.event[:]}
 	err := a.Committer.Submit(&c.sub, func(err error) {
 		if err = refusal(&c.sub, err); err != nil {

@@ -76,9 +76,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	asked, _, _ := c.Property(propAsked)
 	t, program, block := by.ticket, by.program, by.block
 	t.Reader = c.Reader.Name
-	for column := range event.NumColumns {
-		t.Given.Columns[column] = c.Text(column)
-	}
+	eachColumn(block, func(column event.Column) { t.Given.setColumn(column, c.Text(column)) })
 	if t.Given.Session != nil {
 		burns, _, _ := c.Property(propSession)
 		if raw, err := base64.RawURLEncoding.DecodeString(burns); err == nil {

@@ -13,8 +13,8 @@ import (
 // Given is what a request proves or says, beside what the engine knows of its
 // reader. It travels with the commit.
 type Given struct {
-	// Columns are those that a row of the request would have.
-	Columns [event.NumColumns]string
+	// Columns are those that a row of the request would have; nil: none.
+	Columns *[event.NumColumns]string
 	// Verified says that the robot is who it says it is.
 	Verified bool
 	// Entitlements are the token's, Lists those that the reader's address or
@@ -30,21 +30,46 @@ type Given struct {
 // flags are the kinds of links by the flag that shows them.
 var flags = [plan.NumFlags]string{plan.Preview: event.LinkPreview, plan.Gift: event.LinkGift, plan.Newsletter: event.LinkNewsletter}
 
+// Column returns what a row of the request would have in a column.
+func (g *Given) Column(c event.Column) string {
+	if g.Columns == nil {
+		return ""
+	}
+	return g.Columns[c]
+}
+
+func (g *Given) setColumn(c event.Column, text string) {
+	if text == "" {
+		return
+	}
+	if g.Columns == nil {
+		g.Columns = new([event.NumColumns]string)
+	}
+	g.Columns[c] = text
+}
+
+// eachColumn calls fn with the columns of a request that a block can look at.
+func eachColumn(a *plan.Access, fn func(event.Column)) {
+	for _, e := range a.Looks {
+		switch {
+		case e.Op == plan.RequestColumn && e.Column < plan.Column(event.NumColumns):
+			fn(event.Column(e.Column))
+		case e.Op == plan.BotClass:
+			fn(event.ColBotClass)
+		case e.Op == plan.BotOperator:
+			fn(event.ColBotOperator)
+		}
+	}
+}
+
 // used returns of g what a block can look at.
 func (g *Given) used(a *plan.Access) Given {
 	out := Given{Session: g.Session}
 	var names []string
 	every := false
+	eachColumn(a, func(c event.Column) { out.setColumn(c, g.Column(c)) })
 	for _, e := range a.Looks {
 		switch e.Op {
-		case plan.RequestColumn:
-			if e.Column < plan.Column(event.NumColumns) {
-				out.Columns[e.Column] = g.Columns[e.Column]
-			}
-		case plan.BotClass:
-			out.Columns[event.ColBotClass] = g.Columns[event.ColBotClass]
-		case plan.BotOperator:
-			out.Columns[event.ColBotOperator] = g.Columns[event.ColBotOperator]
 		case plan.BotVerified:
 			out.Verified = g.Verified
 		case plan.RequestFlag:
@@ -107,13 +132,7 @@ func (g *Given) append(dst []byte, columns bool, cut int) []byte {
 	set(givenEntitlements, len(g.Entitlements) > 0)
 	set(givenLists, len(g.Lists) > 0)
 	set(givenLink, g.Link != nil)
-	n := 0
-	for _, text := range g.Columns {
-		if text != "" {
-			n++
-		}
-	}
-	set(givenColumns, columns && n > 0)
+	set(givenColumns, columns && g.columns() > 0)
 	set(givenSession, g.Session != nil)
 	set(givenClaimed, g.Session != nil && g.Session.Claimed)
 	dst = append(dst, parts)
@@ -140,19 +159,37 @@ func (g *Given) append(dst []byte, columns bool, cut int) []byte {
 		dst = binary.AppendUvarint(dst, uint64(g.Link.Uses))
 	}
 	if parts&givenColumns != 0 {
-		dst = binary.AppendUvarint(dst, uint64(n))
-		for c, text := range g.Columns {
-			if text == "" {
-				continue
-			}
-			if cut > 0 {
-				text = cutText(text, cut)
-			}
-			dst = appendText(append(dst, byte(c)), text)
-		}
+		dst = g.appendColumns(dst, cut)
 	}
 	if g.Session != nil {
 		dst = appendText(dst, g.Session.User)
+	}
+	return dst
+}
+
+// columns returns how many of the columns have a text.
+func (g *Given) columns() (n int) {
+	for c := range event.NumColumns {
+		if g.Column(c) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// appendColumns writes the columns that have a text, each cut to cut bytes if that is
+// not 0.
+func (g *Given) appendColumns(dst []byte, cut int) []byte {
+	dst = binary.AppendUvarint(dst, uint64(g.columns()))
+	for c := range event.NumColumns {
+		text := g.Column(c)
+		if text == "" {
+			continue
+		}
+		if cut > 0 {
+			text = cutText(text, cut)
+		}
+		dst = appendText(append(dst, byte(c)), text)
 	}
 	return dst
 }
@@ -195,7 +232,7 @@ func (r *bytesReader) given() (g Given) {
 				r.fail()
 				return g
 			}
-			g.Columns[c] = r.text()
+			g.setColumn(event.Column(c), r.text())
 		}
 	}
 	if parts&givenSession != 0 {
@@ -215,7 +252,7 @@ func (q *request) Column(c plan.Column) value.Value {
 	if c >= plan.Column(event.NumColumns) {
 		return value.Value{} // a request has no measures
 	}
-	return text(q.given.Columns[c])
+	return text(q.given.Column(event.Column(c)))
 }
 
 // Flag implements fold.Request.
@@ -225,10 +262,10 @@ func (q *request) Flag(f plan.Flag) bool { return q.open && q.given.Link.Kind ==
 func (q *request) BotVerified() bool { return q.given.Verified }
 
 // BotClass implements fold.Request.
-func (q *request) BotClass() value.Value { return text(q.given.Columns[event.ColBotClass]) }
+func (q *request) BotClass() value.Value { return text(q.given.Column(event.ColBotClass)) }
 
 // BotOperator implements fold.Request.
-func (q *request) BotOperator() value.Value { return text(q.given.Columns[event.ColBotOperator]) }
+func (q *request) BotOperator() value.Value { return text(q.given.Column(event.ColBotOperator)) }
 
 func text(s string) value.Value {
 	if s == "" {

@@ -213,7 +213,7 @@ func drawGiven(t *rapid.T) Given {
 	var g Given
 	text := rapid.StringN(0, 12, 40)
 	for range rapid.IntRange(0, 3).Draw(t, "columns") {
-		g.Columns[rapid.IntRange(0, int(event.NumColumns)-1).Draw(t, "column")] = text.Draw(t, "text")
+		g.setColumn(event.Column(rapid.IntRange(0, int(event.NumColumns)-1).Draw(t, "column")), text.Draw(t, "text"))
 	}
 	g.Verified = rapid.Bool().Draw(t, "verified")
 	for range rapid.IntRange(0, 2).Draw(t, "entitlements") {
@@ -282,18 +282,19 @@ func TestTickets(t *testing.T) {
 // Texts of a request that are too long for an id are cut, names are not.
 func TestTicketsFit(t *testing.T) {
 	long := ticket{Reader: "device:d", Item: "a", Access: "story"}
+	long.Given.Columns = new([event.NumColumns]string)
 	for c := range long.Given.Columns {
 		long.Given.Columns[c] = strings.Repeat("ä", 1000)
 	}
 	if err := long.pack(true, nil); err != errTooLong {
 		t.Errorf("%v", err)
 	}
-	long.Given.Columns = [event.NumColumns]string{event.ColURL: strings.Repeat("ä", 1000), event.ColCountry: "DE"}
+	long.Given.Columns = &[event.NumColumns]string{event.ColURL: strings.Repeat("ä", 1000), event.ColCountry: "DE"}
 	if err := long.pack(true, nil); err != nil {
 		t.Fatal(err)
 	}
 	got, err := openTicket(testIDs, "news", long.seal(testIDs, "news"))
-	if err != nil || got.Given.Columns[event.ColURL] != strings.Repeat("ä", cutColumn/2) || got.Given.Columns[event.ColCountry] != "DE" {
+	if err != nil || got.Given.Column(event.ColURL) != strings.Repeat("ä", cutColumn/2) || got.Given.Column(event.ColCountry) != "DE" {
 		t.Errorf("%+v %v", got, err)
 	}
 	long.Item = strings.Repeat("x", maxNames)

@@ -51,7 +51,7 @@ func (a *attempt) keep() {
 		}
 		a.id = a.ticket.seal(a.IDs, a.ask.Site.ID)
 	}
-	sub := &eventlog.Submission{Site: a.ask.Site, Events: []event.Event{a.ticket.event(a.IDs, a.id, &a.ask.Given.Columns)}}
+	sub := &eventlog.Submission{Site: a.ask.Site, Events: []event.Event{a.ticket.event(a.IDs, a.id, a.ask.Given.Columns)}}
 	_ = a.Committer.Submit(sub, func(error) {}) // the answer says that what came of it is not known
 }
 
@@ -103,19 +103,7 @@ func (a *attempt) appendQuestion(dst []byte, limit time.Duration) []byte {
 		burns = AppendBurns(nil, t.Given.Session.Burns, t.At)
 	}
 	dst = appendText(dst, string(burns))
-	n := 0
-	for _, text := range a.ask.Given.Columns {
-		if text != "" {
-			n++
-		}
-	}
-	dst = binary.AppendUvarint(dst, uint64(n))
-	for c, text := range a.ask.Given.Columns {
-		if text != "" {
-			dst = appendText(append(dst, byte(c)), text)
-		}
-	}
-	return appendText(dst, a.id)
+	return appendText(a.ask.Given.appendColumns(dst, 0), a.id)
 }
 
 // errQuestion says that a question cannot be read.
@@ -146,7 +134,7 @@ func readQuestion(raw []byte, sites func(string) (*event.Site, bool)) (*attempt,
 		if c >= byte(event.NumColumns) {
 			return nil, errQuestion
 		}
-		ask.Given.Columns[c] = in.text()
+		ask.Given.setColumn(event.Column(c), in.text())
 	}
 	id := in.text()
 	if in.bad || len(in.raw) > 0 || flags > askKnown || t.Shown > showing(plan.Charge) || id != "" && len(id) < codeLetters {

@@ -125,7 +125,7 @@ func TestQuestion(t *testing.T) {
 		text := rapid.StringN(0, 20, 60)
 		given := Given{Verified: rapid.Bool().Draw(t, "verified")}
 		for range rapid.IntRange(0, 3).Draw(t, "columns") {
-			given.Columns[rapid.IntRange(0, int(event.NumColumns)-1).Draw(t, "column")] = text.Draw(t, "text")
+			given.setColumn(event.Column(rapid.IntRange(0, int(event.NumColumns)-1).Draw(t, "column")), text.Draw(t, "text"))
 		}
 		given.Entitlements = rapid.SliceOfN(text, 0, 3).Draw(t, "entitlements")
 		if len(given.Entitlements) == 0 {

@@ -234,7 +234,10 @@ func codeOf(id string) string { return id[len(id)-codeLetters:] }
 // columns are the request's.
 func (t *ticket) event(ids *identity.Decisions, id string, columns *[event.NumColumns]string) event.Event {
 	subject, _ := engine.SubjectName(t.Reader)
-	ev := event.Event{ID: "decision:" + ids.Name(id), Time: t.At, Device: subject, Flags: event.FlagCommit, Columns: *columns}
+	ev := event.Event{ID: "decision:" + ids.Name(id), Time: t.At, Device: subject, Flags: event.FlagCommit}
+	if columns != nil {
+		ev.Columns = *columns
+	}
 	ev.Columns[event.ColType] = event.TypeDecision
 	ev.Columns[event.ColItem] = t.Item
 	ev.Columns[event.ColAccount] = ""

@@ -100,7 +100,7 @@ type Page struct {
 	Visitor *Visitor
 	// Routed says that the page's host is the site's, whatever its domains are.
 	Routed  bool
-	Columns [event.NumColumns]string
+	Columns *[event.NumColumns]string
 	// Address is the reader's, as an API key names it.
 	Address netip.Addr
 }

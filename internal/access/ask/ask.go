@@ -104,8 +104,8 @@ func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 	if r == nil {
 		r = new(reader)
 	}
+	defer f.readers.Put(r)
 	questions, many, err := r.questions(body)
-	f.readers.Put(r)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 	if q.time != 0 && a.call.Site.Clock != event.ClockEvent {
 		fail(".time", "bad_value", "is for sites with clock event; here the time is now")
 	}
-	page := collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: q.page.columns, Routed: q.page.routed}
+	page := collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: &q.page.columns, Routed: q.page.routed}
 	address, domain := netip.Addr{}, ""
 	switch {
 	case a.call.Any:
@@ -84,7 +84,8 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 			out.Token, out.Given.Entitlements, domain = t.Status, t.Entitlements, t.Domain
 		}
 	}
-	if fault := a.front.Visitors.Describe(a.call.Site, &page, &out.Given.Columns); fault != nil {
+	out.Given.Columns = new([event.NumColumns]string)
+	if fault := a.front.Visitors.Describe(a.call.Site, &page, out.Given.Columns); fault != nil {
 		fail(".request."+fault.Location, fault.Code, fault.Message)
 	}
 	out.Item = out.Given.Columns[event.ColItem]

@@ -53,6 +53,7 @@ func init() {
 type reader struct {
 	parser fastjson.Parser
 	faults []problem.Fault
+	list   []question // of the body before, to be used again
 }
 
 func (r *reader) fail(at, code, message string, v *fastjson.Value) {
@@ -68,9 +69,13 @@ func (r *reader) fail(at, code, message string, v *fastjson.Value) {
 	r.faults = append(r.faults, f)
 }
 
-// questions reads one question or an array of them.
+// questions reads one question or an array of them. They are the reader's, valid
+// until it reads again.
 func (r *reader) questions(body []byte) (list []question, many bool, err error) {
 	r.faults = nil
+	clear(r.list)
+	list = r.list[:0]
+	defer func() { r.list = list }()
 	malformed := func(code, message string) error {
 		return problem.New(http.StatusBadRequest, "body: "+message, problem.Fault{Location: "body", Code: code, Message: message})
 	}

@@ -49,7 +49,7 @@ func (f *Front) CommitPage(ctx context.Context, a *Asked, id string) (*Answer, e
 func (a *Asked) Item() string { return a.asks[0].Item }
 
 // Column is what a row of the page would have.
-func (a *Asked) Column(c event.Column) string { return a.asks[0].Given.Columns[c] }
+func (a *Asked) Column(c event.Column) string { return a.asks[0].Given.Column(c) }
 
 // Session says that nothing may be stored of the reader: what a commit burns goes
 // with the answer's cookie, and nowhere else.
