@@ -42,6 +42,8 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.IntVar(&cfg.Rates.Key, "key-rate", app.DefaultRates.Key, "`N` collecting requests a second at most with one key; 0 for no bound")
 	f.IntVar(&cfg.Rates.Address, "address-rate", app.DefaultRates.Address, "`N` collecting requests a second at most of one reader's address; 0 for no bound")
 	f.IntVar(&cfg.Rates.Device, "device-rate", app.DefaultRates.Device, "`N` events a second at most of one device, from pages and apps; 0 for no bound")
+	f.IntVar(&cfg.DecisionRate, "decision-rate", app.DefaultDecisionRate, "`N` requests for decisions a second at most with one key; 0 for no bound")
+	f.IntVar(&cfg.QueryRate, "query-rate", app.DefaultQueryRate, "`N` questions a second at most with one key or of one person; 0 for no bound")
 	f.StringVar(&cfg.Geo, "geo", "", "`FILE` of places in the MaxMind DB format (.mmdb); read again when it changes")
 	f.StringVar(&cfg.CrawlerRanges, "crawler-ranges", "", "`DIR` with the address ranges that operators of crawlers publish, as OPERATOR.json; read again when they change")
 	proxied := proxyFlags(f, &cfg.Proxy)

@@ -30,6 +30,7 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rate"
 	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/simulate"
 	"github.com/readership/readership/internal/store"
@@ -133,6 +134,9 @@ type Limits struct {
 	Streams      int           // open event streams; 1,000
 	BehindTime   time.Duration // that a read waits for its position; 5 s
 	BodyTime     time.Duration // to send a body; 30 s
+
+	Decisions *rate.Limit // of one sender's requests for decisions and commits; nil: no bound
+	Questions *rate.Limit // of one sender's queries and live figures; nil: no bound
 }
 
 func (l Limits) withDefaults() Limits {

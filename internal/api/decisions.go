@@ -68,10 +68,10 @@ func (a *API) registerDecisions() {
 	verdict := schemaOf[access.Verdict](a)
 	answers := map[string]*huma.Response{"200": {Description: "The verdict; of an array an array", Content: map[string]*huma.MediaType{
 		mediaJSON: {Schema: &huma.Schema{OneOf: []*huma.Schema{verdict, {Type: huma.TypeArray, Items: verdict}}}}}}}
-	open := rule{signedIn: true, detached: true, idempotent: true, maxBody: 1 << 20}
+	open := rule{signedIn: true, detached: true, idempotent: true, maxBody: 1 << 20, often: decides}
 	register(a, with(huma.Operation{
 		OperationID: "decide", Method: http.MethodPost, Path: path, SkipValidateBody: true,
-		Summary: "Decide what a reader may read", Tags: tags, Errors: problems(403, 404, 413, 415, 422), Responses: answers,
+		Summary: "Decide what a reader may read", Tags: tags, Errors: problems(403, 404, 413, 415, 422, 429), Responses: answers,
 		Description: "One question, or an array of up to 100. With `commit` the answer is what came of it where it was applied. A write key decides for the reader who sends the request; " +
 			"an API key needs `decisions:read`, and `decisions:write` to commit, and may send an `Idempotency-Key`. When the access block's deadline has passed, its policy answers, marked `fallback`.",
 	}, open), a.decide)
@@ -80,7 +80,7 @@ func (a *API) registerDecisions() {
 		mediaJSON: {Schema: &huma.Schema{OneOf: []*huma.Schema{one, {Type: huma.TypeArray, Items: one, MaxItems: new(ask.MaxAsks)}}}}}}
 	register(a, with(huma.Operation{
 		OperationID: "commit-decision", Method: http.MethodPost, Path: path + "/{id}/commit", SkipValidateBody: true,
-		Summary: "Commit a decision that was shown", Tags: tags, Errors: problems(403, 404, 410, 415), Responses: answers,
+		Summary: "Commit a decision that was shown", Tags: tags, Errors: problems(403, 404, 410, 415, 429), Responses: answers,
 		Description: "Up to 10 minutes after the decision, by the version of the program that made it. A second commit answers as the first did.",
 	}, open), a.commitDecision)
 	reads := rule{scope: auth.DecisionsRead}

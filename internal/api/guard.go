@@ -20,6 +20,7 @@ import (
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/auth/credentials"
 	"github.com/readership/readership/internal/problem"
+	"github.com/readership/readership/internal/rate"
 )
 
 // rule is what the guard asks before an operation's handler runs.
@@ -31,6 +32,34 @@ type rule struct {
 	idempotent bool       // takes an Idempotency-Key, but from a page
 	accepts    []string   // media types of the body; JSON if empty
 	maxBody    int64      // bytes; 256 KB if 0
+	often      often      // which bound of a key's requests it counts for
+}
+
+// often is a kind of requests of which one sender may make so many a second.
+type often uint8
+
+const (
+	unbounded often = iota
+	decides
+	asks
+)
+
+// limit answers whether a sender may make a request now (429).
+func (a *API) limit(ru rule, p *auth.Principal, bodyBytes int64) error {
+	var l *rate.Limit
+	switch ru.often {
+	case decides:
+		l = a.Limits.Decisions
+	case asks:
+		l = a.Limits.Questions
+	}
+	kind, name := p.Sender()
+	wait, ok := l.Take(kind, name, rate.Tokens(bodyBytes))
+	if ok {
+		return nil
+	}
+	l.Refuse()
+	return problem.New(http.StatusTooManyRequests, "the key is used more often than it may be").WithCode("rate_limited").WithRetryAfter(max(wait, time.Second))
 }
 
 const (
@@ -118,9 +147,9 @@ func (a *API) guard(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// admit checks, in this order: who speaks (401), from where (403), whether the
-// state is recent enough (503), for which scope and site (403, 404), and reads
-// the body (413, 415, 400).
+// admit checks, in this order: who speaks (401), from where (403), for which scope
+// and site (403), whether so often (429), whether the state is recent enough (503)
+// and has the site (404), and reads the body (413, 415, 400).
 func (a *API) admit(ru rule, w http.ResponseWriter, r *http.Request) error {
 	c := callOf(r.Context())
 	c.scope = ru.scope
@@ -146,6 +175,11 @@ func (a *API) admit(ru rule, w http.ResponseWriter, r *http.Request) error {
 	site := r.PathValue("site")
 	if site != "" && !c.principal.Reaches(site) {
 		return problem.Newf(http.StatusForbidden, "this key is not for site %q", clip(site)).WithCode("wrong_site")
+	}
+	if ru.often != unbounded {
+		if err := a.limit(ru, c.principal, r.ContentLength); err != nil {
+			return err
+		}
 	}
 	if !ru.open && !ru.detached {
 		if err := a.await(r.Context(), c); err != nil {

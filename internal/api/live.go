@@ -50,11 +50,11 @@ type LiveCount struct {
 func (a *API) registerLive() {
 	register(a, with(huma.Operation{
 		OperationID: "live", Method: http.MethodGet, Path: "/v1/sites/{site}/live",
-		Summary: "Who reads at this moment", Tags: []string{"Querying"}, Errors: problems(404),
+		Summary: "Who reads at this moment", Tags: []string{"Querying"}, Errors: problems(404, 429),
 		Description: "With `Accept: text/event-stream` as server-sent events: `event: result` whenever it changes.",
 		Responses: map[string]*huma.Response{"200": {Description: "Readers", Content: map[string]*huma.MediaType{
 			mediaJSON: {Schema: schemaOf[Live](a)}, mediaSSE: {Schema: text()}}}},
-	}, rule{scope: auth.QueryRead}), a.liveNow)
+	}, rule{scope: auth.QueryRead, often: asks}), a.liveNow)
 }
 
 // liveEvery is how often a stream looks: news are out in under a second.

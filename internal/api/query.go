@@ -121,18 +121,18 @@ type queryInput struct {
 }
 
 func (a *API) registerQuery() {
-	ru := rule{scope: auth.QueryRead, maxBody: 1 << 20}
+	ru := rule{scope: auth.QueryRead, maxBody: 1 << 20, often: asks}
 	answers := map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[QueryAnswer](a)}, mediaCSV: {Schema: text()}, mediaNDJSON: {Schema: text()}}
 	register(a, with(huma.Operation{
 		OperationID: "query", Method: http.MethodPost, Path: "/v1/sites/{site}/query", SkipValidateBody: true,
-		Summary: "Ask about a site's rows", Tags: []string{"Querying"}, Errors: problems(404, 413, 415, 422),
+		Summary: "Ask about a site's rows", Tags: []string{"Querying"}, Errors: problems(404, 413, 415, 422, 429),
 		Description: "Answers JSON, CSV or NDJSON, by Accept.",
 		Responses:   map[string]*huma.Response{"200": {Description: "The answer", Content: answers}},
 	}, ru), a.query)
 	a.describeBody("/v1/sites/{site}/query", http.MethodPost, mediaJSON, schemaOf[QueryRequest](a), mediaJSON)
 	register(a, with(huma.Operation{
 		OperationID: "query-stream", Method: http.MethodPost, Path: "/v1/sites/{site}/query/stream", SkipValidateBody: true,
-		Summary: "Ask, and be told when the answer changes", Tags: []string{"Querying"}, Errors: problems(404, 413, 415, 422),
+		Summary: "Ask, and be told when the answer changes", Tags: []string{"Querying"}, Errors: problems(404, 413, 415, 422, 429),
 		Description: "Server-sent events: `event: result` with the answer, at most once a second.",
 		Responses:   streamed("Events with answers"),
 	}, ru), a.queryStream)

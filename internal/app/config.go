@@ -58,6 +58,10 @@ type Config struct {
 	Geo string
 	// Rates bound how often requests and events come.
 	Rates collect.Rates
+	// DecisionRate and QueryRate bound how many requests for decisions, and how many
+	// questions, come a second with one key or from one person. 0: no bound.
+	DecisionRate int
+	QueryRate    int
 	// CrawlerRanges is a folder with the address ranges that operators of crawlers
 	// publish; "" for none.
 	CrawlerRanges string
@@ -89,6 +93,12 @@ type Config struct {
 // DefaultRates are what the command starts with: more than a publisher's readers,
 // pages and servers send, and less than takes the server from others.
 var DefaultRates = collect.Rates{Key: 100_000, Address: 2_000, Device: 1_000}
+
+// What the command starts with where it comes to decisions and questions.
+const (
+	DefaultDecisionRate = 100_000
+	DefaultQueryRate    = 1_000
+)
 
 // Roles are the parts of the program, in the order they are started.
 var Roles = []string{"engine", "edge", "api", "worker"}
@@ -162,7 +172,8 @@ func (c *Config) Validate() error {
 		flag  string
 		value int
 	}{{"--connections", c.Connections}, {"--address-connections", c.AddressConnections},
-		{"--key-rate", c.Rates.Key}, {"--address-rate", c.Rates.Address}, {"--device-rate", c.Rates.Device}} {
+		{"--key-rate", c.Rates.Key}, {"--address-rate", c.Rates.Address}, {"--device-rate", c.Rates.Device},
+		{"--decision-rate", c.DecisionRate}, {"--query-rate", c.QueryRate}} {
 		if bound.value < 0 {
 			return fmt.Errorf("%w: %s is %d, it cannot be less than 0", ErrUsage, bound.flag, bound.value)
 		}

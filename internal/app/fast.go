@@ -35,7 +35,7 @@ func (n *node) listenFast(context.Context) error {
 	if n.segments != nil { // an edge passes such questions on
 		cfg.Memberships = &edge.Memberships{Keys: n.keys, Engine: n.engine, Acked: n.committer.Acked, Segments: n.segments, Now: n.cfg.Now}
 	}
-	cfg.Decisions = &edge.Decisions{Keys: n.keys, Engine: n.engine, Front: n.decisions, Problem: api.Problem}
+	cfg.Decisions = &edge.Decisions{Keys: n.keys, Engine: n.engine, Front: n.decisions, Limit: n.limits.decisions, Problem: api.Problem}
 	f := &fast{listener: listener, done: make(chan struct{}), server: edge.NewServer(cfg)}
 	n.fast = f
 	go func() {

@@ -34,7 +34,7 @@ var (
 	waiting       = describe("submissions_waiting", "Submissions that wait for a commit.")
 	knownIDs      = describe("known_ids", "Ids that are remembered to recognise duplicates.")
 	knownViews    = describe("known_views", "Page views that engagement can refer to.")
-	tooOften      = describe("requests_limited_total", "Collecting requests, of devices events, that were refused for coming too often, by the ledger's reason.", "reason")
+	tooOften      = describe("requests_limited_total", "Requests, of devices events, that were refused for coming too often: collecting ones by the ledger's reason, decision_rate and query_rate.", "reason")
 	open          = describe("connections", "Open connections, by listener.", "listener")
 	noPlace       = describe("connections_refused_total", "Connections that were refused, by listener: crowded for there were too many, address for there were too many of their address.", "listener", "reason")
 	fallbacks     = describe("decision_fallbacks_total", "Decisions that the policy of their access block has answered in place of the engine.")
@@ -81,6 +81,8 @@ func (f *figures) Collect(ch chan<- prometheus.Metric) {
 	for reason, requests := range n.collector.Limited() {
 		counter(tooOften, float64(requests), reason)
 	}
+	counter(tooOften, float64(n.limits.decisions.Refused()), "decision_rate")
+	counter(tooOften, float64(n.limits.questions.Refused()), "query_rate")
 	connections := map[string]edge.Connections{"main": n.front.guard.Connections()}
 	if n.fast != nil {
 		connections["fast"] = n.fast.server.Connections()

@@ -31,6 +31,7 @@ import (
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rate"
 	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
@@ -64,6 +65,7 @@ type node struct {
 	secret    []byte          // signs devices and links
 	decider   *access.Decider // of every shard of the engine
 	decisions *ask.Front
+	limits    limits
 	gate      *gate.Gate
 	attention *gate.Attention
 	collector *collect.Collector
@@ -304,6 +306,20 @@ func (n *node) openStore(ctx context.Context) error {
 	return nil
 }
 
+// limits bound how often one sender asks.
+type limits struct{ decisions, questions *rate.Limit }
+
+// What a sender may ask at once would take limitSpan to come evenly; so many
+// senders are told apart, in 64 KB a limit.
+const (
+	limitSpan    = 10 * time.Second
+	limitSenders = 4 << 10
+)
+
+func (c *Config) limits() limits {
+	return limits{rate.NewLimit(c.DecisionRate, limitSpan, limitSenders, c.Now), rate.NewLimit(c.QueryRate, limitSpan, limitSenders, c.Now)}
+}
+
 // openCollector makes what turns requests into events. Its secret signs devices
 // and links and lasts as long as the data folder.
 func (n *node) openCollector(ctx context.Context) (err error) {
@@ -342,6 +358,7 @@ func (n *node) others() uint64 { return n.committer.Others() + n.decisions.Servi
 func (n *node) openAPI(context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{node: n})
+	n.limits = n.cfg.limits()
 	n.scripts = script.New(tracker.Scripts, n.cfg.Tracker)
 	if err := n.newProxy(registry); err != nil {
 		return err
@@ -351,6 +368,7 @@ func (n *node) openAPI(context.Context) error {
 		Queries: &queries{engine: n.engine, segments: n.segments, clock: n.cfg.Now}, Programs: n.programs, Segments: n.segments, Devices: identity.NewDevices(n.secret), Links: identity.NewLinks(n.secret), Quarantine: quarantine{n}, Collect: edge.NewHandler(n.edgeConfig()), Tracker: n.scripts, Assets: web.Assets,
 		Decisions: n.decisions, Auth: n.gate, NotReady: n.notReady, Warnings: n.warn, Metrics: registry,
 		Now: n.cfg.Now, Random: n.cfg.Random, Logger: n.cfg.Logger, Version: n.cfg.Version,
+		Limits: api.Limits{Decisions: n.limits.decisions, Questions: n.limits.questions},
 	}
 	if !n.cfg.runs("engine") {
 		deps.Elsewhere = n.conn.NewForwarder(n.committer.Acked)

@@ -40,6 +40,15 @@ type Principal struct {
 	Email  string // of a person
 }
 
+// Sender tells senders apart whose requests are counted: by key or person, of a write
+// key by its site.
+func (p *Principal) Sender() (kind byte, name string) {
+	if p.Kind == KindWrite {
+		return byte(p.Kind), p.Site
+	}
+	return byte(p.Kind), p.ID
+}
+
 // Reaches says whether the principal may act on the site at all.
 func (p *Principal) Reaches(site string) bool {
 	if p == nil {

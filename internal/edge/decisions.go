@@ -10,6 +10,7 @@ import (
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
+	"github.com/readership/readership/internal/rate"
 )
 
 // Decisions answers requests for decisions as nearly all are: with an API key
@@ -28,6 +29,9 @@ type Decisions struct {
 		Answer(ctx context.Context, a *ask.Asked) (*ask.Answer, error)
 		Start(a *ask.Asked, done func()) (result func() (*ask.Answer, error), ok bool)
 	}
+	// Limit bounds how often one key asks. Beyond it the main listener's handler
+	// answers, which counts by the same. nil: no bound.
+	Limit *rate.Limit
 	// Problem is the main listener's answer to an error, nil if it only logs it.
 	Problem func(err error) *problem.Problem
 }
@@ -43,34 +47,44 @@ func decisionsOf(path string) (site string, ok bool) {
 }
 
 // call lays a request out; false for one that is not its.
-func (d *Decisions) call(q *collect.Request, at event.Position) (*ask.Call, bool) {
+func (d *Decisions) call(q *collect.Request, at event.Position) (*ask.Call, *auth.Principal, bool) {
 	id, ok := decisionsOf(q.Path)
 	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	if !ok || q.Query != "" || !strings.EqualFold(scheme, "Bearer") || q.Header.Get(headerPosition) != "" ||
 		q.Header.Get("Content-Type") != "application/json" || q.Header.Get("Idempotency-Key") != "" {
-		return nil, false
+		return nil, nil, false
 	}
 	who, ok := d.Keys.APIKey(strings.TrimSpace(key))
 	if !ok || !who.Has(auth.DecisionsRead, id) {
-		return nil, false
+		return nil, nil, false
 	}
 	site, ok := d.Engine.Site(id)
-	return &ask.Call{Site: site, Any: true, Commits: who.Scopes.Has(auth.DecisionsRead | auth.DecisionsWrite), Request: q, Position: at}, ok
+	return &ask.Call{Site: site, Any: true, Commits: who.Scopes.Has(auth.DecisionsRead | auth.DecisionsWrite), Request: q, Position: at}, who, ok
 }
 
 // deciding is a request for decisions that has been read, on its way.
 type deciding struct {
 	asked  *ask.Asked // nil: it is the main listener's to answer
+	who    *auth.Principal
+	tokens int64 // as how many requests it was counted
 	result func() (*ask.Answer, error)
 }
 
 // read reads a request.
 func (d *Decisions) read(q *collect.Request, at event.Position) (of deciding) {
-	c, ok := d.call(q, at)
+	c, who, ok := d.call(q, at)
 	if !ok {
 		return of
 	}
-	of.asked, _ = d.Front.Read(c, q.Whole)
+	asked, err := d.Front.Read(c, q.Whole)
+	if err != nil || asked == nil {
+		return of
+	}
+	of.who, of.tokens = who, rate.Tokens(int64(len(q.Whole)))
+	kind, name := who.Sender()
+	if _, ok := d.Limit.Take(kind, name, of.tokens); ok {
+		of.asked = asked
+	}
 	return of
 }
 
@@ -83,6 +97,8 @@ func (s *Server) decided(of *deciding, answer *ask.Answer, err error, q *collect
 	}
 	switch {
 	case err != nil && !of.asked.Commits():
+		kind, name := of.who.Sender()
+		s.cfg.Decisions.Limit.Give(kind, name, of.tokens) // the main listener's handler counts it again
 		return false
 	case err != nil:
 		s.undecided(q, out, err)

@@ -105,6 +105,17 @@ func (b *Buckets) Take(key uint64, r Rate, tokens, now int64) (wait time.Duratio
 	return 0, true
 }
 
+// give puts tokens back.
+func (b *Buckets) give(key uint64, r Rate, tokens int64) {
+	at := key & b.mask
+	mu := &b.mu[at%stripes]
+	mu.Lock()
+	defer mu.Unlock()
+	if own := b.sets[at].find(key); own.key == key && own.full != 0 {
+		own.full = max(1, own.full-min(tokens*r.every, r.holds))
+	}
+}
+
 // find returns the bucket of a key, else the one that is to be given to it.
 func (s *set) find(key uint64) *bucket {
 	soonest := &s[0]
