@@ -248,6 +248,31 @@ func TestStreamsBothWays(t *testing.T) {
 	}
 }
 
+// An origin that will not have a body answers before it has come, and its sender may
+// wait for that.
+func TestAnswersBeforeTheBodyHasCome(t *testing.T) {
+	e := newEdge(t, Config{}, to(backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		fmt.Fprint(w, "too large")
+	})))
+	c, err := net.Dial("tcp", e.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(c, "POST /a HTTP/1.1\r\nHost: news.example\r\nContent-Length: 1000000\r\n\r\nhello")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusRequestEntityTooLarge || string(text) != "too large" || err != nil {
+		t.Errorf("%d %q %v", res.StatusCode, text, err)
+	}
+}
+
 func TestEventsAreSentOnAtOnce(t *testing.T) {
 	next := make(chan struct{})
 	e := newEdge(t, Config{}, to(backend(t, func(w http.ResponseWriter, r *http.Request) {

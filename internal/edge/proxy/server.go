@@ -310,9 +310,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	case !httpguts.ValidHeaderFieldName(r.Method): // HTTP/2 lets it pass
 		refuse(w, r, http.StatusBadRequest, "The method is none.")
 		return
-	case r.Method == http.MethodConnect:
+	case r.Method == http.MethodConnect, r.Method == http.MethodTrace: // which answers with what the origin was told of the reader
 		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
-		refuse(w, r, http.StatusMethodNotAllowed, "Nobody is connected through here.")
+		refuse(w, r, http.StatusMethodNotAllowed, "Nobody is connected through here, and no request is sent back.")
 		return
 	}
 	if s.cfg.Own != nil && strings.HasPrefix(r.URL.Path, s.cfg.Prefix) {

@@ -208,8 +208,18 @@ func Host(host string) string {
 // row of slashes as one, without parameters of segments (;…), a backslash as a
 // slash. Origins read paths in one or another of these ways, and none of them
 // may lead past a route with an access block. For the same reason a path with
-// . or .. as a segment or with a NUL is not ok: no browser sends one.
+// . or .. as a segment or with a NUL is not ok, nor is one that decodes to such a
+// path if it is decoded again: no browser sends one.
 func Clean(u *url.URL) (path string, ok bool) {
+	for again := u.Path; strings.IndexByte(again, '%') >= 0; {
+		decoded, err := url.PathUnescape(again)
+		if err != nil || decoded == again {
+			break
+		}
+		if again = decoded; !undotted(again) {
+			return "", false
+		}
+	}
 	path = u.Path
 	if path == "" {
 		return "/", true
@@ -242,6 +252,16 @@ func Clean(u *url.URL) (path string, ok bool) {
 		}
 		rest = rest[end+1:]
 	}
+}
+
+// undotted says that a path has no dots as a segment and no NUL.
+func undotted(path string) bool {
+	for segment := range strings.FieldsFuncSeq(path, func(c rune) bool { return c == '/' || c == '\\' }) {
+		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return strings.IndexByte(path, 0) < 0
 }
 
 // simple says that a path is as Clean would leave it.

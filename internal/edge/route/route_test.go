@@ -145,7 +145,7 @@ func TestMatchIsTheLongest(t *testing.T) {
 func TestClean(t *testing.T) {
 	for in, want := range map[string]string{"": "/", "/": "/", "/a/b": "/a/b", "/a//b/": "/a/b/", "//a": "/a", "///": "/", `/a\b`: "/a/b", "/a;x=1/b": "/a/b",
 		"/;x/a": "/a", "/a/;x": "/a/", "/.well-known/x": "/.well-known/x", "/a/.b": "/a/.b", "/a/...": "/a/...",
-		"/a/..": "bad", "/../a": "bad", "/a/./b": "bad", "/a/..;x/b": "bad", `/a/..\b`: "bad", "/a\x00": "bad", "*": "bad", "a": "bad"} {
+		"/a/..": "bad", "/../a": "bad", "/a/./b": "bad", "/a/..;x/b": "bad", `/a/..\b`: "bad", "/a\x00": "bad", "*": "bad", "/a/%2e%2e/b": "bad", "/a/%252e./b": "bad", "/a%2f..%2Fb": "bad", "/a%5c.%3bx": "bad", "/a%00": "bad", "/a%2Fb%2e": "/a%2Fb%2e", "/100%": "/100%", "/100% ..": "/100% ..", "a": "bad"} {
 		got, ok := Clean(&url.URL{Path: in})
 		if !ok {
 			got = "bad"
