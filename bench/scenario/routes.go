@@ -21,6 +21,7 @@ func Routes(ctx context.Context, w io.Writer, args []string) error {
 	changes := flags.Int("changes", 100, "changes of the table")
 	kills := flags.Int("kills", 10, "how often an origin is killed (SIGKILL) and started again")
 	connections := flags.Int("connections", 32, "connections")
+	lasts := flags.Duration("duration", time.Minute, "`TIME` over which the changes are spread")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -63,14 +64,14 @@ func Routes(ctx context.Context, w io.Writer, args []string) error {
 		r, err := pages(loading, proxy, *connections, 0, time.Hour, func(dst []byte, n uint64) []byte { return page(dst, "/sport/a1", "") })
 		done <- answer{r, err}
 	}()
-	work := c.work(ctx, *changes, *kills, origins[0])
+	work := c.work(ctx, *changes, *kills, *lasts, origins[0])
 	stop()
 	load := <-done
 	if err := errors.Join(work, load.err); err != nil {
 		return err
 	}
 	slices.Sort(c.took)
-	fmt.Fprintf(w, "%d changes of the routes and %d times SIGKILL and start of one of two origins under the load of %d connections. %s.\n\n", *changes, *kills, *connections, Machine())
+	fmt.Fprintf(w, "%d changes of the routes and %d times SIGKILL and start of one of two origins under the load of %d connections for %s. %s.\n\n", *changes, *kills, *connections, *lasts, Machine())
 	fmt.Fprint(w, "| pages | answered 200 | failed | p50 ms | p99 ms | slowest ms | PUT of the routes, served when answered: p50 ms | p99 ms |\n|---|---|---|---|---|---|---|---|\n")
 	fmt.Fprintf(w, "| %s | %s | 0 | %s | %s | %s | %s | %s |\n", thousands(float64(load.report.Offered)), thousands(float64(len(load.report.Accepted))),
 		ms(load.report.Accepted, 0.5), ms(load.report.Accepted, 0.99), ms(load.report.Accepted, 1), ms(c.took, 0.5), ms(c.took, 0.99))
@@ -85,11 +86,18 @@ type changing struct {
 	took      []time.Duration
 }
 
-// work makes all changes, with the kills between them.
-func (c *changing) work(ctx context.Context, changes, kills int, victim *nginxProcess) error {
+// work spreads all changes evenly over a time, with the kills between them.
+func (c *changing) work(ctx context.Context, changes, kills int, lasts time.Duration, victim *nginxProcess) error {
 	every := max(1, changes/max(1, kills))
 	killed := 0
+	due := time.NewTicker(max(1, lasts/time.Duration(max(1, changes))))
+	defer due.Stop()
 	for n := 1; n <= changes; n++ {
+		select {
+		case <-due.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 		if n%every == every/2 && killed < kills {
 			victim.kill()
 			killed++
