@@ -14,7 +14,7 @@ import (
 const visitGap = 30 * 60 * 1000
 
 // maxCrossing bounds the readers that are remembered over midnight, half of them
-// those seen last. One takes about 60 bytes.
+// those seen last. One takes about 80 bytes.
 const maxCrossing = 512 << 10
 
 // hash is a cookieless identity as bytes.
@@ -35,20 +35,27 @@ func (h hash) append(dst []byte) []byte {
 }
 
 // crossing remembers the cookieless readers whose visit may go on after midnight
-// UTC: they keep the identity of the day on which it began, so that the new salt
-// cuts no visit. A reader is remembered from the last half hour of a day on, for as
-// long as the visit lasts, but not over a second midnight.
+// UTC: they keep the identity of the day on which it began, so that no new salt
+// cuts a visit. A reader is remembered from the last half hour of a day on, under
+// the identity of that day, for as long as the visit lasts.
 //
 // It is memory of this process alone: identities, and when they were seen. What is
 // forgotten (a restart that cannot ask the engine, a reader who comes to another
 // edge, more readers than maxCrossing, an event that arrives before the one it
-// follows) begins a new visit at midnight, as it would without.
+// follows, a restart after a second midnight of the visit) begins a new visit at
+// midnight, as it would without.
 type crossing struct {
 	n     atomic.Int64 // readers remembered: at most hours of the day nobody is
 	mu    sync.Mutex
-	young map[hash]int64 // event time they were seen last, Unix milliseconds
-	old   map[hash]int64
+	young map[hash]crosser // by the identity of the day before
+	old   map[hash]crosser
 	turn  int64 // wall clock from which young is old, Unix milliseconds
+}
+
+// crosser is a reader whose visit may go on.
+type crosser struct {
+	device hash  // the identity that the visit keeps
+	last   int64 // event time it was seen last, Unix milliseconds
 }
 
 // identity returns the cookieless identity of a connection at a time of its
@@ -56,54 +63,67 @@ type crossing struct {
 // being the wall clock.
 func (c *Collector) identity(site *siteInfo, connection []byte, at int64, noted bool, now int64) hash {
 	day := at / dayMillis
+	late := noted && at%dayMillis >= dayMillis-visitGap
 	if c.crossing.n.Load() > 0 {
-		if before := hashOf(site.saltOf(day-1), connection); c.crossing.open(before, at, noted, now) {
-			return before
+		if device, ok := c.crossing.open(hashOf(site.saltOf(day-1), connection), at, noted, now); ok {
+			if late { // the next midnight looks for it by today's
+				c.crossing.note(hashOf(site.saltOf(day), connection), crosser{device, at}, now)
+			}
+			return device
 		}
 	}
 	today := hashOf(site.saltOf(day), connection)
-	if noted && at%dayMillis >= dayMillis-visitGap {
-		c.crossing.note(today, at, now)
+	if late {
+		c.crossing.note(today, crosser{today, at}, now)
 	}
 	return today
 }
 
-// open says whether a visit of an identity goes on at a time, and notes it.
-func (c *crossing) open(h hash, at int64, noted bool, now int64) bool {
+// open returns the identity that a visit keeps which goes on at a time, by that of
+// the day before, and notes that it does.
+func (c *crossing) open(before hash, at int64, noted bool, now int64) (device hash, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now >= c.turn+visitGap {
 		c.young, c.old = nil, nil
 		c.n.Store(0)
-		return false
+		return hash{}, false
 	}
-	last, known := c.young[h]
-	if !known {
-		last, known = c.old[h]
-	}
-	if !known || at-last > visitGap {
-		return false
+	r, known := c.find(before)
+	if !known || at-r.last > visitGap {
+		return hash{}, false
 	}
 	if noted {
-		c.put(h, max(at, last), now)
+		c.put(before, crosser{r.device, max(at, r.last)}, now)
 	}
-	return true
+	return r.device, true
 }
 
-// note notes that an identity was seen.
-func (c *crossing) note(h hash, at, now int64) {
+// note notes that a reader was seen, under the identity of a day.
+func (c *crossing) note(today hash, r crosser, now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.put(h, max(at, c.young[h], c.old[h]), now)
+	if known, ok := c.find(today); ok {
+		r.last = max(r.last, known.last)
+	}
+	c.put(today, r, now)
+}
+
+// find returns what is remembered under an identity.
+func (c *crossing) find(h hash) (r crosser, known bool) {
+	if r, known = c.young[h]; !known {
+		r, known = c.old[h]
+	}
+	return r, known
 }
 
 // put remembers an identity. Who was not seen for half an hour of the wall clock
 // is forgotten within another, and the older half of too many at once.
-func (c *crossing) put(h hash, at, now int64) {
+func (c *crossing) put(h hash, r crosser, now int64) {
 	if now >= c.turn || len(c.young) >= maxCrossing/2 {
-		c.old, c.young, c.turn = c.young, map[hash]int64{}, now+visitGap
+		c.old, c.young, c.turn = c.young, map[hash]crosser{}, now+visitGap
 	}
-	c.young[h] = at
+	c.young[h] = r
 	c.n.Store(int64(len(c.young) + len(c.old)))
 }
 
@@ -118,7 +138,7 @@ func (c *Collector) Continue(device string, last int64) {
 	if err != nil || len(raw) != len(hash{}) {
 		return
 	}
-	c.crossing.note(hash(raw), last, c.now().UnixMilli())
+	c.crossing.note(hash(raw), crosser{hash(raw), last}, c.now().UnixMilli())
 }
 
 // VisitGap is how long before a start a visit may have been seen last that

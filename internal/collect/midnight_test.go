@@ -39,7 +39,7 @@ func TestVisitsKeepTheirIdentityOverMidnight(t *testing.T) {
 				readers[reader] = r
 			}
 			day := at / dayMillis
-			if at-r.last > visitGap || r.day < day-1 {
+			if at-r.last > visitGap {
 				r.day = day
 			}
 			device := w.sendAt(reader, at)
@@ -55,6 +55,18 @@ func TestVisitsKeepTheirIdentityOverMidnight(t *testing.T) {
 			at += pauses.Draw(rt, "pause")
 		}
 	})
+}
+
+// A visit that goes on for days keeps the identity of its first.
+func TestAVisitOverManyMidnights(t *testing.T) {
+	w := newWorld(t)
+	const begin = (nowMillis/dayMillis+1)*dayMillis - 60_000
+	first := w.sendAt(1, begin)
+	for at := int64(begin); at < begin+4*dayMillis; at += visitGap {
+		if device := w.sendAt(1, at); device != first {
+			t.Fatalf("%s: %s, want %s", time.UnixMilli(at).UTC(), device, first)
+		}
+	}
 }
 
 // A process that starts anew goes on with what the engine knows of open visits.
@@ -90,17 +102,17 @@ func TestCrossingIsBounded(t *testing.T) {
 	}
 	var c crossing
 	for i := range maxCrossing + maxCrossing/4 {
-		c.note(hash{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}, int64(i), 1000)
+		c.note(hash{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}, crosser{last: int64(i)}, 1000)
 	}
 	if n := c.n.Load(); n > maxCrossing {
 		t.Errorf("%d readers are remembered", n)
 	}
 	last := maxCrossing + maxCrossing/4 - 1
 	newest := hash{byte(last), byte(last >> 8), byte(last >> 16), byte(last >> 24)}
-	if !c.open(newest, int64(last), true, 1000) {
+	if _, ok := c.open(newest, int64(last), true, 1000); !ok {
 		t.Error("the newest is forgotten")
 	}
-	if c.open(newest, int64(last), true, 1000+2*visitGap) || c.n.Load() != 0 {
+	if _, ok := c.open(newest, int64(last), true, 1000+2*visitGap); ok || c.n.Load() != 0 {
 		t.Errorf("an hour later %d are remembered", c.n.Load())
 	}
 	w = newWorld(t)
