@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -281,10 +282,11 @@ func (s *Service) Nonce() (identity.Nonce, error) {
 // Own is who commits a decision or asks about it.
 type Own struct {
 	// Any says that it may speak for any reader. Else it is the proven Account, the
-	// proven Device, or the User of a session with its burns.
+	// proven Device, or the User of a session with its burns: one of the identities
+	// that it has had for BareTime, at most two.
 	Any             bool
 	Account, Device string
-	User            string
+	Users           []string
 	Burns           []engine.Burn
 }
 
@@ -297,7 +299,7 @@ func (o *Own) owns(t *ticket) bool {
 	case o.Any:
 		return true
 	case t.Given.Session != nil:
-		return o.User != "" && t.Given.Session.User == o.User
+		return slices.Contains(o.Users, t.Given.Session.User)
 	case o.Account != "" && t.Reader == engine.AccountSubject(o.Account):
 		return true
 	}

@@ -150,6 +150,20 @@ func TestSessionMeter(t *testing.T) {
 	}
 }
 
+// TestSessionCommitAfterMidnight: what was decided before midnight is committed behind
+// it, by the same reader alone, though the reader's hash is another's by then.
+func TestSessionCommitAfterMidnight(t *testing.T) {
+	s := openNewsroom(t, Config{}, `,"name":"News"`)
+	s.clock.advance(14*time.Hour + 58*time.Minute)
+	id, _ := s.want(200, "POST", "/v1/sites/news/decisions", s.writeKey, `{"access":"story","item":{"id":"a1"}}`).json(t)["decision_id"].(string)
+	s.clock.advance(5 * time.Minute)
+	s.want(403, "POST", "/v1/sites/news/decisions/"+id+"/commit", s.writeKey, "", "User-Agent: another")
+	r := s.want(200, "POST", "/v1/sites/news/decisions/"+id+"/commit", s.writeKey, "")
+	if v := r.json(t); v["commit"] != "burned" || !strings.HasPrefix(r.header.Get("Set-Cookie"), "rsm=") {
+		t.Errorf("%v, %v", v, r.header)
+	}
+}
+
 // TestDecisionsAreReplayed: another process finds the same rows, burns and answers.
 func TestDecisionsAreReplayed(t *testing.T) {
 	dir := t.TempDir()

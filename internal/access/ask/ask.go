@@ -187,7 +187,7 @@ func (f *Front) Commit(ctx context.Context, c *Call, id string) (*Answer, error)
 
 func (f *Front) commit(ctx context.Context, asker *asker, id string) (*Answer, error) {
 	c := asker.call
-	own := access.Own{Any: c.Any, Account: asker.account, Device: asker.own.Device, User: asker.session.user, Burns: asker.session.burns}
+	own := access.Own{Any: c.Any, Account: asker.account, Device: asker.own.Device, Users: asker.users(), Burns: asker.session.burns}
 	v, err := f.Service.Commit(ctx, c.Site, id, own, c.Position)
 	if err != nil {
 		return nil, Problem(err)

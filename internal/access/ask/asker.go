@@ -45,6 +45,16 @@ func (f *Front) asker(c *Call) (*asker, error) {
 	return a, nil
 }
 
+// users are the identities of the day under which a session reader may have asked
+// for what can still be committed: midnight may lie between. nil of other readers.
+func (a *asker) users() []string {
+	if a.session.user == "" {
+		return nil
+	}
+	before := a.front.Visitors.Hash(a.call.Site, &a.own, a.session.now-access.BareTime.Milliseconds())
+	return []string{a.session.user, engine.ReaderName(before)}
+}
+
 // errNotYours is the answer to a write key that asks about somebody else.
 func errNotYours() *problem.Problem {
 	return problem.New(http.StatusForbidden, "a write key decides for the reader who sends the request").WithCode("not_your_reader")
