@@ -88,12 +88,30 @@ func (e *exchange) tell(in, out *http.Request) {
 		out.Header[headerFallback] = []string{"1"}
 	}
 	if e.rule.Strip != "" {
-		out.URL.Path = strings.TrimPrefix(out.URL.Path, e.rule.Strip)
-		out.URL.RawPath = "" // the path is encoded anew
-		if out.URL.Path == "" || out.URL.Path[0] != '/' {
-			out.URL.Path = "/" + out.URL.Path
-		}
+		cutPath(out.URL, e.rule.Strip)
 	}
+}
+
+// cutPath cuts a beginning off a URL's path and leaves the rest encoded as it came.
+func cutPath(u *url.URL, beginning string) {
+	rest, ok := strings.CutPrefix(u.Path, beginning)
+	if !ok {
+		return
+	}
+	raw := u.RawPath
+	for range len(beginning) {
+		if raw == "" {
+			break // there is none: the path needs no other encoding than the usual
+		}
+		if raw[0] == '%' {
+			raw = raw[2:]
+		}
+		raw = raw[1:]
+	}
+	if !strings.HasPrefix(rest, "/") {
+		rest, raw = "/"+rest, "/"+raw
+	}
+	u.Path, u.RawPath = rest, raw
 }
 
 // answered is the reverse proxy's hook for the origin's answer.
