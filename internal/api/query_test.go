@@ -490,8 +490,15 @@ func TestFirstViewStream(t *testing.T) {
 		l.want(`result {"seen":false}`)
 		time.Sleep(time.Minute)
 		l.want(":", ":", ":", ":")
-		s.log.event(t, "news", event.Event{Columns: [event.NumColumns]string{event.ColType: "page_view", event.ColURL: "https://news.example/a"}})
-		time.Sleep(250 * time.Millisecond)
+		view := func(page, robot string) {
+			s.log.event(t, "news", event.Event{Columns: [event.NumColumns]string{event.ColType: "page_view", event.ColURL: page, event.ColBotClass: robot}})
+			time.Sleep(250 * time.Millisecond)
+		}
+		view("https://news.example/robots", "tool")
+		if got := l.next(); len(got) != 1 || !strings.Contains(got[0], `"bot_class":"tool"`) {
+			t.Fatalf("%q", got)
+		}
+		view("https://news.example/a", "")
 		if got := l.next(); len(got) != 1 || !strings.Contains(got[0], `"url":"https://news.example/a"`) {
 			t.Fatalf("%q", got)
 		}

@@ -66,7 +66,9 @@ type Snippet struct {
 // FirstView says whether a page view has arrived.
 type FirstView struct {
 	Seen bool            `json:"seen"`
-	View json.RawMessage `json:"view,omitempty" doc:"The row as stored"`
+	View json.RawMessage `json:"view,omitempty" doc:"The row as stored: a reader's, or a robot's (bot_class) while no reader came"`
+	// robot says that only robots came.
+	robot bool
 }
 
 func (a *API) registerSetup() {
@@ -79,7 +81,7 @@ func (a *API) registerSetup() {
 		Summary: "What the site's pages carry", Tags: []string{"Sites"}, Errors: problems(404)}, rule{scope: auth.SitesRead}), a.snippet)
 	register(a, with(huma.Operation{OperationID: "first-view", Method: http.MethodGet, Path: "/v1/sites/{site}/first-view",
 		Summary: "Whether a page view has arrived", Tags: tags, Errors: problems(404),
-		Description: "With `Accept: text/event-stream` as server-sent events: `event: result` at once, and again when the first view is there; then the stream ends.",
+		Description: "With `Accept: text/event-stream` as server-sent events: `event: result` at once, and again when the first view is there; after a reader's, the stream ends.",
 		Responses: map[string]*huma.Response{"200": {Description: "Whether, and which", Content: map[string]*huma.MediaType{
 			mediaJSON: {Schema: schemaOf[FirstView](a)}, mediaSSE: {Schema: text()}}}}}, rule{scope: auth.QueryRead}), a.firstView)
 }
@@ -190,7 +192,7 @@ func (a *API) snippet(ctx context.Context, in *struct {
 
 var errFound = errors.New("found")
 
-// seen looks for a page view of the call's site.
+// seen looks for a reader's page view of the call's site, or else a robot's.
 func (a *API) seen(ctx context.Context) (FirstView, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Limits.QueryTime)
 	defer cancel()
@@ -205,13 +207,20 @@ func (a *API) seen(ctx context.Context) (FirstView, error) {
 			return nil // most rows are told apart without reading them
 		}
 		var columns struct {
-			Type string `json:"type"`
+			Type  string `json:"type"`
+			Robot string `json:"bot_class"`
 		}
 		if err := json.Unmarshal(row, &columns); err != nil || columns.Type != event.TypePageView {
 			return err
 		}
-		out = FirstView{Seen: true, View: bytes.Clone(row)}
-		return errFound
+		if columns.Robot == "" {
+			out = FirstView{Seen: true, View: bytes.Clone(row)}
+			return errFound
+		}
+		if !out.Seen {
+			out = FirstView{Seen: true, View: bytes.Clone(row), robot: true}
+		}
+		return nil
 	})
 	if errors.Is(err, errFound) {
 		err = nil
@@ -237,7 +246,7 @@ func (a *API) firstView(ctx context.Context, in *struct {
 				return snapshot{}, err
 			}
 			data, err := json.Marshal(found)
-			looked, last = at, snapshot{id: at, data: data, same: string(data), last: found.Seen}
+			looked, last = at, snapshot{id: at, data: data, same: string(data), last: found.Seen && !found.robot}
 			return last, err
 		})
 	}

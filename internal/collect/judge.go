@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/readership/readership/internal/enrich"
@@ -136,7 +137,7 @@ func (p *part) judgePage(ev *event.Event) bool {
 		if f.noHost {
 			host = hostMissing
 		} else if !r.api && !r.routed && !r.site.owns(host) {
-			f.fail(codeHostNotAllowed, "url", "its host is none of the site's domains")
+			f.fail(codeHostNotAllowed, "url", "its host "+strconv.Quote(host)+" is none of the site's domains")
 			return false
 		}
 		ev.Columns[event.ColURL] = page

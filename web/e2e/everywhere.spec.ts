@@ -71,6 +71,20 @@ test('keys go to pages, search, list themselves and move in tables', async ({ si
   await expect(page.getByRole('heading', { name: 'Live' })).toBeVisible()
 })
 
+test('a wall behind nginx needs no key: the site is told in Settings', async ({ signedIn: page, demo }) => {
+  await page.goto(`${demo.url}/sites/demo/settings`)
+  await page.getByLabel('Servers in front').fill('nginx')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByRole('alert')).toBeVisible()
+  await page.getByLabel('Servers in front').fill('127.0.0.1, 10.0.0.0/8')
+  await page.getByLabel('Readers who were not asked for consent').selectOption('assume')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByText('Saved', { exact: true })).toBeVisible()
+  await page.reload()
+  await expect(page.getByLabel('Servers in front')).toHaveValue('127.0.0.1, 10.0.0.0/8')
+  await expect(page.getByLabel('Readers who were not asked for consent')).toHaveValue('assume')
+})
+
 test('keys of the interface are made, shown once and deleted', async ({ signedIn: page, demo }) => {
   await page.goto(`${demo.url}/sites/demo/settings`)
   await page.getByRole('button', { name: 'New API key' }).click()

@@ -37,6 +37,13 @@ test('from an empty folder to the first page view', async ({ page, context }) =>
     await expect(page.getByText('Waiting for the first page view')).toBeVisible()
   })
 
+  await test.step('the page view of a robot says that it is one', async () => {
+    const key = /wk_[\w-]+/.exec((await page.getByLabel('Snippet for your pages').textContent()) ?? '')?.[0] ?? ''
+    const sent = await context.request.post(`${server.url}/v1/events?key=${key}`, { headers: { 'User-Agent': 'curl/8.5.0' }, data: { type: 'page_view', url: 'http://localhost/robots' } })
+    expect(sent.ok()).toBe(true)
+    await expect(page.getByText('It came from a robot')).toBeVisible()
+  })
+
   await test.step('the snippet, in a page of the site, makes the page wait no longer', async () => {
     const snippet = (await page.getByLabel('Snippet for your pages').textContent()) ?? ''
     const publisher = createServer((_, answer) => {
@@ -48,6 +55,7 @@ test('from an empty folder to the first page view', async ({ page, context }) =>
     await reader.goto(address)
     await expect(page.getByRole('heading', { name: 'The first page view is here' })).toBeVisible()
     await expect(page.getByTitle(address)).toBeVisible()
+    await expect(page.getByText('It came from a robot')).toBeHidden()
     await expect(page.getByText('(America/Sao_Paulo)')).toBeVisible()
     await reader.close()
     publisher.close()

@@ -540,7 +540,7 @@ export interface paths {
         };
         /**
          * Whether a page view has arrived
-         * @description With `Accept: text/event-stream` as server-sent events: `event: result` at once, and again when the first view is there; then the stream ends.
+         * @description With `Accept: text/event-stream` as server-sent events: `event: result` at once, and again when the first view is there; after a reader's, the stream ends.
          *
          *     Needs the scope `query:read`.
          */
@@ -1682,7 +1682,7 @@ export interface components {
         };
         FirstView: {
             seen: boolean;
-            /** @description The row as stored */
+            /** @description The row as stored: a reader's, or a robot's (bot_class) while no reader came */
             view?: unknown;
         };
         Health: {

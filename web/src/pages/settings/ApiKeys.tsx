@@ -13,7 +13,10 @@ import { useFormat, useText } from '../../i18n'
 import { failureText } from '../../lib/failure'
 
 /** What this version of the server can be asked to do with a key. */
-const scopes = ['query:read', 'events:read', 'events:import', 'catalog:read', 'catalog:write', 'sites:read', 'sites:write', 'admin:read', 'admin:write']
+const scopes = [
+  'query:read', 'segments:read', 'events:read', 'events:import', 'program:read', 'program:write', 'decisions:read', 'decisions:write',
+  'readers:read', 'readers:write', 'catalog:read', 'catalog:write', 'sites:read', 'sites:write', 'admin:read', 'admin:write',
+]
 
 /** Keys for programs. */
 export function ApiKeys({ site }: { site: Site }) {
@@ -126,6 +129,7 @@ function NewKeyDialog({ site, onClose }: { site: Site; onClose: () => void }) {
               </label>
             ))}
           </div>
+          <p className="field-hint">{t('settings.scopes_hint')}</p>
         </fieldset>
         <label className="check">
           <input type="checkbox" checked={only} onChange={(e) => setOnly(e.target.checked)} />

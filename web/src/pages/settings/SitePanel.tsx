@@ -11,12 +11,21 @@ import { failureText, faultsByField } from '../../lib/failure'
 import { hostsOf } from '../setup/hosts'
 
 const weekdays = ['monday', 'saturday', 'sunday'] as const
+const withoutConsent = ['cookieless', 'assume', 'drop'] as const
 
-/** Name, hosts and calendar of a site. */
+/** Name, hosts, calendar, consent and the servers in front of a site. */
 export function SitePanel({ site, mayWrite }: { site: Site; mayWrite: boolean }) {
   const t = useText()
   const client = useQueryClient()
-  const [draft, setDraft] = useState({ name: site.name, domains: site.domains.join(', '), timezone: site.timezone, window: site.window, week_start: site.week_start })
+  const [draft, setDraft] = useState({
+    name: site.name,
+    domains: site.domains.join(', '),
+    timezone: site.timezone,
+    window: site.window,
+    week_start: site.week_start,
+    trusted_proxies: site.trusted_proxies.join(', '),
+    without_consent: site.privacy.without_consent ?? withoutConsent[0],
+  })
   const [failure, setFailure] = useState<Failure | null>(null)
   const [state, setState] = useState<'' | 'busy' | 'saved'>('')
   const zones = useMemo(() => [...new Set([site.timezone, 'UTC', ...Intl.supportedValuesOf('timeZone')])], [site.timezone])
@@ -25,7 +34,13 @@ export function SitePanel({ site, mayWrite }: { site: Site; mayWrite: boolean })
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     setState('busy')
-    const body = { ...draft, domains: hostsOf(draft.domains) } as SitePatch
+    const { without_consent, ...rest } = draft
+    const body = {
+      ...rest,
+      domains: hostsOf(draft.domains),
+      trusted_proxies: draft.trusted_proxies.split(/[\s,]+/).filter((p) => p !== ''),
+      privacy: { ...site.privacy, without_consent },
+    } as SitePatch
     const result = await request<Site>(sitePath(site.id), { method: 'PATCH', body })
     setFailure(result.ok ? null : result.failure)
     setState(result.ok ? 'saved' : '')
@@ -64,6 +79,14 @@ export function SitePanel({ site, mayWrite }: { site: Site; mayWrite: boolean })
             <Field label={t('settings.window')} hint={t('settings.window_hint')} name="window" value={draft.window} fault={faults['window']} onChange={(e) => set({ window: e.target.value })} />
             <Field label={t('settings.clock')} hint={t('settings.clock_hint')} value={t(`settings.clock_${site.clock}`)} readOnly disabled />
           </div>
+          <Field label={t('settings.trusted_proxies')} hint={t('settings.trusted_proxies_hint')} name="trusted_proxies" placeholder="127.0.0.1, 10.0.0.0/8" value={draft.trusted_proxies} fault={faults['trusted_proxies']} spellCheck={false} onChange={(e) => set({ trusted_proxies: e.target.value })} />
+          <SelectField label={t('settings.without_consent')} hint={t(`settings.without_consent_${draft.without_consent}_hint`)} name="without_consent" value={draft.without_consent} fault={faults['privacy']} onChange={(e) => set({ without_consent: e.target.value as typeof draft.without_consent })}>
+            {withoutConsent.map((w) => (
+              <option key={w} value={w}>
+                {t(`settings.without_consent_${w}`)}
+              </option>
+            ))}
+          </SelectField>
         </fieldset>
         {failure && Object.keys(faults).length === 0 && (
           <p className="notice notice-bad" role="alert">

@@ -17,6 +17,7 @@ interface Row {
   title?: string
   item?: string
   referrer?: string
+  bot_class?: string
 }
 
 /** The snippet, and the page that waits for the first page view. */
@@ -35,7 +36,7 @@ export function InstallPage() {
         if (event.name !== 'result') return
         const view = JSON.parse(event.data) as FirstView
         setFirst(view)
-        if (view.seen) stop()
+        if (view.seen && !(view.view as Row).bot_class) stop()
       },
     })
     return stop
@@ -102,6 +103,12 @@ function Arrived({ row, zone, site }: { row: Row; zone: string; site: string }) 
             ),
         )}
       </dl>
+      {row.bot_class && (
+        <p className="notice">
+          <Icon name="warning" />
+          {t('install.robot', { class: row.bot_class })}
+        </p>
+      )}
       <div className="form-end">
         <Link to="/sites/$site/live" params={{ site }} className="button button-main">
           {t('install.go_live')}

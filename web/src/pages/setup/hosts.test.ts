@@ -3,6 +3,7 @@ import { hostsOf, idOf } from './hosts'
 
 it('reads hosts from what people paste', () => {
   expect(hostsOf(' https://News.example/start, blog.news.example\n')).toEqual(['news.example', 'blog.news.example'])
+  expect(hostsOf('localhost:3000')).toEqual(['localhost'])
   expect(hostsOf('')).toEqual([])
 })
 
