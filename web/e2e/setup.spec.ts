@@ -39,7 +39,7 @@ test('from an empty folder to the first page view', async ({ page, context }) =>
 
   await test.step('the page view of a robot says that it is one', async () => {
     const key = /wk_[\w-]+/.exec((await page.getByLabel('Snippet for your pages').textContent()) ?? '')?.[0] ?? ''
-    const sent = await context.request.post(`${server.url}/v1/events?key=${key}`, { headers: { 'User-Agent': 'curl/8.5.0' }, data: { type: 'page_view', url: 'http://localhost/robots' } })
+    const sent = await context.request.post(`${server.url}/v1/events?key=${key}`, { headers: { 'User-Agent': 'GPTBot/1.2' }, data: { type: 'page_view', url: 'http://localhost/robots' } })
     expect(sent.ok()).toBe(true)
     await expect(page.getByText('It came from a robot')).toBeVisible()
   })

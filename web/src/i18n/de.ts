@@ -62,7 +62,7 @@ export const de: Record<Key, string> = {
   'install.address': 'Adresse',
   'install.referrer': 'Kam von',
   'install.go_live': 'Wer liest gerade?',
-  'install.robot': 'Er kam von einem Roboter ({class}). Roboter zählen in keiner Zahl und fehlen auf „Live“. Werkzeuge wie curl, Browser ohne Fenster und Browser, die sich widersprechen, sind Roboter: Öffnen Sie eine Seite in Ihrem eigenen Browser.',
+  'install.robot': 'Er kam von einem Roboter ({class}). Roboter zählen in keiner Zahl und fehlen auf „Live“. Crawler, Browser ohne Fenster und Browser, die sich widersprechen, sind Roboter: Öffnen Sie eine Seite in Ihrem eigenen Browser.',
 
   'snippet.label': 'Schnipsel für Ihre Seiten',
 

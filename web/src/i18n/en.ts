@@ -61,7 +61,7 @@ export const en = {
   'install.address': 'Address',
   'install.referrer': 'Came from',
   'install.go_live': 'See who is reading now',
-  'install.robot': 'It came from a robot ({class}), which counts in no number and is not shown on Live. Tools such as curl, headless browsers and browsers that contradict themselves are robots: open a page in a browser of your own.',
+  'install.robot': 'It came from a robot ({class}), which counts in no number and is not shown on Live. Crawlers, headless browsers and browsers that contradict themselves are robots: open a page in a browser of your own.',
 
   'snippet.label': 'Snippet for your pages',
 
