@@ -10,7 +10,7 @@ import { DOMAIN, freePort, SITE, start } from '../../clients/harness/server.js'
 export const agent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'
 
 /** Whose pages the browser finds here, and no others. */
-export const arguments_ = ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1,MAP *.${DOMAIN} 127.0.0.1,MAP else.example 127.0.0.1,MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`]
+export const arguments_ = ['--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP ${DOMAIN} 127.0.0.1,MAP *.${DOMAIN} 127.0.0.1,MAP else.example 127.0.0.1,MAP localhost 127.0.0.1,MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`]
 
 export interface Row {
   type: string
@@ -34,6 +34,8 @@ export interface Newsroom {
   key: string
   /** Where the publisher's pages and the tracker's server are, for browsers. */
   origin: string
+  /** Where the program itself finds the pages. */
+  local: string
   collect: string
   /** The publisher's pages behind the program's own proxy. */
   proxied: string
@@ -63,7 +65,7 @@ interface Program {
 
 async function open(): Promise<{ newsroom: Newsroom; close: () => Promise<void> }> {
   const proxy = `127.0.0.1:${await freePort()}`
-  const server: Program = await start({}, ['--proxy-listen', proxy])
+  const server: Program = await start({ domains: [DOMAIN, 'localhost'] }, ['--proxy-listen', proxy, '--page-networks', '127.0.0.0/8,::1/128'])
   const pages = new Map<string, string>()
   const publisher: Server = createServer((request, answer) => {
     const path = (request.url ?? '').replace(/\?.*/, '')
@@ -83,6 +85,7 @@ async function open(): Promise<{ newsroom: Newsroom; close: () => Promise<void> 
     url: server.url,
     key: server.key,
     origin: `http://${DOMAIN}:${(publisher.address() as AddressInfo).port}`,
+    local: `http://localhost:${(publisher.address() as AddressInfo).port}`,
     collect,
     proxied: `http://${DOMAIN}:${new URL(`http://${proxy}`).port}`,
     call: server.call,
