@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/edge/handover"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -498,5 +499,5 @@ func (c *conn) leave() {
 		c.loop.loops.server.places.leave(c.remote)
 		return
 	}
-	c.loop.loops.server.general.take(&begun{Conn: under, read: read}, c.remote)
+	c.loop.loops.server.general.take(&handover.Conn{Conn: under, Begun: read}, c.remote)
 }

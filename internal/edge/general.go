@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
-	"sync"
 	"unsafe"
 
 	"github.com/readership/readership/internal/collect"
+	"github.com/readership/readership/internal/edge/handover"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -20,17 +20,15 @@ import (
 // HTTP. It is net/http, as the main listener is, so that what could be read in
 // two ways is read in one.
 type general struct {
-	server  *Server
-	http    *http.Server
-	collect *Handler
-	guard   *Guard
-	begun   chan net.Conn // connections that the loops hand over
-	stop    chan struct{}
-	once    sync.Once
+	*handover.Listener // of connections that the loops hand over
+	server             *Server
+	http               *http.Server
+	collect            *Handler
+	guard              *Guard
 }
 
 func newGeneral(s *Server) *general {
-	g := &general{server: s, collect: NewHandler(s.cfg), begun: make(chan net.Conn), stop: make(chan struct{})}
+	g := &general{Listener: handover.NewListener(), server: s, collect: NewHandler(s.cfg)}
 	g.guard = &Guard{Listener: g, answers: s.answers, limits: s.cfg.Limits, places: s.places}
 	g.http = &http.Server{Handler: g, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug)}
 	g.guard.Prepare(g.http)
@@ -46,60 +44,8 @@ func (g *general) serve(l net.Listener) error {
 	return err
 }
 
-// begun is a connection of which some bytes have been read.
-type begun struct {
-	net.Conn
-	read []byte
-}
-
-// Read implements net.Conn.
-func (b *begun) Read(p []byte) (int, error) {
-	if len(b.read) == 0 {
-		return b.Conn.Read(p)
-	}
-	n := copy(p, b.read)
-	if b.read = b.read[n:]; len(b.read) == 0 {
-		b.read = nil
-	}
-	return n, nil
-}
-
-// CloseWrite lets a connection linger.
-func (b *begun) CloseWrite() error {
-	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
-
 // take serves a connection, which has a place, from here on.
-func (g *general) take(c *begun, from netip.Addr) {
-	guarded := g.guard.conn(c, from)
-	select {
-	case g.begun <- guarded:
-	case <-g.stop:
-		_ = guarded.Close()
-	}
-}
-
-// Accept implements net.Listener, for connections that are handed over.
-func (g *general) Accept() (net.Conn, error) {
-	select {
-	case c := <-g.begun:
-		return c, nil
-	case <-g.stop:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (g *general) Close() error {
-	g.once.Do(func() { close(g.stop) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (g *general) Addr() net.Addr { return &net.TCPAddr{} }
+func (g *general) take(c *handover.Conn, from netip.Addr) { g.Give(g.guard.conn(c, from)) }
 
 // text is b as a string that shares its bytes.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -74,12 +74,12 @@ func addressFrom(a net.Addr) netip.Addr {
 	return tcp.AddrPort().Addr().Unmap()
 }
 
-// httpSlack is what net/http reads beyond MaxHeaderBytes.
-const httpSlack = 4 << 10
+// HeadSlack is what net/http reads beyond MaxHeaderBytes.
+const HeadSlack = 4 << 10
 
 // prepare sets the limits that net/http keeps itself.
 func (l *Limits) prepare(s *http.Server) {
-	s.MaxHeaderBytes = max(1, l.HeaderBytes-httpSlack)
+	s.MaxHeaderBytes = max(1, l.HeaderBytes-HeadSlack)
 	s.ReadHeaderTimeout = l.BodyTime
 	s.IdleTimeout = l.IdleTime
 }

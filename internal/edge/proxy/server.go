@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -17,6 +18,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/readership/readership/internal/edge"
+	"github.com/readership/readership/internal/edge/downstream"
+	"github.com/readership/readership/internal/edge/handover"
 	"github.com/readership/readership/internal/edge/route"
 	"github.com/readership/readership/internal/event"
 )
@@ -87,7 +90,9 @@ func (l Limits) withDefaults() Limits {
 // Shutdown ends all of them.
 type Server struct {
 	cfg      Config
-	http     *http.Server
+	http     *http.Server              // of TLS, and of connections with requests that are not plain
+	general  *handover.Listener        // hands these on
+	front    func() *downstream.Server // of plain ones, made for the first listener
 	errorLog *log.Logger
 	metrics  *metrics
 	pool     pool
@@ -132,6 +137,8 @@ func New(cfg Config) *Server {
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.metrics = newMetrics(cfg.Metrics, s)
 	s.exchanges.New = func() any { return s.newExchange() }
+	s.general = handover.NewListener()
+	s.front = sync.OnceValue(s.newFront)
 	s.http = &http.Server{Handler: s, ErrorLog: s.errorLog,
 		BaseContext: func(net.Listener) context.Context { return s.base }}
 	if cfg.Certificates != nil {
@@ -146,8 +153,16 @@ func New(cfg Config) *Server {
 // size of a request's head, the time for it. It comes before Serve.
 func (s *Server) Bound(g *edge.Guard) { g.Prepare(s.http) }
 
+// newFront makes the server of plain requests, and has the others served.
+func (s *Server) newFront() *downstream.Server {
+	s.calls.Go(func() { _ = s.http.Serve(s.general) }) // until Shutdown: it fails for no other reason
+	return downstream.New(downstream.Config{Handler: s, General: s.general, Base: context.WithValue(s.base, http.ServerContextKey, s.http),
+		HeadBytes: cmp.Or(s.http.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + edge.HeadSlack,
+		HeadTime:  cmp.Or(s.http.ReadHeaderTimeout, 30*time.Second), IdleTime: cmp.Or(s.http.IdleTimeout, time.Minute), ErrorLog: s.errorLog})
+}
+
 // Serve answers on a listener until Shutdown; it closes the listener.
-func (s *Server) Serve(l net.Listener) error { return serving(s.http.Serve(l)) }
+func (s *Server) Serve(l net.Listener) error { return s.front().Serve(l) }
 
 // ServeTLS is Serve for connections that begin with TLS, with HTTP/2.
 func (s *Server) ServeTLS(l net.Listener) error { return serving(s.http.ServeTLS(l, "", "")) }
@@ -162,10 +177,13 @@ func serving(err error) error {
 // Shutdown stops accepting, waits until ctx ends for what is under way, and
 // ends what is left: nothing runs any more when it returns.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.http.Shutdown(ctx)
+	front := s.front()
+	front.Drain()
+	err := errors.Join(s.http.Shutdown(ctx), front.Wait(ctx))
 	if err != nil {
 		_ = s.http.Close()
 	}
+	_ = s.general.Close()
 	s.cancel()
 	s.calls.Wait()
 	s.pool.close()

@@ -138,7 +138,7 @@ func (a *plain) known(name, value string) bool {
 		if a.ContentLength != -1 {
 			return false
 		}
-		a.ContentLength, ok = number(value)
+		a.ContentLength, ok = wire.Length(value)
 		return ok
 	case "Connection":
 		if a.Close || a.Header[name] != nil {
@@ -150,21 +150,6 @@ func (a *plain) known(name, value string) bool {
 		return false
 	}
 	return true
-}
-
-// number reads a length.
-func number(text string) (n int64, ok bool) {
-	if len(text) == 0 || len(text) > 15 {
-		return 0, false
-	}
-	for i := range len(text) {
-		c := text[i]
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + int64(c-'0')
-	}
-	return n, true
 }
 
 // Body is the body of an answer. When it has been read to its end, its connection

@@ -50,6 +50,21 @@ func Value[T Text](value T) bool {
 	return true
 }
 
+// Length reads a length, as Content-Length has it.
+func Length(text string) (n int64, ok bool) {
+	if len(text) == 0 || len(text) > 15 {
+		return 0, false
+	}
+	for i := range len(text) {
+		c := text[i]
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
+}
+
 // EqualFold says whether b is name but for the case of its ASCII letters.
 func EqualFold[T Text](b T, name string) bool {
 	if len(b) != len(name) {
