@@ -100,10 +100,13 @@ type Page struct {
 	Visitor *Visitor
 	// Routed says that the page's host is the site's, whatever its domains are.
 	Routed  bool
+	// Nil: none.
 	Columns *[event.NumColumns]string
 	// Address is the reader's, as an API key names it.
 	Address netip.Addr
 }
+
+var noColumns [event.NumColumns]string
 
 // Describe fills the columns that the row of an event about a page would have.
 // The error is a fault of the page's address, with its field.
@@ -125,19 +128,23 @@ func (c *Collector) Describe(site *event.Site, page *Page, columns *[event.NumCo
 	}
 	ev.Columns[event.ColTitle] = f.text[fieldTitle]
 	p.setConnection(ev)
+	said := page.Columns
+	if said == nil {
+		said = &noColumns
+	}
 	if r.api {
 		named := connection{place: c.placeOf(r.site, page.Address)}
 		named.set(ev)
-		if page.Columns[event.ColCountry] != "" {
+		if said[event.ColCountry] != "" {
 			ev.Columns[event.ColCountry], ev.Columns[event.ColRegion], ev.Columns[event.ColCity] = "", "", ""
 		}
-		if page.Columns[event.ColChannel] != "" {
+		if said[event.ColChannel] != "" {
 			ev.Columns[event.ColChannel] = ""
 		}
 	}
 	for i, text := range ev.Columns {
 		if text == "" {
-			text = page.Columns[i]
+			text = said[i]
 		}
 		columns[i] = strings.Clone(text) // the part's memory is used again
 	}
