@@ -95,12 +95,11 @@ func (c *Collector) Hash(site *event.Site, v *Visitor, at int64) string {
 // Page is what a request that is no event says of a page and how it came there.
 type Page struct {
 	Item, URL, Canonical, Referrer, Title string
-	// Visitor is who asks, with a write key; nil: an API key, which may name
-	// Columns that are enriched otherwise.
+	// Visitor is who asks, with a write key; nil: an API key.
 	Visitor *Visitor
 	// Routed says that the page's host is the site's, whatever its domains are.
-	Routed  bool
-	// Nil: none.
+	Routed bool
+	// Columns are what an API key names of the row; nil: nothing.
 	Columns *[event.NumColumns]string
 	// Address is the reader's, as an API key names it.
 	Address netip.Addr
