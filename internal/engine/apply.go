@@ -246,7 +246,7 @@ func (a *applier) rows(m *message, s *siteShard, rows *event.Rows, place int) {
 		}
 		if class == classEngagement {
 			if own || flags&event.FlagNoDevice != 0 {
-				a.engage(s, rows, r)
+				a.engage(s, rows, r, !own)
 			}
 			continue
 		}
@@ -386,16 +386,22 @@ func (a *applier) known(s *siteShard, rows *event.Rows, r int, id block.RowID) {
 	}
 	s.ids.Add(view, id)
 	for _, e := range s.waiting.take(view) {
-		if s.engage(id, e) {
-			a.attend(s, id, view, e)
+		if s.engage(id, e.engagement) {
+			a.attend(s, id, view, e.engagement)
 		}
 	}
 }
 
-// engage applies one engagement event.
-func (a *applier) engage(s *siteShard, rows *event.Rows, r int) {
+// orphan changes the number of orphans.
+func (s *siteShard) orphan(by int) { s.lost[lossOrphan] += uint64(by) }
+
+// engage applies one engagement event; foreign says that its row belongs to another
+// shard (waiting.go).
+func (a *applier) engage(s *siteShard, rows *event.Rows, r int, foreign bool) {
 	if len(rows.View) != rows.N || rows.View[r] == 0 {
-		s.lost[lossOrphan]++
+		if !foreign {
+			s.orphan(1)
+		}
 		return
 	}
 	e := engagement{time: rows.Time[r]}
@@ -405,16 +411,19 @@ func (a *applier) engage(s *siteShard, rows *event.Rows, r int) {
 	if len(rows.Scroll) == rows.N {
 		e.scroll = uint8(min(rows.Scroll[r], 100))
 	}
-	if id, ok := s.ids.Find(rows.View[r]); ok {
-		switch {
-		case s.erased(id):
-			return
-		case s.engage(id, e):
-			a.attend(s, id, rows.View[r], e)
-			return
+	view := rows.View[r]
+	id, found := s.ids.Find(view)
+	if found && !s.erased(id) {
+		if found = s.engage(id, e); found {
+			a.attend(s, id, view, e)
 		}
 	}
-	s.waiting.add(rows.View[r], s.now, e, func() { s.lost[lossOrphan]++ })
+	switch {
+	case !found:
+		s.waiting.add(view, s.now, e, foreign, s.orphan)
+	case foreign:
+		s.waiting.found(view, s.now, s.orphan)
+	}
 }
 
 // engage adds attention to a page view and lengthens its reader's visit.

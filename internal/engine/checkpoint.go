@@ -104,6 +104,9 @@ type waitingHead struct {
 	Time   int64
 	Millis uint32
 	Scroll uint8
+	// Of engagement of no device (waiting.go).
+	Foreign bool `json:",omitempty"`
+	Found   bool `json:",omitempty"`
 }
 
 func openCheckpoint(dir string, e *Engine) (*checkpointer, error) {

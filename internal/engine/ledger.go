@@ -117,6 +117,9 @@ func (e *Engine) lines(site string, from, to int64, losses bool) []LedgerLine {
 	}
 	out := make([]LedgerLine, 0, len(sums))
 	for k, n := range sums {
+		if int64(n) <= 0 { // a shard is ahead of the one whose orphan it takes off
+			continue
+		}
 		out = append(out, LedgerLine{k.bucket * ledgerBucket, k.verdict, k.reason, n})
 	}
 	slices.SortFunc(out, func(a, b LedgerLine) int {

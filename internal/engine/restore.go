@@ -75,9 +75,7 @@ func (c *checkpointer) loadSite(shard int, st *siteShard, h *siteHead) error {
 	if err := c.loadBurns(shard, st, h); err != nil {
 		return err
 	}
-	for _, w := range h.Waiting {
-		st.waiting.add(w.View, w.Since, engagement{w.Time, w.Millis, w.Scroll}, func() {})
-	}
+	st.waiting.restore(h.Waiting)
 	if h.People != nil {
 		if err := c.loadIDs(keyCopies, shard, st, &st.people.views); err != nil {
 			return err

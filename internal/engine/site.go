@@ -270,7 +270,7 @@ func (s *siteShard) advance(now, window int64) {
 	for len(s.order) > 0 && int64(s.order[0].Day+1)*block.DayMillis <= s.from {
 		s.drop(0)
 	}
-	s.waiting.expire(now, func() { s.lost[lossOrphan]++ })
+	s.waiting.expire(now, s.orphan)
 	s.burns.expire(now)
 	s.trim(trimRows)
 }
