@@ -93,7 +93,7 @@ func (d *Decisions) read(q *collect.Request, at event.Position) (of deciding) {
 func (s *Server) decided(of *deciding, answer *ask.Answer, err error, q *collect.Request, out *collect.Response) bool {
 	var body []byte
 	if err == nil {
-		body, err = answer.Body()
+		body = answer.Body()
 	}
 	switch {
 	case err != nil && !of.asked.Commits():

@@ -5,7 +5,6 @@ package ask
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -67,12 +66,22 @@ type Answer struct {
 }
 
 // Body returns the answer as JSON.
-func (a *Answer) Body() ([]byte, error) {
-	if a.Many {
-		return json.Marshal(a.Verdicts)
+func (a *Answer) Body() []byte {
+	if !a.Many {
+		return a.Verdicts[0].AppendJSON(make([]byte, 0, usualBody))
 	}
-	return json.Marshal(a.Verdicts[0])
+	body := make([]byte, 0, usualBody*len(a.Verdicts)+2)
+	for i, v := range a.Verdicts {
+		body = v.AppendJSON(append(body, "[,"[min(i, 1)]))
+	}
+	if len(a.Verdicts) == 0 {
+		body = append(body, '[')
+	}
+	return append(body, ']')
 }
+
+// usualBody is what most verdicts have room in.
+const usualBody = 512
 
 // Asked is a body that was read: questions to decide.
 type Asked struct {
