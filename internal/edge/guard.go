@@ -90,6 +90,7 @@ type guarded struct {
 	guard *Guard
 	from  netip.Addr
 	left  atomic.Bool
+	over  atomic.Bool // its last answer has been written
 }
 
 // writePiece is how much of an answer has AnswerTime to be taken.
@@ -97,9 +98,13 @@ const writePiece = 64 << 10
 
 // Write implements net.Conn.
 func (c *guarded) Write(p []byte) (n int, err error) {
+	if c.over.Load() {
+		return 0, net.ErrClosed
+	}
 	out := p
 	if answer := c.guard.readable(p); answer != nil {
 		out = answer
+		c.over.Store(true) // a part of a page may look like it: what follows would not be where its reader takes it to be
 	}
 	for sent := 0; sent < len(out); {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.guard.limits.AnswerTime)) // a connection that has ended says so below

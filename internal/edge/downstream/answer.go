@@ -18,6 +18,7 @@ import (
 type answer struct {
 	conn     *conn
 	request  *http.Request
+	reads    *body // of the request; nil: it has none
 	header   http.Header
 	status   int      // 0: the head is still the handler's
 	length   int64    // that the handler says the body has; -1: it says nothing
@@ -296,7 +297,12 @@ func (a *answer) finish() bool {
 }
 
 // SetReadDeadline is for http.ResponseController.
-func (a *answer) SetReadDeadline(t time.Time) error { return a.conn.move(t) }
+func (a *answer) SetReadDeadline(t time.Time) error {
+	if a.reads != nil {
+		return a.reads.move(t)
+	}
+	return a.conn.move(t)
+}
 
 // SetWriteDeadline is for http.ResponseController.
 func (a *answer) SetWriteDeadline(t time.Time) error { return a.conn.nc.SetWriteDeadline(t) }

@@ -104,6 +104,9 @@ func (c *conn) await(first bool) (h *head, size int) {
 	for {
 		switch seen.look(c.in) {
 		case whole:
+			if seen.end > c.server.HeadBytes {
+				return &head{}, 0
+			}
 			return parse(c.in[:seen.end], c.base), seen.end
 		case odd:
 			return &head{}, 0
@@ -146,8 +149,10 @@ func (c *conn) handle(h *head) (more bool) {
 		b = &body{conn: c, left: r.ContentLength}
 		r.Body = b
 		_ = c.move(time.Time{})
+		a = &answer{conn: c, header: http.Header{}} // who sends the body on may hold it when the next request is answered
 	}
 	a.begin(r)
+	a.reads = b
 	c.open(b == nil)
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -178,8 +183,28 @@ func (c *conn) handle(h *head) (more bool) {
 type body struct {
 	conn   *conn
 	closed atomic.Bool
+	ended  bool       // guarded by the watch's mu: deadlines of reads are the connection's again
 	mu     sync.Mutex // over what follows, and reading
 	left   int64
+}
+
+// move sets when reads of the body end.
+func (b *body) move(t time.Time) error {
+	b.conn.watching.mu.Lock()
+	defer b.conn.watching.mu.Unlock()
+	if b.ended {
+		return net.ErrClosed
+	}
+	return b.conn.move(t)
+}
+
+// end says that the handler has returned. Who still reads finds the body closed, and
+// moves no deadline any more.
+func (b *body) end() {
+	b.closed.Store(true)
+	b.conn.watching.mu.Lock()
+	b.ended = true
+	b.conn.watching.mu.Unlock()
 }
 
 // unreadBytes is how much of a body that nobody read is read for the next request.
@@ -227,7 +252,7 @@ func (b *body) Close() error {
 // finish reads what is left once the answer is out; false says that it is too much,
 // or does not come.
 func (b *body) finish() bool {
-	b.closed.Store(true)
+	b.end()
 	if !b.mu.TryLock() { // somebody still waits for it
 		_ = b.conn.move(past)
 		b.mu.Lock()

@@ -23,6 +23,8 @@ import (
 
 // Config says how a Server works. All is needed.
 type Config struct {
+	// Handler answers. Its requests' contexts end with their connections, not
+	// when it returns.
 	Handler http.Handler
 	// General takes connections over that have a request which is not plain.
 	General *handover.Listener

@@ -30,7 +30,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (s *Server, address string) {
 	}
 	quiet := log.New(io.Discard, "", 0)
 	general := handover.NewListener()
-	theirs := &http.Server{Handler: handler, ErrorLog: quiet}
+	theirs := &http.Server{Handler: handler, ErrorLog: quiet, MaxHeaderBytes: 4 << 10}
 	go func() { _ = theirs.Serve(general) }()
 	s = New(Config{Handler: handler, General: general, Base: context.WithValue(context.Background(), http.ServerContextKey, theirs),
 		HeadBytes: 8 << 10, HeadTime: time.Minute, IdleTime: time.Minute, ErrorLog: quiet})
@@ -335,6 +335,60 @@ func TestWatchesReaders(t *testing.T) {
 			if err != nil || res.StatusCode != http.StatusOK {
 				t.Fatalf("%v, %v", res, err)
 			}
+		}
+	}
+}
+
+// Who sends a request's body on may outlive the handler. The deadlines that it sets are
+// not those of the requests that follow.
+func TestDeadlinesEndWithTheirRequests(t *testing.T) {
+	controls := make(chan *http.ResponseController, 2)
+	_, address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if err := control.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Errorf("while it is answered: %v", err)
+		}
+		controls <- control
+	})
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := bufio.NewReader(c)
+	for i := range 3 {
+		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("request %d: %v, %v", i, res, err)
+		}
+		control := <-controls
+		_, _ = io.WriteString(c, "abc") // a whole request later, the handler has certainly returned
+		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+		if res, err = http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("after request %d: %v, %v", i, res, err)
+		}
+		<-controls
+		if err := control.SetReadDeadline(past); err == nil {
+			t.Error("a deadline could be set after the end")
+		}
+	}
+}
+
+// A head is as long as it may be however it arrives.
+func TestBoundsHeads(t *testing.T) {
+	_, address := serve(t, func(w http.ResponseWriter, r *http.Request) {})
+	text := "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Long: " + strings.Repeat("x", 9<<10) + "\r\n\r\n"
+	for _, cut := range []int{0, 4 << 10} { // a buffer's length, after which there is room for more than may come
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, text[:cut])
+		_, _ = io.WriteString(c, text[cut:])
+		if res, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("%v, %v", res, err)
 		}
 	}
 }

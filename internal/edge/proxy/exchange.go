@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -260,6 +261,10 @@ func (e *exchange) attempt(o *origin, out *http.Request) (*http.Response, error)
 		return nil, errNoOrigin
 	}
 	res, err := e.send(o, out)
+	if err == nil && res.StatusCode < 100 { // no answer can have it, and writing one would panic
+		_ = res.Body.Close()
+		err = fmt.Errorf("%s answered with status %q", o.url.Host, res.Status)
+	}
 	if err == nil && safe(out) && out.Method == http.MethodGet && res.ContentLength > 0 && res.ContentLength <= shortBody && !here(res) {
 		err = readShort(res)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -500,12 +501,13 @@ func TestAnswersForOriginsThatDoNot(t *testing.T) {
 	drained := to(dead(t))
 	zero := 0
 	drained.Origins[0].Weight = &zero
+	odd := to("http://" + speaks(t, "HTTP/1.1 020 Odd\r\nContent-Length: 0\r\n\r\n"))
 	for _, c := range []struct {
 		name   string
 		route  event.Route
 		status int
 		text   string
-	}{{"slow", slow, 504, "took too long"}, {"dead", to(dead(t)), 502, "could not be reached"}, {"drained", drained, 503, "out of service"}} {
+	}{{"odd", odd, 502, "could not be reached"}, {"slow", slow, 504, "took too long"}, {"dead", to(dead(t)), 502, "could not be reached"}, {"drained", drained, 503, "out of service"}} {
 		t.Run(c.name, func(t *testing.T) {
 			e := newEdge(t, Config{}, c.route)
 			res, text := e.ask(t, "GET", "/", nil, "Accept", "text/html,*/*")
@@ -517,6 +519,71 @@ func TestAnswersForOriginsThatDoNot(t *testing.T) {
 				t.Errorf("to a program: %d %v", res.StatusCode, res.Header)
 			}
 		})
+	}
+}
+
+// speaks answers every connection's first request with a text.
+func speaks(t *testing.T, text string) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.WriteString(c, text)
+			}
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A page may have a part that looks like what net/http answers where it cannot read a
+// request, for which the guard has an answer of its own. What the page has after it
+// is nobody's next answer.
+func TestPagesThatLookLikeFaults(t *testing.T) {
+	const fault, after = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request", "HTTP/1.1 200 OK\r\n\r\nnot asked for"
+	rest := after + strings.Repeat("x", shortBody) // else it is read whole first
+	next := make(chan struct{})
+	e := newEdge(t, Config{}, to(backend(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Length", strconv.Itoa(3+len(fault)+len(rest)))
+		for _, piece := range []string{"one", fault, rest} {
+			_, _ = io.WriteString(w, piece)
+			_ = http.NewResponseController(w).Flush()
+			<-next
+		}
+	})))
+	c, err := net.Dial("tcp", e.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: news.example\r\n\r\n")
+	r := bufio.NewReader(c)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(res.Body, make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	next <- struct{}{}
+	if _, err := r.Peek(1); err != nil {
+		t.Fatal(err)
+	}
+	next <- struct{}{}
+	close(next)
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: news.example\r\nConnection: close\r\n\r\n")
+	if all, _ := io.ReadAll(r); strings.Contains(string(all), "not asked for") {
+		t.Errorf("%.300q", all)
 	}
 }
 
