@@ -10,15 +10,15 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from './server.js'
 
-/** Serves articles, and remembers what it was asked. */
-export async function origin() {
+/** Serves articles, with `head` in their heads, and remembers what it was asked. */
+export async function origin(head = '') {
   const asked = []
   const server = http.createServer((req, res) => {
     asked.push({ url: req.url, headers: req.headers })
     const told = Object.entries(req.headers).filter(([name]) => name.startsWith('x-readership-'))
     res
       .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'public, max-age=600', 'Set-Cookie': 'cms=1; Path=/' })
-      .end(`<!doctype html><html lang="en"><head><title>Article</title></head><body><h1>The article at ${req.url}</h1><pre id="told">${JSON.stringify(Object.fromEntries(told))}</pre></body></html>`)
+      .end(`<!doctype html><html lang="en"><head><title>Article</title>${head}</head><body><h1>The article at ${req.url}</h1><pre id="told">${JSON.stringify(Object.fromEntries(told))}</pre></body></html>`)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -96,14 +96,15 @@ export async function caddy(ports) {
   return run(port, dir, 'caddy', ['run', '--adapter', 'caddyfile', '--config', join(dir, 'Caddyfile')])
 }
 
-/** Asks a server of this machine for a page of the site. */
-export function get(port, path, headers = {}) {
+/** Asks a server of this machine for a page of the site; with a body it is sent by POST. */
+export function get(port, path, headers = {}, body = undefined) {
   return new Promise((done, fail) => {
-    const req = http.get({ host: '127.0.0.1', port, path, headers: { Host: 'news.example', ...headers } }, (res) => {
+    const req = http.request({ host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', headers: { Host: 'news.example', ...headers } }, (res) => {
       let text = ''
       res.on('data', (piece) => (text += piece))
       res.on('end', () => done({ status: res.statusCode, headers: res.headers, text }))
     })
     req.once('error', fail)
+    req.end(body)
   })
 }

@@ -169,6 +169,39 @@ test('nginx: the page says what makes it count', async (t) => {
 })
 
 for (const [name, begin] of Object.entries(fronts)) {
+  test(`${name}: page views and decisions are of one device`, async (t) => {
+    await counting('rendered') // the tracker's page view commits the decision, as it is of the same device
+    const tracked = await origin(`<script defer src="/_readership/rs.js" data-site="${SITE}" data-key="${server.key}"></script>`)
+    t.after(tracked.close)
+    const front = await begin({ ...ports, origin: tracked.port })
+    t.after(front.close)
+    const r = await reader(t, front)
+    const path = `/articles/tracked-${name}`
+    await r.open(path)
+    const told = JSON.parse(await r.page.locator('#told').innerText())
+    const rows = await eventually(async () => {
+      const rows = (await server.events()).filter((row) => row.item === DOMAIN + path)
+      return ['page_view', 'decision'].every((type) => rows.some((row) => row.type === type)) && rows
+    })
+    assert.deepEqual(rows.map((row) => row.type).sort(), ['decision', 'page_view'])
+    for (const row of rows) assert.equal(`device:${row.device}`, told['x-readership-reader'], JSON.stringify(row))
+    assert.deepEqual((await r.context.cookies()).map((c) => c.name).sort(), ['cms', 'rsid'])
+
+    // The pixel and the tracker's commit pass as well; of the interface nothing else does.
+    const pixel = await get(front.port, `/_readership/v1/pixel.gif?key=${server.key}&url=http://${DOMAIN}/articles/pixel`, { 'User-Agent': agent })
+    assert.equal(pixel.headers['content-type'], 'image/gif')
+    const commit = await get(front.port, `/_readership/v1/sites/${SITE}/decisions/none/commit`, { Authorization: `Bearer ${server.key}`, 'Content-Type': 'application/json' }, '{}')
+    assert.match(commit.text, /not the id of a decision/)
+    for (const other of ['v1/sites', `v1/sites/${SITE}`, `v1/sites/${SITE}/auth`, 'v1/events/..', 'metrics', 'rs.js/', ''])
+      assert.match((await get(front.port, `/_readership/${other}`)).text, /The article at/, other)
+  })
+
+  test(`${name}: what the tracker sends is not taken while Readership is away`, async (t) => {
+    const front = await begin({ ...ports, readership: await freePort() })
+    t.after(front.close)
+    assert.equal((await get(front.port, '/_readership/v1/events', {}, '[]')).status, 502) // the tracker sends it again
+  })
+
   test(`${name}: articles are open while Readership starts`, async (t) => {
     const starting = createServer((req, res) => res.writeHead(503, { 'Retry-After': '1' }).end('the server is starting')).listen(0, '127.0.0.1')
     await once(starting, 'listening')
