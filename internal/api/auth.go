@@ -24,7 +24,8 @@ func (a *API) registerAuth() {
 		"X-Readership-Decision": "allow, deny or charge", "X-Readership-Clause": "That decided", "X-Readership-Offer": "That a denial names",
 		"X-Readership-Meter": "As monthly;used=3;limit=5", "X-Readership-Decision-Id": "Commits and explains the decision",
 		"X-Readership-Reader": "device:ID or account:ID, percent-encoded where it has to be", "X-Readership-Segments": "Those that the reader is in, between commas",
-		"X-Readership-Fallback": "1: the block's policy answered in place of the engine", "Set-Cookie": "Of a new reader, or what a session's meter has burned",
+		"X-Readership-Fallback": "1: the block's policy answered in place of the engine", "X-Readership-Counts": "What an allowed page waits for until it counts: engaged_seconds=10 or scroll_percent=50; else absent",
+		"Set-Cookie": "Of a new reader, or what a session's meter has burned",
 	} {
 		said[name] = &huma.Param{Description: about, Schema: text()}
 	}

@@ -185,8 +185,12 @@ func TestDecisionsOverHTTP(t *testing.T) {
 	if r := s.want(404, "DELETE", "/v1/sites/news/readers/device:d1/meters/montly", rootKey, ""); !strings.Contains(r.body, "monthly") {
 		t.Error(r.body)
 	}
-	s.want(404, "GET", "/v1/sites/news/decisions/none", rootKey, "")
-	if r := s.want(404, "POST", "/v1/sites/news/decisions", rootKey, `{"access":"stry","reader":{"device":"d"},"item":{"id":"a"}}`); !strings.Contains(r.body, "story") {
+	for _, r := range []reply{s.want(404, "GET", "/v1/sites/news/decisions/none", rootKey, ""), s.want(404, "POST", "/v1/sites/news/decisions/none/commit", rootKey, "")} {
+		if r.json(t)["code"] != "not_decision" {
+			t.Error(r.body)
+		}
+	}
+	if r := s.want(404, "POST", "/v1/sites/news/decisions", rootKey, `{"access":"stry","reader":{"device":"d"},"item":{"id":"a"}}`); r.json(t)["code"] != "unknown_access" || !strings.Contains(r.body, "story") {
 		t.Error(r.body)
 	}
 	late := s.verdict("d2", "a1", false)["decision_id"].(string)

@@ -217,7 +217,7 @@ func Problem(err error) error {
 	}
 	switch {
 	case errors.As(err, &unknown):
-		return problem.New(http.StatusNotFound, err.Error())
+		return problem.New(http.StatusNotFound, err.Error()).WithCode("unknown_access")
 	case errors.As(err, &rejected):
 		return invalid("body.time", rejected.Code)
 	case errors.Is(err, access.ErrTooLong):
@@ -229,7 +229,7 @@ func Problem(err error) error {
 	case errors.Is(err, access.ErrOutside):
 		return invalid("body.at", "outside_window")
 	case errors.Is(err, access.ErrNotDecision):
-		return problem.New(http.StatusNotFound, err.Error())
+		return problem.New(http.StatusNotFound, err.Error()).WithCode("not_decision")
 	case errors.Is(err, access.ErrNotYours):
 		return errNotYours()
 	case errors.Is(err, access.ErrNotKept):
