@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/readership/readership/internal/edge"
 	"github.com/readership/readership/internal/edge/route"
 	"github.com/readership/readership/internal/edge/upstream"
 )
@@ -118,6 +119,7 @@ func cutPath(u *url.URL, beginning string) {
 // answered is the reverse proxy's hook for the origin's answer.
 func (e *exchange) answered(res *http.Response) error {
 	e.status, e.media = res.StatusCode, res.Header.Get("Content-Type")
+	edge.CloseUnclear(e.out, e.in) // again: an early answer takes all headers with it
 	if _, said := res.Header["Content-Type"]; !said {
 		e.out.Header()["Content-Type"] = nil // nobody guesses it for the origin
 	}
@@ -285,11 +287,17 @@ func (e *exchange) attempt(o *origin, out *http.Request) (*http.Response, error)
 }
 
 // send sends a request to an origin.
-func (e *exchange) send(o *origin, out *http.Request) (*http.Response, error) {
+func (e *exchange) send(o *origin, out *http.Request) (res *http.Response, err error) {
 	if o.client != nil && upstream.Serves(out) {
-		return o.client.Ask(out, e.early)
+		res, err = o.client.Ask(out, e.early)
+	} else {
+		res, err = o.transport.RoundTrip(out)
 	}
-	return o.transport.RoundTrip(out)
+	if err == nil && res.StatusCode < 100 { // net/http reads it, and panics when it is written
+		_ = res.Body.Close()
+		return nil, errors.New("the status of the answer is none: " + res.Status)
+	}
+	return res, err
 }
 
 // here says that the whole body of an answer has come already.

@@ -46,6 +46,7 @@ func (e *exchange) pass(w http.ResponseWriter, r *http.Request) {
 		e.failed(w, out, err)
 		return
 	}
+	defer res.Body.Close()
 	removeHop(res.Header)
 	_ = e.answered(res)
 	h := w.Header()
@@ -60,11 +61,9 @@ func (e *exchange) pass(w http.ResponseWriter, r *http.Request) {
 		h.Add("Trailer", name)
 	}
 	w.WriteHeader(res.StatusCode)
-	if err := copyBody(w, res); err != nil {
-		_ = res.Body.Close()
+	if copyBody(w, res) != nil {
 		panic(http.ErrAbortHandler)
 	}
-	_ = res.Body.Close()
 	if len(res.Trailer) == 0 {
 		return
 	}
@@ -115,6 +114,10 @@ func copyBody(w http.ResponseWriter, res *http.Response) error {
 
 // early sends an answer on that comes before the last.
 func (e *exchange) early(status int, header http.Header) {
+	if !e.in.ProtoAtLeast(1, 1) {
+		return // it would be taken for the last (RFC 9110, section 15.2)
+	}
+	removeHop(header)
 	h := e.out.Header()
 	for name, values := range header {
 		h[name] = append(h[name], values...)

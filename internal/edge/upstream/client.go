@@ -131,7 +131,7 @@ func (c *Client) keep(conn *conn) {
 	if kept {
 		c.idle = append(c.idle, conn)
 		if c.sweep == nil {
-			c.sweep = time.AfterFunc(c.IdleTime, c.expire)
+			c.sweep = time.AfterFunc(c.sweepTime(), c.expire)
 		}
 	}
 	c.mu.Unlock()
@@ -140,7 +140,7 @@ func (c *Client) keep(conn *conn) {
 	}
 }
 
-// expire closes what has been idle for too long.
+// expire closes what has been idle for too long, and what its origin has closed.
 func (c *Client) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,17 +148,22 @@ func (c *Client) expire() {
 	if c.closed {
 		return
 	}
-	n := 0
-	for n < len(c.idle) && time.Since(c.idle[n].since) >= c.IdleTime {
-		c.idle[n].close()
-		n++
+	left := c.idle[:0]
+	for _, conn := range c.idle {
+		if time.Since(conn.since) >= c.IdleTime || !conn.quiet() {
+			conn.close()
+		} else {
+			left = append(left, conn)
+		}
 	}
-	left := copy(c.idle, c.idle[n:])
-	clear(c.idle[left:])
-	if c.idle = c.idle[:left]; left > 0 {
-		c.sweep = time.AfterFunc(max(c.IdleTime-time.Since(c.idle[0].since), time.Millisecond), c.expire)
+	clear(c.idle[len(left):])
+	if c.idle = left; len(left) > 0 {
+		c.sweep = time.AfterFunc(c.sweepTime(), c.expire)
 	}
 }
+
+// sweepTime is how long what is idle is not looked at.
+func (c *Client) sweepTime() time.Duration { return max(c.IdleTime/8, time.Millisecond) }
 
 // Close ends the connections that are idle, and the others when their answers
 // have been read. The client can still be asked.
@@ -199,6 +204,9 @@ func appendRequest(dst []byte, r *http.Request) ([]byte, error) {
 	for name, values := range r.Header {
 		if name == "Host" || name == "Content-Length" || name == "Transfer-Encoding" || name == "Trailer" {
 			continue // of the message, which is ours
+		}
+		if name == "User-Agent" && len(values) == 1 && values[0] == "" {
+			continue // so httputil.ReverseProxy says that there is none
 		}
 		if !httpguts.ValidHeaderFieldName(name) {
 			return nil, fmt.Errorf("%w: its header has a field %q", ErrRequest, name)

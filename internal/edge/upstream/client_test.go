@@ -14,6 +14,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -428,6 +429,47 @@ func TestClosesWhatIsIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-ended
+}
+
+// What an origin closes while it is idle does not keep its descriptor here.
+func TestClosesWhatTheOriginClosed(t *testing.T) {
+	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+	})
+	c := newClient(t, dialer(address))
+	if _, err := get(t, c, "/a"); err != nil {
+		t.Fatal(err)
+	}
+	for left := 1; left > 0; {
+		c.expire()
+		c.mu.Lock()
+		left = len(c.idle)
+		c.mu.Unlock()
+		runtime.Gosched()
+	}
+}
+
+// An origin may refuse a request before it has read all of it.
+func TestReadsAnAnswerBeforeAllIsSent(t *testing.T) {
+	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+		_, _ = r.Peek(1)
+		_, _ = io.WriteString(c, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 2\r\n\r\nno")
+	})
+	c := newClient(t, dialer(address))
+	r := request(t, http.MethodGet, "/a")
+	r.Header.Set("X-Long", strings.Repeat("a", 16<<20)) // no buffer of a connection holds it
+	for range 3 {
+		res, err := c.Ask(r, never)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(res.Body); res.StatusCode != 431 || string(text) != "no" || err != nil {
+			t.Errorf("%s %q, %v", res.Status, text, err)
+		}
+		_ = res.Body.Close()
+	}
 }
 
 // memory is a connection that answers with bytes.

@@ -35,7 +35,7 @@ type conn struct {
 	heard  bool            // anything has come
 	writes time.Time       // until when writes may go on
 
-	since time.Time       // idle since
+	since time.Time       // idle since; zero: it is new
 	raw   syscall.RawConn // nil: it cannot be looked at while it is idle
 	look  func(fd uintptr)
 	still bool // what look saw: nothing has come and the origin is there
@@ -67,8 +67,8 @@ func (c *conn) close() {
 	_ = c.nc.Close()
 }
 
-// ask sends a request and reads the head of its answer. After an error the
-// connection is of no more use.
+// ask sends a request and reads the head of its answer, which may come before all of
+// the request was sent, such as 431. After an error the connection is of no more use.
 func (c *conn) ask(r *http.Request, early func(int, http.Header)) (res *http.Response, err error) {
 	if c.out, err = appendRequest(c.out[:0], r); err != nil {
 		return nil, err
@@ -79,12 +79,16 @@ func (c *conn) ask(r *http.Request, early func(int, http.Header)) (res *http.Res
 		c.writes = now.Add(c.client.StallTime + c.client.StallTime/8)
 		_ = c.nc.SetWriteDeadline(c.writes) // a connection that has ended says so below
 	}
-	if _, err := c.nc.Write(c.out); err != nil {
-		return nil, c.failed("send the request", err)
+	_, unsent := c.nc.Write(c.out)
+	if unsent != nil && (isTimeout(unsent) || !c.since.IsZero()) {
+		return nil, c.failed("send the request", unsent)
 	}
 	for {
 		res, err := c.answer(r)
-		if err != nil {
+		switch {
+		case err != nil && unsent != nil:
+			return nil, c.failed("send the request", unsent)
+		case err != nil:
 			return nil, c.failed("read the answer", err)
 		}
 		switch {
@@ -92,7 +96,9 @@ func (c *conn) ask(r *http.Request, early func(int, http.Header)) (res *http.Res
 			return nil, errors.New("the origin changes to a protocol that nobody asked for")
 		case res.StatusCode/100 != 1:
 			c.due = time.Time{}
-			res.Body.(*Body).begin()
+			body := res.Body.(*Body)
+			body.close = body.close || unsent != nil
+			body.begin()
 			return res, nil
 		case res.StatusCode != http.StatusContinue:
 			early(res.StatusCode, res.Header)
@@ -164,6 +170,9 @@ func (c *conn) done(keep bool) {
 	if !keep || c.r.Buffered() > 0 { // what comes unasked is nobody's answer
 		_ = c.nc.Close()
 		return
+	}
+	if cap(c.out) > readBuffer {
+		c.out = nil
 	}
 	c.client.keep(c)
 }
