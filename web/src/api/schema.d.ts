@@ -5490,6 +5490,8 @@ export interface operations {
                     "Set-Cookie"?: string;
                     /** @description That decided */
                     "X-Readership-Clause"?: string;
+                    /** @description What an allowed page waits for until it counts: engaged_seconds=10 or scroll_percent=50; else absent */
+                    "X-Readership-Counts"?: string;
                     /** @description allow, deny or charge */
                     "X-Readership-Decision"?: string;
                     /** @description Commits and explains the decision */
@@ -5516,6 +5518,8 @@ export interface operations {
                     "Set-Cookie"?: string;
                     /** @description That decided */
                     "X-Readership-Clause"?: string;
+                    /** @description What an allowed page waits for until it counts: engaged_seconds=10 or scroll_percent=50; else absent */
+                    "X-Readership-Counts"?: string;
                     /** @description allow, deny or charge */
                     "X-Readership-Decision"?: string;
                     /** @description Commits and explains the decision */
@@ -5542,6 +5546,8 @@ export interface operations {
                     "Set-Cookie"?: string;
                     /** @description That decided */
                     "X-Readership-Clause"?: string;
+                    /** @description What an allowed page waits for until it counts: engaged_seconds=10 or scroll_percent=50; else absent */
+                    "X-Readership-Counts"?: string;
                     /** @description allow, deny or charge */
                     "X-Readership-Decision"?: string;
                     /** @description Commits and explains the decision */
@@ -5570,6 +5576,8 @@ export interface operations {
                     "Set-Cookie"?: string;
                     /** @description That decided */
                     "X-Readership-Clause"?: string;
+                    /** @description What an allowed page waits for until it counts: engaged_seconds=10 or scroll_percent=50; else absent */
+                    "X-Readership-Counts"?: string;
                     /** @description allow, deny or charge */
                     "X-Readership-Decision"?: string;
                     /** @description Commits and explains the decision */
