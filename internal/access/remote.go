@@ -25,10 +25,10 @@ type Remote interface {
 // ErrAway says that the process that holds the engine does not answer.
 var ErrAway = errors.New("the engine does not answer")
 
-// send asks the process that holds the engine. Its answer ends the attempt. A tenth of
+// send asks the process that holds the engine. Its answer ends the attempt. A fifth of
 // the time is left for the policy's answer to reach who asks within it.
 func (a *attempt) send() {
-	limit := a.limit - a.limit/10 - a.Now().Sub(a.begun)
+	limit := a.limit - a.limit/5 - a.Now().Sub(a.begun)
 	a.Remote.Ask(limit, a.appendQuestion(nil, limit), func(raw []byte, err error) {
 		if err != nil {
 			a.end(answer{err: errors.Join(ErrAway, err)})

@@ -20,7 +20,7 @@ func (n *node) openDecisions(context.Context) error {
 		IDs: identity.NewDecisions(n.secret), Now: n.cfg.Now, Random: n.cfg.Random}
 	if !n.cfg.runs("engine") {
 		var err error
-		if n.asker, err = n.conn.NewAsker(n.cfg.Now); err != nil {
+		if n.asker, err = n.conn.NewAsker(); err != nil {
 			return err
 		}
 		cfg.Remote = n.asker

@@ -15,20 +15,19 @@ const (
 	// maxAsking is how many may be on their way.
 	maxAsking = 8192
 	// silentAfter is how many in a row may go without any answer before those that
-	// follow no longer wait, but for one every probeEvery.
+	// follow no longer wait, until an empty one, sent every tryEvery, is answered.
 	silentAfter = 64
-	probeEvery  = 20 * time.Millisecond
+	tryEvery    = 20 * time.Millisecond
 )
 
 // Asker asks the process that holds the engine. Safe for concurrent use.
 type Asker struct {
 	nc    *nats.Conn
-	now   func() time.Time
 	inbox string
 	sub   *nats.Subscription
 
 	silent atomic.Int64 // questions without an answer since the last one
-	probe  atomic.Int64 // when the next may wait while silent, Unix ns
+	next   *time.Timer  // runs try while silent
 	number atomic.Uint64
 
 	mu      sync.Mutex
@@ -41,9 +40,11 @@ type asking struct {
 	timer *time.Timer
 }
 
-// NewAsker makes an asker on a connection.
-func (c *Conn) NewAsker(now func() time.Time) (*Asker, error) {
-	a := &Asker{nc: c.nc, now: now, inbox: nats.NewInbox() + ".", pending: map[uint64]*asking{}}
+// NewAsker makes an asker on a connection, with which it ends.
+func (c *Conn) NewAsker() (*Asker, error) {
+	a := &Asker{nc: c.nc, inbox: nats.NewInbox() + ".", pending: map[uint64]*asking{}}
+	a.next = time.AfterFunc(time.Hour, a.try)
+	a.next.Stop()
 	var err error
 	if a.sub, err = c.nc.Subscribe(a.inbox+"*", a.answered); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (c *Conn) NewAsker(now func() time.Time) (*Asker, error) {
 // Ask sends a question. done is called once, within limit, from any goroutine, which
 // goes on only when it returns; answer is its own. The error is ErrAway.
 func (a *Asker) Ask(limit time.Duration, question []byte, done func(answer []byte, err error)) {
-	if limit <= 0 || !a.worthAsking() {
+	if limit <= 0 || a.Away() {
 		done(nil, ErrAway)
 		return
 	}
@@ -69,7 +70,9 @@ func (a *Asker) Ask(limit time.Duration, question []byte, done func(answer []byt
 	a.pending[number] = of
 	of.timer = time.AfterFunc(limit, func() {
 		if a.take(number) != nil {
-			a.silent.Add(1)
+			if a.silent.Add(1) == silentAfter {
+				a.try()
+			}
 			done(nil, ErrAway)
 		}
 	})
@@ -79,13 +82,14 @@ func (a *Asker) Ask(limit time.Duration, question []byte, done func(answer []byt
 	}
 }
 
-// worthAsking says whether an answer is to be expected, or it is time to try.
-func (a *Asker) worthAsking() bool {
-	if a.silent.Load() < silentAfter {
-		return true
+// try asks the empty question, whose answer ends the silence, and once more after
+// tryEvery if none has come: no reader waits to find out.
+func (a *Asker) try() {
+	if !a.Away() || a.nc.IsClosed() {
+		return
 	}
-	now, next := a.now().UnixNano(), a.probe.Load()
-	return now >= next && a.probe.CompareAndSwap(next, now+int64(probeEvery))
+	_ = a.nc.PublishRequest(subjectAsk, a.inbox+"0", nil) // without a server it is tried again too
+	a.next.Reset(tryEvery)
 }
 
 // answered is called with each answer.
@@ -118,7 +122,8 @@ func (a *Asker) end(number uint64, answer []byte, err error) {
 	}
 }
 
-// Away says whether questions have been going without an answer.
+// Away says whether questions have been going without an answer: those that are asked
+// meanwhile get ErrAway at once.
 func (a *Asker) Away() bool { return a.silent.Load() >= silentAfter }
 
 // Bounds of what waits to be answered, in a process that cannot keep up: what is
@@ -132,6 +137,10 @@ const (
 // any goroutine, with an answer that is not empty.
 func (c *Conn) Answer(fn func(question []byte, reply func(answer []byte))) (stop func() error, err error) {
 	sub, err := c.nc.QueueSubscribe(subjectAsk, group, func(m *nats.Msg) {
+		if len(m.Data) == 0 { // of Asker.try
+			_ = m.Respond([]byte{0})
+			return
+		}
 		fn(m.Data, func(answer []byte) {
 			_ = m.Respond(answer) // who asked answers by itself without it
 		})
