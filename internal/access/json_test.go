@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,12 +32,14 @@ func TestVerdictJSON(t *testing.T) {
 				v.Meter.ResetsAt = &at
 			}
 		}
-		want, err := json.Marshal(&v)
-		if err != nil {
+		var want strings.Builder
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(&v); err != nil {
 			t.Fatal(err)
 		}
-		if got := v.AppendJSON(nil); string(got) != string(want) {
-			t.Fatalf("%s, want %s", got, want)
+		if got := string(v.AppendJSON(nil)) + "\n"; got != want.String() {
+			t.Fatalf("%s, want %s", got, want.String())
 		}
 	})
 }

@@ -1,13 +1,13 @@
 package api
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 )
 
 // eachRow calls emit with every row of a view whose time is from ≤ time < to,
@@ -42,7 +42,7 @@ func appendRow(dst []byte, shard *engine.ShardView, b *block.Block, i int) []byt
 	dst = append(dst, `{"time":"`...)
 	dst = time.UnixMilli(b.Unix(i)).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
 	dst = append(dst, `","device":`...)
-	dst = appendText(dst, shard.Subjects.Name(b.Subject[i]))
+	dst = jsontext.Append(dst, shard.Subjects.Name(b.Subject[i]))
 	properties := 0
 	for c := range shard.Columns {
 		column := b.ColumnAt(c)
@@ -68,10 +68,10 @@ func appendRow(dst []byte, shard *engine.ShardView, b *block.Block, i int) []byt
 			dst = append(dst, ',')
 			kind = event.KindString
 		}
-		dst = appendText(dst, shard.Columns[c].Name)
+		dst = jsontext.Append(dst, shard.Columns[c].Name)
 		dst = append(dst, ':')
 		if kind == event.KindString {
-			dst = appendText(dst, text)
+			dst = jsontext.Append(dst, text)
 		} else {
 			dst = append(dst, text...) // canonical: a number or true or false
 		}
@@ -115,20 +115,4 @@ func valueOf(b *block.Block, i int) (int64, bool) {
 		return b.Values[lo], true
 	}
 	return 0, false
-}
-
-// appendText writes a JSON string.
-func appendText(dst []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(text)
-			if err != nil { // strings always marshal
-				return append(dst, `""`...)
-			}
-			return append(dst, quoted...)
-		}
-	}
-	dst = append(dst, '"')
-	dst = append(dst, text...)
-	return append(dst, '"')
 }

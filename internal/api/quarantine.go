@@ -13,6 +13,7 @@ import (
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -159,10 +160,10 @@ func appendEvents(dst []byte, b *event.Batch, shown func(site, device, account s
 
 // appendEvent writes an event as JSON, as an export of rows does.
 func appendEvent(dst []byte, b *event.Batch, rows *event.Rows, i int, shape, cells []uint32) []byte {
-	dst = appendText(append(dst, `{"site":`...), rows.Site)
+	dst = jsontext.Append(append(dst, `{"site":`...), rows.Site)
 	dst = append(dst, `,"time":"`...)
 	dst = time.UnixMilli(rows.Time[i]).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
-	dst = appendText(append(dst, `","device":`...), b.Strings[rows.Device[i]])
+	dst = jsontext.Append(append(dst, `","device":`...), b.Strings[rows.Device[i]])
 	properties := 0
 	for k, entry := range shape {
 		column, name, builtin := event.ShapeColumn(entry)
@@ -179,9 +180,9 @@ func appendEvent(dst []byte, b *event.Batch, rows *event.Rows, i int, shape, cel
 			label = b.Strings[name]
 			dst = append(dst, ',')
 		}
-		dst = append(appendText(dst, label), ':')
+		dst = append(jsontext.Append(dst, label), ':')
 		if value := b.Strings[cells[k]>>2]; kind == event.KindString {
-			dst = appendText(dst, value)
+			dst = jsontext.Append(dst, value)
 		} else {
 			dst = append(dst, value...) // canonical: a number or true or false
 		}

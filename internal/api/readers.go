@@ -17,6 +17,7 @@ import (
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -225,7 +226,7 @@ func appendReaderRow(dst []byte, rows *engine.Rows, i int) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = stamp(rows.Time(i)).AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
 	dst = append(dst, `","device":`...)
-	dst = appendText(dst, rows.Device(i))
+	dst = jsontext.Append(dst, rows.Device(i))
 	properties := 0
 	rows.Each(i, func(column int, name, text string, kind event.Kind) {
 		if column < int(event.NumColumns) {
@@ -235,9 +236,9 @@ func appendReaderRow(dst []byte, rows *engine.Rows, i int) []byte {
 		} else {
 			dst = append(dst, ',')
 		}
-		dst = append(appendText(dst, name), ':')
+		dst = append(jsontext.Append(dst, name), ':')
 		if kind == event.KindString {
-			dst = appendText(dst, text)
+			dst = jsontext.Append(dst, text)
 		} else {
 			dst = append(dst, text...) // canonical: a number or true or false
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/jsontext"
 	"github.com/readership/readership/internal/problem"
 	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/rubric/plan"
@@ -239,7 +240,7 @@ func (a *API) segmentMembers(ctx context.Context, in *struct {
 	return a.streamLines(ctx, func(emit func(line []byte) error) error {
 		var line []byte
 		return members(func(reader string) error {
-			line = append(appendText(append(line[:0], `{"reader":`...), reader), '}')
+			line = append(jsontext.Append(append(line[:0], `{"reader":`...), reader), '}')
 			return emit(line)
 		})
 	}), nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/readership/readership/internal/jsontext"
 	"github.com/readership/readership/internal/problem"
 )
 
@@ -52,11 +53,11 @@ func (x *exchange) answerTally() {
 		b = append(b, `{"index":`...)
 		b = strconv.AppendInt(b, int64(r.index), 10)
 		b = append(b, `,"code":`...)
-		b = appendString(b, r.code)
+		b = jsontext.Append(b, r.code)
 		b = append(b, `,"path":`...)
-		b = appendString(b, r.path)
+		b = jsontext.Append(b, r.path)
 		b = append(b, `,"message":`...)
-		b = appendString(b, r.message)
+		b = jsontext.Append(b, r.message)
 		b = append(b, '}')
 	}
 	b = append(b, `],"rejected_total":`...)
@@ -74,7 +75,7 @@ func (x *exchange) answerTally() {
 			b = append(b, `{"index":`...)
 			b = strconv.AppendInt(b, int64(c.index), 10)
 			b = append(b, `,"path":`...)
-			b = appendString(b, c.path)
+			b = jsontext.Append(b, c.path)
 			b = append(b, '}')
 		}
 		b = append(b, ']')
@@ -125,33 +126,4 @@ func (x *exchange) problem(p *problem.Problem) {
 	if p.Status >= 500 && p.Code == "internal" {
 		x.c.logger.Error("collect", "path", x.q.Path, "error", p.Error())
 	}
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString appends s, which is UTF-8, as a JSON string.
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	from := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[from:i]...)
-		from = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(b, s[from:]...), '"')
 }

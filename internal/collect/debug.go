@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 )
 
 // debugged is the list of events that ?debug=1 answers, as they would be
@@ -50,7 +51,7 @@ func appendEvent(b []byte, ev *event.Event, index int) []byte {
 	text := func(name, value string) {
 		if value != "" {
 			b = append(append(append(b, `,"`...), name...), `":`...)
-			b = appendString(b, value)
+			b = jsontext.Append(b, value)
 		}
 	}
 	number := func(name string, value float64) {
@@ -81,9 +82,9 @@ func appendEvent(b []byte, ev *event.Event, index int) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, p.Name), ':')
+		b = append(jsontext.Append(b, p.Name), ':')
 		if p.Kind == event.KindString {
-			b = appendString(b, p.Value)
+			b = jsontext.Append(b, p.Value)
 		} else {
 			b = append(b, p.Value...)
 		}
@@ -95,7 +96,7 @@ func appendEvent(b []byte, ev *event.Event, index int) []byte {
 			if n++; n > 1 {
 				b = append(b, ',')
 			}
-			b = appendString(b, f.name)
+			b = jsontext.Append(b, f.name)
 		}
 	}
 	return append(b, `]}`...)

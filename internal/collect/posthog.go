@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 )
 
 // posthog speaks to the trackers of PostHog. Batches without a slash at the end
@@ -227,6 +228,6 @@ func (x *foreign) posthogScript() {
 		return
 	}
 	b := append(x.out.Body, `(window._POSTHOG_REMOTE_CONFIG=window._POSTHOG_REMOTE_CONFIG||{})[`...)
-	x.out.Body = append(appendString(b, x.segment), `]={"config":{},"siteApps":[]};`...)
+	x.out.Body = append(jsontext.Append(b, x.segment), `]={"config":{},"siteApps":[]};`...)
 	x.out.Status, x.out.ContentType = http.StatusOK, "text/javascript; charset=utf-8"
 }

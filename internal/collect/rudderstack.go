@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/readership/readership/internal/jsontext"
 )
 
 const nameRudderStack = "rudderstack"
@@ -92,7 +94,7 @@ func (x *foreign) rudderConfig() {
 	for _, member := range []struct{ before, text string }{
 		{`{"source":{"id":`, from.site.ID}, {`,"name":`, from.site.ID}, {`,"workspaceId":`, from.site.ID}, {`,"writeKey":`, key},
 	} {
-		b = appendString(append(b, member.before...), member.text)
+		b = jsontext.Append(append(b, member.before...), member.text)
 	}
 	x.out.Body = append(b, `,"enabled":true,"connections":[],"destinations":[],"dataplanes":{},`+
 		`"config":{"statsCollection":{"errors":{"enabled":false},"metrics":{"enabled":false}}}}}`...)

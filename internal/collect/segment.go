@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 )
 
 // segment speaks to the trackers of Segment, and, on the paths that they share,
@@ -48,11 +49,11 @@ func (x *foreign) segmentSettings() {
 		return
 	}
 	b := append(x.out.Body, `{"integrations":{"Segment.io":{"apiKey":`...)
-	b = appendString(b, strings.Clone(x.segment))
+	b = jsontext.Append(b, strings.Clone(x.segment))
 	if host := x.q.Host; host != "" {
 		b = append(b, `,"apiHost":`...)
-		b = append(appendString(b, strings.ToValidUTF8(host, "")+"/v1"), `,"protocol":`...)
-		b = appendString(b, x.pageScheme())
+		b = append(jsontext.Append(b, strings.ToValidUTF8(host, "")+"/v1"), `,"protocol":`...)
+		b = jsontext.Append(b, x.pageScheme())
 	}
 	x.out.Body = append(b, `}},"plan":{"track":{"__default":{"enabled":true}},"identify":{"__default":{"enabled":true}},"group":{"__default":{"enabled":true}}},"metrics":{"sampleRate":0}}`...)
 	x.out.Status, x.out.ContentType = http.StatusOK, "application/json"

@@ -36,6 +36,8 @@ var rules = []struct {
 		[]string{"internal/query", "internal/edge", "internal/api", "internal/store", "internal/app"}},
 	{"internal/enrich", "what it says follows from a request alone: whose site and which event, others know",
 		[]string{"…"}},
+	{"internal/jsontext", "texts are written alike wherever JSON leaves: it knows no place",
+		[]string{"…"}},
 	{"internal/rate", "it counts by key and by a clock that is passed in: whose key it is, others know",
 		[]string{"…"}},
 	{"internal/catalog", "it fetches pages and makes entries: who is told of a page, and where entries are kept, is not its question",

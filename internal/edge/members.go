@@ -12,6 +12,7 @@ import (
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/collect"
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/jsontext"
 	"github.com/readership/readership/internal/segment"
 )
 
@@ -82,14 +83,14 @@ func (m *Memberships) answer(ctx context.Context, q *collect.Request, out *colle
 	}
 	out.Reset()
 	out.Status, out.ContentType, out.Position = http.StatusOK, "application/json", at
-	b := appendText(append(out.Body, `{"reader":`...), reader)
+	b := jsontext.Append(append(out.Body, `{"reader":`...), reader)
 	b = time.UnixMilli(found.At).UTC().AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano)
 	b = append(b, `","segments":[`...)
 	for i, name := range found.Segments {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendText(b, name)
+		b = jsontext.Append(b, name)
 	}
 	b = strconv.AppendInt(append(b, `],"program_version":`...), int64(found.Version), 10)
 	b = strconv.AppendInt(append(b, `,"took_us":`...), m.Now().Sub(begun).Microseconds(), 10)
@@ -108,33 +109,4 @@ func (m *Memberships) wait(ctx context.Context, at event.Position) error {
 	ctx, cancel := context.WithTimeout(ctx, behindTime)
 	defer cancel()
 	return m.Engine.Wait(ctx, at)
-}
-
-// appendText appends a JSON string as encoding/json writes it.
-func appendText(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', byte(c))
-		case c == '\n':
-			b = append(b, `\n`...)
-		case c == '\r':
-			b = append(b, `\r`...)
-		case c == '\t':
-			b = append(b, `\t`...)
-		case c == '\b':
-			b = append(b, `\b`...)
-		case c == '\f':
-			b = append(b, `\f`...)
-		case c < ' ':
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		case c == '\u2028' || c == '\u2029':
-			b = append(b, '\\', 'u', '2', '0', '2', hex[c&15])
-		default:
-			b = utf8.AppendRune(b, c)
-		}
-	}
-	return append(b, '"')
 }

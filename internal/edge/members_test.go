@@ -2,15 +2,12 @@ package edge
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/readership/readership/internal/auth"
 	"github.com/readership/readership/internal/engine"
@@ -140,21 +137,6 @@ func TestMembershipsFull(t *testing.T) {
 			t.Fatal("a question was not answered")
 		}
 	}
-}
-
-func TestAppendText(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.String().Draw(t, "text")
-		var want strings.Builder
-		e := json.NewEncoder(&want)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(text); err != nil {
-			t.Fatal(err)
-		}
-		if got := string(appendText(nil, text)); got != strings.TrimSuffix(want.String(), "\n") {
-			t.Fatalf("%s, want %s", got, want.String())
-		}
-	})
 }
 
 // BenchmarkMemberships answers a question in process.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+
+	"github.com/readership/readership/internal/jsontext"
 )
 
 // requestEvents turns access-log entries into the JSON of events.
@@ -36,19 +38,19 @@ func (r *requestEvents) translate(dst, line []byte) (out []byte, skip bool, err 
 	dst = strconv.AppendInt(dst, e.Time, 10)
 	if u := r.url(e); len(u) > 0 {
 		dst = append(dst, `,"url":`...)
-		dst = appendString(dst, u)
+		dst = jsontext.Append(dst, u)
 	}
 	if len(e.Referrer) > 0 {
 		dst = append(dst, `,"referrer":`...)
-		dst = appendString(dst, e.Referrer)
+		dst = jsontext.Append(dst, e.Referrer)
 	}
 	if len(e.IP) > 0 {
 		dst = append(dst, `,"ip":`...)
-		dst = appendString(dst, e.IP)
+		dst = jsontext.Append(dst, e.IP)
 	}
 	if len(e.Agent) > 0 {
 		dst = append(dst, `,"user_agent":`...)
-		dst = appendString(dst, e.Agent)
+		dst = jsontext.Append(dst, e.Agent)
 	}
 	dst = append(dst, `,"properties":{`...)
 	empty := len(dst)
@@ -62,7 +64,7 @@ func (r *requestEvents) translate(dst, line []byte) (out []byte, skip bool, err 
 		dst = append(dst, '"')
 		dst = append(dst, name...)
 		dst = append(dst, '"', ':')
-		dst = appendString(dst, value)
+		dst = jsontext.Append(dst, value)
 	}
 	number := func(name string, value int64) {
 		if value < 0 {
