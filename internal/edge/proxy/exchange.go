@@ -33,7 +33,6 @@ type exchange struct {
 	fell    bool   // the gate gave no decision and its block fails open
 	tried   uint64 // origins by place
 	status  int    // of the answer that is sent on
-	media   string // its Content-Type
 }
 
 func (s *Server) newExchange() *exchange {
@@ -51,10 +50,6 @@ func (e *exchange) forward(w http.ResponseWriter, r *http.Request) {
 		e.pass(w, r)
 	} else {
 		e.proxy.ServeHTTP(w, r)
-	}
-	if e.status != 0 && e.outcome.Rendered != nil {
-		_ = http.NewResponseController(w).Flush() // the reader need not wait for what follows
-		e.outcome.Rendered(e.status, e.media)
 	}
 }
 
@@ -118,7 +113,7 @@ func cutPath(u *url.URL, beginning string) {
 
 // answered is the reverse proxy's hook for the origin's answer.
 func (e *exchange) answered(res *http.Response) error {
-	e.status, e.media = res.StatusCode, res.Header.Get("Content-Type")
+	e.status = res.StatusCode
 	edge.CloseUnclear(e.out, e.in) // again: an early answer takes all headers with it
 	if _, said := res.Header["Content-Type"]; !said {
 		e.out.Header()["Content-Type"] = nil // nobody guesses it for the origin

@@ -72,12 +72,6 @@ type Outcome struct {
 	// and may change its headers: a cookie that holds what is burned, how
 	// caches may keep the page. It is not called when no origin answered.
 	Answered func(status int, header http.Header)
-	// Rendered, if set, is called at most once, when the whole answer has been
-	// sent: the origin's, or Page. It is not called for an answer that broke off,
-	// nor where no origin answered. It runs on the request's goroutine, whose
-	// context may have ended by then: who waits here holds up the next request
-	// of the connection and, where the length is not known, the page's very end.
-	Rendered func(status int, contentType string)
 }
 
 // Page is an answer that is made here.

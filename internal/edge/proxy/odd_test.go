@@ -8,38 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-)
 
-// odd is an origin that answers each connection's requests with a text.
-func odd(t *testing.T, answer string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				for r := bufio.NewReader(c); ; {
-					if _, err := http.ReadRequest(r); err != nil {
-						return
-					}
-					_, _ = io.WriteString(c, answer)
-				}
-			}()
-		}
-	}()
-	return "http://" + l.Addr().String()
-}
+	"github.com/readership/readership/internal/edge/origintest"
+)
 
 // An answer with a status that is none is no answer, and leaves nothing behind.
 func TestStatusThatIsNone(t *testing.T) {
-	e := newEdge(t, Config{}, to(odd(t, "HTTP/1.1 099 Odd\r\nContent-Length: 100000\r\n\r\nok")))
+	e := newEdge(t, Config{}, to("http://"+origintest.Listen(t, origintest.Answers("HTTP/1.1 099 Odd\r\nContent-Length: 100000\r\n\r\nok"))))
 	for _, method := range []string{"GET", "POST"} {
 		r, _ := http.NewRequestWithContext(t.Context(), method, "http://"+e.addr+"/", strings.NewReader("text"))
 		if method == "GET" {
@@ -65,7 +40,7 @@ func TestStatusThatIsNone(t *testing.T) {
 
 // Whether a connection ends with its answer is ours to say, whatever came before.
 func TestEarlyAnswersKeepTheEnd(t *testing.T) {
-	e := newEdge(t, Config{}, to(odd(t, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")))
+	e := newEdge(t, Config{}, to("http://"+origintest.Listen(t, origintest.Answers("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))))
 	for _, text := range []string{
 		"GET / HTTP/1.0\r\nHost: news.example\r\nConnection: keep-alive\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: news.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

@@ -444,13 +444,7 @@ func (e *exchange) ask(w http.ResponseWriter, r *http.Request) (forward bool) {
 	e.status = page.Status
 	w.WriteHeader(page.Status)
 	if r.Method != http.MethodHead {
-		if _, err := w.Write(page.Body); err != nil {
-			return false
-		}
-	}
-	if outcome.Rendered != nil {
-		_ = http.NewResponseController(w).Flush()
-		outcome.Rendered(page.Status, page.Header.Get("Content-Type"))
+		_, _ = w.Write(page.Body) // nobody is told of a reader who left
 	}
 	return false
 }

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/readership/readership/internal/edge/origintest"
 )
 
 // newClient returns a client of what dial connects to.
@@ -60,30 +62,6 @@ func get(t testing.TB, c *Client, path string) (string, error) {
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	return string(text), err
-}
-
-// speaks accepts connections and has each of them answer as converse says, until the
-// test ends; converse's connection is closed when it returns.
-func speaks(t testing.TB, converse func(c net.Conn, r *bufio.Reader)) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				converse(c, bufio.NewReader(c))
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // seen is an answer as who asks sees it.
@@ -167,7 +145,7 @@ func drawAnswer(t *rapid.T) string {
 // as it does of net/http's own client.
 func TestAnswersAsNetHTTP(t *testing.T) {
 	var answer atomic.Pointer[[]string] // in pieces
-	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+	address := origintest.Listen(t, func(c net.Conn, r *bufio.Reader) {
 		if _, err := http.ReadRequest(r); err != nil {
 			return
 		}
@@ -283,7 +261,7 @@ func TestKeepsConnections(t *testing.T) {
 func TestDropsWhatComesUnasked(t *testing.T) {
 	const answer, more = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
 	sent := make(chan struct{}, 1)
-	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+	address := origintest.Listen(t, func(c net.Conn, r *bufio.Reader) {
 		for {
 			q, err := http.ReadRequest(r)
 			if err != nil {
@@ -404,7 +382,7 @@ func TestEndsWithItsContext(t *testing.T) {
 
 func TestClosesWhatIsIdle(t *testing.T) {
 	ended := make(chan struct{}, 8)
-	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+	address := origintest.Listen(t, func(c net.Conn, r *bufio.Reader) {
 		for {
 			if _, err := http.ReadRequest(r); err != nil {
 				ended <- struct{}{}
@@ -433,7 +411,7 @@ func TestClosesWhatIsIdle(t *testing.T) {
 
 // What an origin closes while it is idle does not keep its descriptor here.
 func TestClosesWhatTheOriginClosed(t *testing.T) {
-	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+	address := origintest.Listen(t, func(c net.Conn, r *bufio.Reader) {
 		if _, err := http.ReadRequest(r); err == nil {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
@@ -453,7 +431,7 @@ func TestClosesWhatTheOriginClosed(t *testing.T) {
 
 // An origin may refuse a request before it has read all of it.
 func TestReadsAnAnswerBeforeAllIsSent(t *testing.T) {
-	address := speaks(t, func(c net.Conn, r *bufio.Reader) {
+	address := origintest.Listen(t, func(c net.Conn, r *bufio.Reader) {
 		_, _ = r.Peek(1)
 		_, _ = io.WriteString(c, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 2\r\n\r\nno")
 	})
