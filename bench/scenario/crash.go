@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/readership/readership/bench/harness"
@@ -46,7 +48,10 @@ func Crash(ctx context.Context, w io.Writer, args []string) error {
 	var slowest time.Duration
 	for round := range *rounds {
 		begin := time.Now()
-		sent := crashLoad(ctx, s, key, round, *connections, time.Duration(50+r.IntN(1500))*time.Millisecond)
+		sent, err := crashLoad(ctx, s, key, round, *connections, time.Duration(50+r.IntN(1500))*time.Millisecond)
+		if err != nil {
+			return fmt.Errorf("round %d: %w", round, err)
+		}
 		if s, err = s.Restart(ctx); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
@@ -85,10 +90,12 @@ type crashSent struct {
 	acked, open []string
 }
 
-// crashLoad sends events until it kills the server after some time.
-func crashLoad(ctx context.Context, s *harness.Server, key string, round, connections int, after time.Duration) *crashSent {
+// crashLoad sends events until it kills the server after some time. An answer that
+// does not take all of its request's events is an error.
+func crashLoad(ctx context.Context, s *harness.Server, key string, round, connections int, after time.Duration) (*crashSent, error) {
 	sent := &crashSent{}
 	var wg sync.WaitGroup
+	var other atomic.Pointer[string] // an answer that took other than all
 	for c := range connections {
 		wg.Go(func() {
 			batch := 1
@@ -105,6 +112,13 @@ func crashLoad(ctx context.Context, s *harness.Server, key string, round, connec
 			}
 			load := harness.Load{Addr: s.CollectAddr, WriteKey: key, Connections: 1, Duration: time.Hour,
 				Body: func(dst []byte, n uint64, _ int) []byte { return appendCrashEvents(dst, ids(n)) },
+				Read: func(_ uint64, body []byte) {
+					var a struct{ Accepted int }
+					if json.Unmarshal(body, &a) != nil || a.Accepted != batch {
+						text := string(body)
+						other.Store(&text)
+					}
+				},
 				Answered: func(n uint64, a harness.Answer) {
 					if a.Status == http.StatusOK {
 						acked = append(acked, ids(n)...)
@@ -127,7 +141,10 @@ func crashLoad(ctx context.Context, s *harness.Server, key string, round, connec
 	time.Sleep(after) // the random moment
 	s.Kill()
 	wg.Wait()
-	return sent
+	if body := other.Load(); body != nil {
+		return nil, fmt.Errorf("answered %s", *body)
+	}
+	return sent, nil
 }
 
 func appendCrashEvents(dst []byte, ids []string) []byte {
@@ -136,7 +153,7 @@ func appendCrashEvents(dst []byte, ids []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = fmt.Appendf(dst, `{"type":"page_view","id":%q,"item":%q,"device":"d%d"}`, id, id, i)
+		dst = fmt.Appendf(dst, `{"type":"page_view","id":%q,"item":%q,"device":%q}`, id, id, "of "+id) // none is bounded by its rate
 	}
 	return append(dst, ']')
 }
@@ -161,7 +178,7 @@ func checkCrash(ctx context.Context, s *harness.Server, sent *crashSent, round i
 	}
 	var lines strings.Builder
 	for _, id := range append(append([]string{}, sent.acked...), sent.open...) {
-		fmt.Fprintf(&lines, `{"type":"page_view","id":%q,"item":%q,"device":"d0"}`+"\n", id, id)
+		fmt.Fprintf(&lines, `{"type":"page_view","id":%q,"item":%q,"device":%q}`+"\n", id, id, "of "+id)
 	}
 	v, err := s.Import(ctx, "news", strings.NewReader(lines.String()))
 	if err != nil {
