@@ -10,7 +10,7 @@ import (
 	"github.com/readership/readership/internal/importer"
 )
 
-const importUsage = "access-log|events FILE… --site SITE [--server URL]"
+const importUsage = "access-log|events|catalog FILE… --site SITE [--server URL]"
 
 const importAbout = `Sends files to a running server, plain or compressed with gzip or zstd; - is
 standard input.
@@ -19,10 +19,14 @@ standard input.
               the virtual host in front, JSON of nginx and Caddy, CloudFront, Amazon's
               load balancers, HAProxy; found from the first lines
   events      one JSON object a line, as POST /v1/events takes them
+  catalog     items: one JSON object a line, as PUT …/items/{id} takes them and with
+              their id, or CSV whose first line names the fields (attributes.NAME for
+              your own; | between several tags, authors or aliases)
 
-Each line gets an id made from the line, where it has none, so an import that
+Each line of a log gets an id made from the line, where it has none, so an import that
 was interrupted is run again and stores nothing twice, for 48 hours also when
-the file was renamed, compressed or cut.
+the file was renamed, compressed or cut. Items are written by their ids; those that
+stand in the catalogue as they are are not written again.
 
 With --follow what is written to access logs is sent as they grow, also after
 they were rotated, until the command is stopped; it waits for a server that is
@@ -30,21 +34,21 @@ away. How far each log was acknowledged is kept under --positions.
 
 Environment:
   READERSHIP_API_KEY   a key with the scopes events:import and, to say what lies
-                       outside the window, sites:read`
+                       outside the window, sites:read; for items catalog:write`
 
 // importFiles sends files to a server.
 func importFiles(ctx context.Context, c console, args []string) error {
 	o := importer.Options{Stdin: c.in, Out: c.out, Err: c.err, TTY: c.tty, Now: time.Now}
 	var server string
 	f := newFlags(c, "import", importUsage, importAbout)
-	f.StringVar(&o.Site, "site", "", "`SITE` that the events belong to")
+	f.StringVar(&o.Site, "site", "", "`SITE` that the events or items belong to")
 	f.StringVar(&server, "server", defaultServer, "`URL` of the server")
 	f.StringVar(&o.As, "as", "request", "`TYPE` that requests become: request or page_view")
 	f.StringVar(&o.Format, "format", "auto", "`FORMAT` of the access log: "+importer.FormatNames())
 	f.StringVar(&o.Host, "host", "", "`HOST` of the addresses of an access log that names none")
 	f.BoolVar(&o.PagesOnly, "pages-only", false, "leave out images, scripts, errors and other requests that are no pages")
 	f.BoolVar(&o.Advance, "advance", false, "let an event move a site's event clock by more than 7 days")
-	f.DurationVar(&o.Patience, "patience", 2*time.Minute, "`TIME` for which a server that is busy or lost while events are sent is asked again")
+	f.DurationVar(&o.Patience, "patience", 2*time.Minute, "`TIME` for which a server that is busy or lost is asked again")
 	follow := f.Bool("follow", false, "go on with what is written to the access logs, until stopped")
 	f.StringVar(&o.Positions, "positions", positionsFolder(c), "`FOLDER` where --follow keeps how far it is")
 	rest, err := f.parse(args)
@@ -52,7 +56,7 @@ func importFiles(ctx context.Context, c console, args []string) error {
 		return err
 	}
 	if len(rest) == 0 {
-		return usagef("say what to import: access-log or events")
+		return usagef("say what to import: access-log, events or catalog")
 	}
 	switch rest[0] {
 	case "access-log":
@@ -60,9 +64,9 @@ func importFiles(ctx context.Context, c console, args []string) error {
 	case "events":
 		o.Kind = importer.Events
 	case "catalog":
-		return usagef("import catalog is not available yet")
+		o.Kind = importer.Catalog
 	default:
-		return usagef("unknown kind of file %q: it is access-log or events", rest[0])
+		return usagef("unknown kind of file %q: it is access-log, events or catalog", rest[0])
 	}
 	o.Files = rest[1:]
 	switch {
@@ -80,6 +84,13 @@ func importFiles(ctx context.Context, c console, args []string) error {
 		return usagef("--positions is missing: there is no home folder to keep them in")
 	case !*follow && f.given("positions"):
 		return usagef("--positions is for --follow")
+	}
+	if o.Kind == importer.Catalog {
+		for _, name := range []string{"as", "format", "host", "pages-only", "advance"} {
+			if f.given(name) {
+				return usagef("--%s is not for catalogues", name)
+			}
+		}
 	}
 	if o.Format != "auto" {
 		if _, err := importer.ParseFormat(o.Format); err != nil {

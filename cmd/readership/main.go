@@ -54,7 +54,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "collect, keep and answer", serve},
-		{"import", "send access logs or files of events to a server", importFiles},
+		{"import", "send access logs, files of events or a catalogue to a server", importFiles},
 		{"query", "ask a server and print a table", query},
 		{"load", "offer a server a rate of events and report its latency", generate},
 		{"check-page", "say what is found in a page of yours, and what is wrong", checkPage},

@@ -35,6 +35,7 @@ const rootKey = "root-key-of-the-tests"
 //	stop             drains it
 //	site JSON        creates a site; $WRITE_KEY is its key
 //	put PATH JSON    puts what belongs to the site news
+//	get PATH         prints what belongs to the site news, as the server answers it
 //	compress A B     writes A to B with gzip
 //	append A B       writes what A holds to the end of B
 //	truncate A       empties A
@@ -51,7 +52,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "stop": stopServer, "site": createSite, "put": put, "compress": compress,
+			"server": startServer, "stop": stopServer, "site": createSite, "put": put, "get": get, "compress": compress,
 			"append": appendFile, "truncate": truncate, "events": awaitEvents, "pages": servePages,
 		},
 		Condition: func(cond string) (bool, error) {
@@ -132,6 +133,21 @@ func put(ts *testscript.TestScript, neg bool, args []string) {
 	if err := c.Do(context.Background(), "PUT", "/v1/sites/news/"+args[0], nil, json.RawMessage(args[1]), nil); err != nil {
 		ts.Fatalf("put %s: %s", args[0], client.Explain(err))
 	}
+}
+
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: get PATH")
+	}
+	c, err := client.New(ts.Getenv("SERVER"), rootKey)
+	ts.Check(err)
+	defer c.Close()
+	var body []byte
+	if err := c.Do(context.Background(), "GET", "/v1/sites/news/"+args[0], nil, nil, &body); err != nil {
+		ts.Fatalf("get %s: %s", args[0], client.Explain(err))
+	}
+	_, err = fmt.Fprintln(ts.Stdout(), string(bytes.TrimSpace(body)))
+	ts.Check(err)
 }
 
 func compress(ts *testscript.TestScript, neg bool, args []string) {

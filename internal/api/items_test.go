@@ -94,6 +94,13 @@ func TestManyItems(t *testing.T) {
 	if got := s.want(200, "POST", path, "{\"id\":\"b\"}\n\n{\"id\":\"c\",\"section\":\"sport\"}\r\n", "Content-Type: application/x-ndjson").json(t); got["created"] != 1.0 || got["updated"] != 1.0 {
 		t.Errorf("%v", got)
 	}
+	before := s.log.sequence
+	if got := s.want(200, "POST", path, `[{"id":"b"},{"id":"c","section":"sport","tags":[]}]`).json(t); got["unchanged"] != 2.0 || got["created"] != 0.0 || got["updated"] != 0.0 {
+		t.Errorf("%v", got)
+	}
+	if s.log.sequence != before {
+		t.Error("what stood in the catalogue was written again")
+	}
 	s.want(200, "POST", path, `{"id":"d","kind":"video","title":"Final"}`)
 	s.want(200, "POST", path, `[]`)
 	r := s.want(422, "POST", path, `[{"id":"x"},{"title":"no id"},{"id":"y","tags":"t","attributes":{"n":{}}},7]`)
@@ -132,7 +139,7 @@ func TestManyItems(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintf(&many, "{\"id\":\"m%d\",\"title\":%q}\n", i, strings.Repeat("t", 400))
 	}
-	before := s.log.sequence
+	before = s.log.sequence
 	if got := s.want(200, "POST", path, many.String(), "Content-Type: application/x-ndjson").json(t); got["created"] != 2000.0 {
 		t.Errorf("%v", got)
 	}

@@ -30,10 +30,10 @@ type Rejected struct {
 	Message string `json:"message"`
 }
 
-// SendOptions say where events go and how long a refusal is borne.
+// SendOptions say where events or items go and how long a refusal is borne.
 type SendOptions struct {
 	Site     string
-	Advance  bool          // the events may move an event clock by more than 7 days
+	Advance  bool          // events may move an event clock by more than 7 days
 	Patience time.Duration // how long refusals and lost connections are retried
 	Wait     func(ctx context.Context, d time.Duration) error
 	OnRetry  func(err error, wait time.Duration)
@@ -48,27 +48,40 @@ func (c *Client) Send(ctx context.Context, body []byte, o SendOptions) (*Receipt
 	if o.Advance {
 		query.Set("advance", "1")
 	}
-	stored, waited := 0, time.Duration(0)
-	for try := 0; ; try++ {
-		receipt, err := c.send(ctx, query, body)
-		if err == nil {
-			before := min(stored, receipt.Duplicates)
-			receipt.Accepted += before
-			receipt.Duplicates -= before
-			return receipt, nil
-		}
-		if receipt != nil {
+	stored := 0
+	var receipt *Receipt
+	err := o.patiently(ctx, func() (err error) {
+		if receipt, err = c.send(ctx, query, body); err != nil && receipt != nil {
 			stored += receipt.Accepted
 		}
-		wait, again := retry(err, try)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	before := min(stored, receipt.Duplicates)
+	receipt.Accepted += before
+	receipt.Duplicates -= before
+	return receipt, nil
+}
+
+// patiently tries again what a server that is busy or away did not do.
+func (o *SendOptions) patiently(ctx context.Context, try func() error) error {
+	waited := time.Duration(0)
+	for n := 0; ; n++ {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		wait, again := retry(err, n)
 		if !again || ctx.Err() != nil || waited+wait > o.Patience {
-			return nil, err
+			return err
 		}
 		if o.OnRetry != nil {
 			o.OnRetry(err, wait)
 		}
 		if err := o.wait(ctx, wait); err != nil {
-			return nil, err
+			return err
 		}
 		waited += wait
 	}

@@ -1,11 +1,13 @@
-// Package importer reads files of access logs and of events and sends them to
-// a running server. Every line gets an id that is a hash of the line, so a file
-// can be sent again, whole or cut, renamed or compressed, and stores nothing
-// twice: an import that was interrupted is simply run again.
+// Package importer reads files of access logs, of events and of catalogues and
+// sends them to a running server. Every line of a log gets an id that is a hash
+// of the line, and items have ids: so a file can be sent again, whole or cut,
+// renamed or compressed, and stores nothing twice. An import that was
+// interrupted is simply run again.
 //
-// A first pass reads the times and says what lies outside the site's window;
-// the second translates lines and sends them in parts, in the order of the
-// file, while the next part is prepared.
+// A first pass reads the times and says what lies outside the site's window; of
+// a catalogue, which has no times, it looks at the names of the columns. The
+// second translates lines and sends them in parts, in the order of the file,
+// while the next part is prepared.
 package importer
 
 import (
@@ -31,6 +33,7 @@ type Kind int
 const (
 	AccessLog Kind = iota
 	Events         // NDJSON of POST /v1/events
+	Catalog        // items as NDJSON or CSV (catalog.go)
 )
 
 // Options say what to import and where to report.
@@ -51,7 +54,7 @@ type Options struct {
 	Err      io.Writer // progress, rejected lines, retries
 	TTY      bool      // Err is a terminal
 	Patience time.Duration
-	PartSize int // bytes of one request's body; 0 is 16 MB
+	PartSize int // bytes of one request's body; 0 is 16 MB, of items 1 MB
 	Now      func() time.Time
 
 	// Of logs that are followed only.
@@ -65,9 +68,10 @@ type Options struct {
 type Summary struct {
 	Lines      int64
 	Stored     int64
-	Duplicates int64
+	Created    int64 // of the items that were stored
+	Duplicates int64 // items: those that stood in the catalogue as they are
 	Rejected   int64
-	Skipped    int64 // not wanted: blank, or left out by PagesOnly
+	Skipped    int64 // not wanted: blank, or left out by PagesOnly; items: a later line of the part has the id
 }
 
 const (
@@ -104,6 +108,9 @@ func (o *Options) fill() {
 	}
 	if o.PartSize <= 0 {
 		o.PartSize = defaultPart
+		if o.Kind == Catalog {
+			o.PartSize = catalogPart
+		}
 	}
 	if o.Wait == nil {
 		o.Wait = wait
@@ -125,7 +132,12 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 func newRun(c *client.Client, o Options) *run {
-	return &run{o: o, client: c, shown: make(map[string]int), progress: progress{w: o.Err, tty: o.TTY, now: o.Now, plain: lineEvery}}
+	r := &run{o: o, client: c, noun: "events", shown: make(map[string]int)}
+	if o.Kind == Catalog {
+		r.noun = "items"
+	}
+	r.progress = progress{w: o.Err, tty: o.TTY, now: o.Now, noun: r.noun, plain: lineEvery}
+	return r
 }
 
 // conclude prints what became of the lines since begin, and what went wrong.
@@ -133,28 +145,41 @@ func (r *run) conclude(begin time.Time, err error) (*Summary, error) {
 	o, s := &r.o, &r.sum
 	r.progress.clear()
 	r.hidden()
-	fmt.Fprintf(o.Out, "%s stored, %s, %s rejected", thousands(s.Stored), plural(s.Duplicates, "duplicate"), thousands(s.Rejected))
+	if o.Kind == Catalog {
+		fmt.Fprintf(o.Out, "%s created, %s updated, %s unchanged", thousands(s.Created), thousands(s.Stored-s.Created), thousands(s.Duplicates))
+	} else {
+		fmt.Fprintf(o.Out, "%s stored, %s", thousands(s.Stored), plural(s.Duplicates, "duplicate"))
+	}
+	fmt.Fprintf(o.Out, ", %s rejected", thousands(s.Rejected))
 	if s.Skipped > 0 {
-		fmt.Fprintf(o.Out, ", %s left out", thousands(s.Skipped))
+		why := "left out"
+		if o.Kind == Catalog {
+			why = "written anew by a later line"
+		}
+		fmt.Fprintf(o.Out, ", %s %s", thousands(s.Skipped), why)
 	}
 	took := o.Now().Sub(begin)
 	fmt.Fprintf(o.Out, " of %s in %s", plural(s.Lines, "line"), took.Round(10*time.Millisecond))
 	if took >= time.Second {
-		fmt.Fprintf(o.Out, " (%s events/s)", thousands(int64(float64(s.Stored+s.Duplicates)/took.Seconds())))
+		fmt.Fprintf(o.Out, " (%s %s/s)", thousands(int64(float64(s.Stored+s.Duplicates)/took.Seconds())), r.noun)
 	}
 	fmt.Fprintln(o.Out)
 	if err != nil {
-		return s, fmt.Errorf("the import did not finish: %s\n%s", client.Explain(err), advice(err))
+		return s, fmt.Errorf("the import did not finish: %s\n%s", client.Explain(err), r.advice(err))
 	}
 	return s, nil
 }
 
 // advice says what to do about an import that broke off.
-func advice(err error) string {
+func (r *run) advice(err error) string {
+	scope := "events:import"
+	if r.o.Kind == Catalog {
+		scope = "catalog:write"
+	}
 	p, ok := problem.As(err)
 	switch {
 	case ok && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
-		return "It needs an API key with the scope events:import for this site"
+		return "It needs an API key with the scope " + scope + " for this site"
 	case ok && p.Status >= 400 && p.Status < 500 && p.Status != http.StatusTooManyRequests:
 		return "Nothing of the part that was refused is stored"
 	}
@@ -166,6 +191,7 @@ type run struct {
 	o        Options
 	client   *client.Client
 	order    []input
+	noun     string // what the lines become
 	progress progress
 	sum      Summary
 	shown    map[string]int // rejected lines printed, by reason
@@ -178,8 +204,12 @@ type input struct {
 	first  int64 // time of its first line that has one
 }
 
-// plan makes the first pass and prints what lies outside the window.
+// plan makes the first pass and prints what lies outside the window. Of a
+// catalogue it looks at the names of the columns.
 func (r *run) plan(ctx context.Context) error {
+	if r.o.Kind == Catalog {
+		return r.planItems()
+	}
 	rule, window, err := r.rule(ctx)
 	if err != nil {
 		return err
@@ -229,6 +259,34 @@ func (r *run) plan(ctx context.Context) error {
 	}
 	s.finish(rule)
 	fmt.Fprintln(r.o.Out, s.sentence(r.o.Site, rule, window))
+	return nil
+}
+
+// planItems finds out whether the files can be read before any is sent. They are
+// sent in the order of their names in the command: of items with one id the last
+// counts.
+func (r *run) planItems() error {
+	known := true
+	for _, name := range r.o.Files {
+		r.order = append(r.order, input{name: name})
+		if name == "-" {
+			known = false
+			continue
+		}
+		src, err := open(name, nil)
+		if err != nil {
+			return err
+		}
+		_, err = itemSource(src)
+		r.progress.total += src.size
+		src.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if !known {
+		r.progress.total = 0
+	}
 	return nil
 }
 
@@ -365,8 +423,16 @@ func (r *run) readAll(ctx context.Context, full chan<- *part, free <-chan *part)
 // readFile adds the events of one file to parts. Parts go on over the border
 // of files.
 func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, full chan<- *part, free <-chan *part) error {
+	next := src.next
 	var t translator = &eventLines{}
-	if r.o.Kind == AccessLog {
+	switch r.o.Kind {
+	case Catalog:
+		var err error
+		if next, err = itemSource(src); err != nil {
+			return err
+		}
+		t = itemLines{}
+	case AccessLog:
 		if in.name == "-" {
 			head, err := src.reader.Peek(1)
 			if err == nil {
@@ -379,11 +445,12 @@ func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, fu
 		t = r.requests(in.format)
 	}
 	for {
-		line, err := src.next()
+		line, err := next()
+		var wrong lineError
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.Is(err, errLongLine):
+		case errors.As(err, &wrong):
 			(*p).reject(in.name, src.number, err)
 			continue
 		case err != nil:
@@ -393,7 +460,7 @@ func (r *run) readFile(ctx context.Context, src *source, in *input, p **part, fu
 			continue
 		}
 		(*p).take(t, line, in.name, src.number)
-		if len((*p).body) >= r.o.PartSize || len((*p).failed) >= maxFailed {
+		if len((*p).body) >= r.o.PartSize || len((*p).failed) >= maxFailed || r.o.Kind == Catalog && (*p).events >= partItems {
 			base := (*p).base
 			(*p).bytes = base + src.read.n
 			if err := hand(ctx, full, *p); err != nil {
@@ -440,27 +507,67 @@ func (r *run) sendPart(ctx context.Context, p *part) error {
 	r.sum.Rejected += int64(len(p.failed))
 	r.sum.Skipped += p.skipped
 	if p.events > 0 {
-		receipt, err := r.client.Send(ctx, p.body, client.SendOptions{
-			Site: r.o.Site, Advance: r.o.Advance, Patience: r.o.Patience,
-			OnRetry: func(err error, wait time.Duration) {
-				r.progress.clear()
-				fmt.Fprintf(r.o.Err, "%s; again in %s\n", client.Explain(err), wait)
-			},
-		})
-		if err != nil {
+		post := r.sendEvents
+		if r.o.Kind == Catalog {
+			post = r.sendItems
+		}
+		if err := post(ctx, p); err != nil {
 			return err
 		}
-		r.sum.Stored += int64(receipt.Accepted)
-		r.sum.Duplicates += int64(receipt.Duplicates)
-		r.sum.Rejected += int64(receipt.RejectedTotal)
-		for _, rejected := range receipt.Rejected {
-			file, line := p.place(rejected.Index)
-			r.reject(file, line, rejected.Code, describe(rejected))
-		}
-		r.shown[""] += receipt.RejectedTotal - len(receipt.Rejected)
 	}
 	r.progress.show(p.bytes, r.sum.Stored+r.sum.Duplicates)
 	return nil
+}
+
+func (r *run) sendEvents(ctx context.Context, p *part) error {
+	receipt, err := r.client.Send(ctx, p.body, r.sendOptions())
+	if err != nil {
+		return err
+	}
+	r.sum.Stored += int64(receipt.Accepted)
+	r.sum.Duplicates += int64(receipt.Duplicates)
+	r.sum.Rejected += int64(receipt.RejectedTotal)
+	r.rejectAll(p, receipt.Rejected)
+	r.shown[""] += receipt.RejectedTotal - len(receipt.Rejected)
+	return nil
+}
+
+func (r *run) sendItems(ctx context.Context, p *part) error {
+	receipt, err := r.client.WriteItems(ctx, p.body, r.sendOptions())
+	if err != nil {
+		return err
+	}
+	rejected, last := 0, -1
+	for _, fault := range receipt.Rejected {
+		if fault.Index != last {
+			rejected++
+		}
+		last = fault.Index
+	}
+	r.sum.Created += int64(receipt.Created)
+	r.sum.Stored += int64(receipt.Created + receipt.Updated)
+	r.sum.Duplicates += int64(receipt.Unchanged)
+	r.sum.Rejected += int64(rejected)
+	r.sum.Skipped += int64(p.events - rejected - receipt.Created - receipt.Updated - receipt.Unchanged)
+	r.rejectAll(p, receipt.Rejected)
+	return nil
+}
+
+func (r *run) sendOptions() client.SendOptions {
+	return client.SendOptions{
+		Site: r.o.Site, Advance: r.o.Advance, Patience: r.o.Patience,
+		OnRetry: func(err error, wait time.Duration) {
+			r.progress.clear()
+			fmt.Fprintf(r.o.Err, "%s; again in %s\n", client.Explain(err), wait)
+		},
+	}
+}
+
+func (r *run) rejectAll(p *part, list []client.Rejected) {
+	for _, rejected := range list {
+		file, line := p.place(rejected.Index)
+		r.reject(file, line, rejected.Code, describe(rejected))
+	}
 }
 
 // inBody is where in the body of a request a fault is, of which the user sees nothing.
@@ -477,7 +584,7 @@ func describe(e client.Rejected) string {
 	return text
 }
 
-// reject prints a line that was not taken, the first ones of each reason.
+// reject prints what is wrong with a line that was not taken, the first ones of each reason.
 func (r *run) reject(file string, line int, code, why string) {
 	r.shown[code]++
 	if r.shown[code] > maxShown {

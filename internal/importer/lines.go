@@ -99,9 +99,14 @@ func open(name string, stdin io.Reader) (*source, error) {
 	return s, nil
 }
 
-// errLongLine is the error of a line of more than MaxLine bytes; reading goes
-// on after it.
-var errLongLine = fmt.Errorf("the line is longer than %d bytes", MaxLine)
+// lineError is what is wrong with a line; reading goes on after it.
+type lineError string
+
+// Error implements error.
+func (e lineError) Error() string { return string(e) }
+
+// errLongLine is the error of a line of more than MaxLine bytes.
+var errLongLine error = lineError(fmt.Sprintf("the line is longer than %d bytes", MaxLine))
 
 // next returns the next line without its end; it holds until the call after.
 // At the end err is io.EOF. After errLongLine the next line can be read.

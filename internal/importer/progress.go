@@ -13,6 +13,7 @@ type progress struct {
 	w     io.Writer
 	tty   bool
 	now   func() time.Time
+	noun  string        // what is counted
 	plain time.Duration // how often a line is printed where there is no terminal
 	total int64         // bytes of all files; 0 if unknown
 	start time.Time
@@ -32,8 +33,8 @@ func (p *progress) begin() {
 	p.last = p.start
 }
 
-// show draws the state: bytes read of the files and events answered.
-func (p *progress) show(bytes, events int64) {
+// show draws the state: bytes read of the files and what was answered of them.
+func (p *progress) show(bytes, count int64) {
 	now := p.now()
 	every := p.plain
 	if p.tty {
@@ -43,18 +44,18 @@ func (p *progress) show(bytes, events int64) {
 		return
 	}
 	p.last = now
-	rate := float64(events) / max(now.Sub(p.start).Seconds(), 0.001)
+	rate := float64(count) / max(now.Sub(p.start).Seconds(), 0.001)
 	if !p.tty {
 		done := ""
 		if p.total > 0 {
 			done = fmt.Sprintf("%d %%, ", 100*bytes/p.total)
 		}
-		fmt.Fprintf(p.w, "%s%s events, %s/s\n", done, thousands(events), thousands(int64(rate)))
+		fmt.Fprintf(p.w, "%s%s %s, %s/s\n", done, thousands(count), p.noun, thousands(int64(rate)))
 		return
 	}
 	p.drawn = true
 	if p.total == 0 {
-		fmt.Fprintf(p.w, "\r\x1b[K%s events  %s/s", thousands(events), thousands(int64(rate)))
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s  %s/s", thousands(count), p.noun, thousands(int64(rate)))
 		return
 	}
 	share := min(1, float64(bytes)/float64(p.total))
@@ -63,7 +64,7 @@ func (p *progress) show(bytes, events int64) {
 		rest := time.Duration(float64(now.Sub(p.start)) * (1 - share) / share)
 		left = "  " + rest.Round(time.Second).String() + " left"
 	}
-	fmt.Fprintf(p.w, "\r\x1b[K%s %3.0f %%  %s events  %s/s%s", bar(share), 100*share, thousands(events), thousands(int64(rate)), left)
+	fmt.Fprintf(p.w, "\r\x1b[K%s %3.0f %%  %s %s  %s/s%s", bar(share), 100*share, thousands(count), p.noun, thousands(int64(rate)), left)
 }
 
 // clear removes the bar, so that other lines can be printed.

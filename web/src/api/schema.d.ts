@@ -570,7 +570,7 @@ export interface paths {
         put?: never;
         /**
          * Write many items
-         * @description An array or NDJSON of up to 10,000 items and 16 MB. A fault in one refuses all, and all faults are named.
+         * @description An array or NDJSON of up to 10,000 items and 16 MB. A fault in one refuses all, and all faults are named. Of items with one id the last counts.
          *
          *     Needs the scope `catalog:write`.
          */
@@ -1790,6 +1790,11 @@ export interface components {
         ItemsWritten: {
             /** Format: int64 */
             created: number;
+            /**
+             * Format: int64
+             * @description Stood in the catalogue to the letter and were not written again
+             */
+            unchanged: number;
             /** Format: int64 */
             updated: number;
         };
