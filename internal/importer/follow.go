@@ -236,7 +236,15 @@ func (f *follower) read(l *followed) (more bool, err error) {
 		if t.done {
 			continue
 		}
-		switch grew, err := f.lines(l, t); {
+		first, wrote := t.read == 0, t.wrote
+		grew, err := f.lines(l, t)
+		if first {
+			if err := f.first(l, t, wrote); err != nil {
+				return false, err
+			}
+			i = slices.Index(l.tails, t)
+		}
+		switch {
 		case errors.Is(err, errReplaced):
 			if err := f.replaced(l, i); err != nil {
 				return false, err
@@ -407,8 +415,26 @@ func (l *followed) knows(t *tail, info os.FileInfo) (bool, error) {
 	return false, nil
 }
 
+// first looks for what a file held before anything was read of it: if it was
+// written to since the last look, when that was at wrote, it may have been copied
+// and emptied, and its own bytes do not tell.
+func (f *follower) first(l *followed, t *tail, wrote time.Time) error {
+	if t.file == nil {
+		return nil
+	}
+	at, err := t.modified()
+	if err != nil || at.Equal(wrote) {
+		return err
+	}
+	if t.read == 0 {
+		t.wrote = at
+	}
+	return f.between(l, wrote.Add(-1))
+}
+
 // replaced goes on with a file that was emptied: what was written to it before,
-// and not read, is in the copy that was made.
+// and not read, is in the copy that was made. There are more copies if it was
+// emptied more than once; then the one of what was read may be gone already.
 func (f *follower) replaced(l *followed, i int) error {
 	t := l.tails[i]
 	f.say("%s was emptied", t.name)
@@ -422,12 +448,18 @@ func (f *follower) replaced(l *followed, i int) error {
 		return f.between(l, time.Unix(0, p.Since))
 	}
 	copied, err := f.find(l, p, false)
-	if err != nil || copied == nil {
+	if err != nil {
 		return err
 	}
-	copied.ended = true
-	l.tails = slices.Insert(l.tails, i, copied)
-	return nil
+	since := t.wrote
+	if copied != nil {
+		copied.ended = true
+		l.tails = slices.Insert(l.tails, i, copied)
+		if since, err = copied.modified(); err != nil {
+			return err
+		}
+	}
+	return f.between(l, since.Add(-1))
 }
 
 func (f *follower) full() bool {

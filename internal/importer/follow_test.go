@@ -198,8 +198,7 @@ func TestFollowLosesAndDoublesNothing(t *testing.T) {
 		defer func() { log.writer.Close() }()
 		s := &server{site: wallSite, ids: make(map[string]bool)}
 		o := Options{Files: []string{log.path}, Positions: filepath.Join(folder, "positions"), PartSize: rapid.SampledFrom([]int{300, 1 << 20}).Draw(t, "part")}
-		watched := false // the follower has seen something in the file
-		open := ""       // the rest of a line of which half is written
+		open := "" // the rest of a line of which half is written
 		write := func(text string) { log.write(open + text); open = "" }
 		act := func() {
 			renamed := !exists(log.path)
@@ -223,9 +222,8 @@ func TestFollowLosesAndDoublesNothing(t *testing.T) {
 					log.reopen()
 				}
 			case 7:
-				if !renamed && open == "" && watched {
+				if !renamed && open == "" {
 					log.copyTruncate()
-					watched = false
 				}
 			case 8:
 				if !renamed {
@@ -241,7 +239,6 @@ func TestFollowLosesAndDoublesNothing(t *testing.T) {
 				if polls--; polls < 0 {
 					return false
 				}
-				watched = log.writing.Len() > 0
 				for range rapid.IntRange(0, 4).Draw(t, "actions") {
 					act()
 				}
@@ -250,7 +247,6 @@ func TestFollowLosesAndDoublesNothing(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, errs)
 			}
-			watched = true // what nobody follows is found by its time
 			for range rapid.IntRange(0, 8).Draw(t, "meanwhile") {
 				act()
 			}
@@ -270,6 +266,53 @@ func TestFollowLosesAndDoublesNothing(t *testing.T) {
 			t.Fatalf("%d lines were sent twice\n%s%s", s.twice, out, errs)
 		}
 	})
+}
+
+// TestFollowFindsEveryCopy: a log is copied and emptied any number of times
+// between two looks, with and without anything read of it before.
+func TestFollowFindsEveryCopy(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		read         bool // something was read before
+		times, keeps int  // copies that are made, and that are kept
+		lost         int  // lines that stand nowhere any more
+	}{
+		{"nothing read, once", false, 1, 9, 0},
+		{"nothing read, twice", false, 2, 9, 0},
+		{"once", true, 1, 9, 0},
+		{"twice", true, 2, 9, 0},
+		{"four times", true, 4, 9, 0},
+		{"three times, one copy kept", true, 3, 1, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			folder := t.TempDir()
+			log := newRotating(t.Fatal, folder)
+			defer func() { log.writer.Close() }()
+			s := &server{site: wallSite, ids: make(map[string]bool)}
+			looks := 0
+			_, errs, err := following(t.Fatal, s, Options{Files: []string{log.path}, Positions: filepath.Join(folder, "positions")}, func() bool {
+				looks++
+				switch {
+				case looks == 1 && c.read:
+					log.write(log.line())
+				case looks == 2:
+					for range c.times {
+						log.write(log.line())
+						log.copyTruncate()
+						_ = os.Remove(fmt.Sprintf("%s.%d", log.path, c.keeps+1))
+					}
+					log.write(log.line())
+				}
+				return looks < 5
+			})
+			if err != nil {
+				t.Fatalf("%v\n%s", err, errs)
+			}
+			if got, want := len(s.ids), len(log.ids())-c.lost; got != want || s.twice > 0 {
+				t.Errorf("%d lines of %d, %d twice\n%s", got, want, s.twice, errs)
+			}
+		})
+	}
 }
 
 func exists(name string) bool {

@@ -27,7 +27,7 @@ type tail struct {
 	number   int    // of that line, from 1
 	skipping bool   // inside a line that is too long
 	held     position
-	wrote    time.Time // when the file was written to last, when all of it had been read
+	wrote    time.Time // when the file was written to last, when all of it had been read or none yet
 
 	own   bool // the file that the log's name stands for
 	ended bool // nobody writes to it any more
@@ -143,8 +143,10 @@ func (t *tail) fill() error {
 	if n > 0 {
 		return nil
 	}
-	if t.wrote, err = t.modified(); err != nil {
-		return err
+	if t.read > 0 { // else it tells that something was there, see follower.first
+		if t.wrote, err = t.modified(); err != nil {
+			return err
+		}
 	}
 	return io.EOF
 }
