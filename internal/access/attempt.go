@@ -28,6 +28,7 @@ type attempt struct {
 	id      string        // of a commit
 	limit   time.Duration // for all of it
 	policy  bool          // the block's policy answers if nobody else does in time
+	sure    bool          // it answers whatever the error: others of its array are committed
 	wait    bool          // for room in the engine's queue
 
 	mu    sync.Mutex
@@ -339,7 +340,7 @@ func Away(err error) bool {
 // fallback answers by the policy of the access block if err means that nobody
 // else answers in time.
 func (a *attempt) fallback(err error) (*Verdict, error) {
-	if !a.policy || !Away(err) {
+	if !a.policy || !Away(err) && (!a.sure || errors.Is(err, context.Canceled)) {
 		return nil, err
 	}
 	a.fallbacks.Add(1)

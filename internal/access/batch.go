@@ -2,49 +2,144 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/eventlog"
+	"github.com/readership/readership/internal/rubric/plan"
 )
+
+// Faults are what is wrong with some of several questions.
+type Faults []Fault
+
+// Fault is what is wrong with one question: an error of Decide.
+type Fault struct {
+	Question int // its place
+	Err      error
+}
+
+// Error implements error.
+func (f Faults) Error() string {
+	said := make([]string, len(f))
+	for i := range f {
+		said[i] = fmt.Sprintf("question %d: %v", f[i].Question, f[i].Err)
+	}
+	return strings.Join(said, "; ")
+}
+
+// Unwrap is for errors.Is and errors.As.
+func (f Faults) Unwrap() []error {
+	out := make([]error, len(f))
+	for i := range f {
+		out[i] = f[i].Err
+	}
+	return out
+}
 
 // DecideAll answers questions in their order, each as Decide does, and tells each
 // answer. Commits that follow each other go to the log together, where nothing
-// has to be written before one of them. A question about an access block that is
-// not there refuses all of them. Any other error ends it; what was committed
-// before, and with it, stays.
+// has to be written before one of them. What is wrong with a question refuses all of
+// them before the first is committed: *UnknownAccess, else Faults. Once one was sent to
+// the log, the policy of its access block answers each that nobody else does, so that
+// the only error is ctx's.
 func (s *Service) DecideAll(ctx context.Context, asks []Ask, each func(i int, v *Verdict)) error {
-	for i := 1; i < len(asks); i++ { // the first is looked up before any commit
-		if err := s.known(&asks[i]); err != nil {
-			return err
-		}
+	s.asked.Add(uint64(len(asks)))
+	attempts, err := s.beginAll(ctx, asks)
+	if err != nil {
+		return err
 	}
-	for i := 0; i < len(asks); {
+	sent := false
+	for i := 0; i < len(attempts); {
 		n := 0
 		for s.Remote == nil && i+n < len(asks) && asks[i+n].plain() {
 			n++
 		}
+		group := attempts[i : i+max(n, 1)]
+		for _, a := range group {
+			if a.sure = sent || n > 1; sent {
+				a.resume()
+			}
+		}
 		if n < 2 {
-			v, err := s.Decide(ctx, &asks[i])
+			v, err := group[0].decide(ctx)
 			if err != nil {
 				return err
 			}
 			each(i, v)
-			i++
-			continue
-		}
-		if err := s.commitAll(ctx, asks[i:i+n], func(k int, v *Verdict) { each(i+k, v) }); err != nil {
+		} else if err := commitAll(ctx, group, func(k int, v *Verdict) { each(i+k, v) }); err != nil {
 			return err
 		}
-		i += n
+		sent = sent || asks[i].Commit
+		i += len(group)
 	}
 	return nil
 }
 
-// known says whether there is the access block that is asked.
-func (s *Service) known(ask *Ask) error {
-	_, err := s.Block(ask.Site, ask.Access)
-	return err
+// beginAll begins questions, as they stand once those before them are committed.
+func (s *Service) beginAll(ctx context.Context, asks []Ask) ([]*attempt, error) {
+	commits := slices.ContainsFunc(asks, func(a Ask) bool { return a.Commit })
+	attempts, faults := make([]*attempt, 0, len(asks)), Faults(nil)
+	clock := int64(math.MinInt64) // that those before have set
+	for i := range asks {
+		a, err := s.begin(ctx, &asks[i], clock)
+		if err == nil && commits && len(asks) > 1 {
+			err = a.check(clock)
+		}
+		switch {
+		case err == nil:
+			attempts = append(attempts, a)
+			if asks[i].Commit && asks[i].Site.Clock == event.ClockEvent {
+				clock = max(clock, a.ticket.At)
+			}
+		case ofQuestion(err):
+			faults = append(faults, Fault{i, err})
+		default:
+			return nil, err
+		}
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return attempts, nil
+}
+
+// ofQuestion says whether an error lies in the question, and not in who is asked.
+func ofQuestion(err error) bool {
+	var rejected *Rejected
+	return errors.Is(err, ErrTooLong) || errors.Is(err, ErrFuture) || errors.Is(err, ErrPast) || errors.Is(err, ErrOutside) || errors.As(err, &rejected)
+}
+
+// check returns what an attempt will be refused for, as far as that is known before
+// it is sent. Those before it have set the site's clock to clock.
+func (a *attempt) check(clock int64) error {
+	site, t := a.ask.Site, a.ticket
+	now, window := max(clock, a.SiteNow(site)), site.WindowDuration().Milliseconds()
+	if !a.ask.Commit {
+		if t.At < now-window {
+			return ErrOutside
+		}
+		_, err := t.lay(showing(plan.Allow), 0, true, nil)
+		return err
+	}
+	if clock != math.MinInt64 || a.clocked(site) {
+		if code, message := eventlog.OffClock(t.At, now, window); code != "" {
+			return &Rejected{code, message}
+		}
+	}
+	return t.packed()
+}
+
+// resume begins an attempt anew after others before it.
+func (a *attempt) resume() {
+	if a.begun = a.Now(); a.ask.At == 0 {
+		a.ticket.At = a.Engine.SiteNow(a.ask.Site.ID, a.begun.UnixMilli())
+	}
 }
 
 // plain says whether a question is a commit before which nothing has to be read or
@@ -54,23 +149,7 @@ func (a *Ask) plain() bool {
 }
 
 // commitAll commits plain questions together.
-func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v *Verdict)) error {
-	s.asked.Add(uint64(len(asks)))
-	attempts := make([]*attempt, 0, len(asks))
-	after := int64(math.MinInt64)
-	var failed error
-	for i := range asks {
-		a, err := s.begin(ctx, &asks[i], after)
-		if err != nil {
-			failed = err // those before it are committed, as one by one
-			break
-		}
-		after = a.ticket.At
-		attempts = append(attempts, a)
-	}
-	if len(attempts) == 0 {
-		return failed
-	}
+func commitAll(ctx context.Context, attempts []*attempt, each func(i int, v *Verdict)) error {
 	together := time.Duration(0) // as long as all of them may take one by one
 	for _, a := range attempts {
 		together += a.limit
@@ -94,6 +173,7 @@ func (s *Service) commitAll(ctx context.Context, asks []Ask, each func(i int, v 
 		}
 		<-all
 	}
+	var failed error
 	for i, a := range attempts {
 		v, err := a.result()
 		if err != nil {

@@ -143,6 +143,11 @@ func (s *Service) Decide(ctx context.Context, ask *Ask) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.decide(ctx)
+}
+
+// decide is Decide of an attempt that has begun.
+func (a *attempt) decide(ctx context.Context) (*Verdict, error) {
 	a.policy, a.wait = true, true
 	if !a.direct() {
 		limited, cancel := context.WithTimeout(ctx, a.limit)
@@ -198,9 +203,9 @@ func (s *Service) settle(ctx context.Context, site *event.Site, position event.P
 }
 
 // begin finds what a question is decided by, and waits until that includes its
-// position, as long as its access block allows. A commit that names its time must
-// not lie before after.
-func (s *Service) begin(ctx context.Context, ask *Ask, after int64) (*attempt, error) {
+// position, as long as its access block allows. Those that are committed before it
+// set the site's clock to clock; math.MinInt64: they do not.
+func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, error) {
 	begun := s.Now()
 	active, err := s.Programs.Active(ask.Site)
 	if err != nil {
@@ -219,9 +224,9 @@ func (s *Service) begin(ctx context.Context, ask *Ask, after int64) (*attempt, e
 	t := ticket{Reader: ask.Reader, Item: ask.Item, At: now, Version: active.Version, Access: ask.Access, Given: ask.Given.used(block)}
 	switch {
 	case ask.At == 0:
-	case ask.Commit && ask.At < max(now, after) && s.clocked(ask.Site):
+	case ask.Commit && ask.At < max(now, clock) && (clock != math.MinInt64 || s.clocked(ask.Site)):
 		return nil, ErrPast
-	case !ask.Commit && ask.At > now && !late:
+	case !ask.Commit && ask.At > max(now, clock) && !late:
 		return nil, ErrFuture
 	default:
 		t.At = ask.At

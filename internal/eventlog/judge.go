@@ -20,11 +20,23 @@ func (j *judge) time(t int64) (code, message string) {
 		return "", ""
 	case !k.known:
 		k.now, k.known = t, true
-	case t < k.now-j.window:
-		return CodeOutsideWindow, "time lies before the site's window, which ends at its newest event"
-	case t > k.now+jumpMillis && !j.advance:
-		return CodeTimeJump, "time would move the site's clock by more than 7 days at once"
+	default:
+		if code, message := OffClock(t, k.now, j.window); code != "" && !(j.advance && code == CodeTimeJump) {
+			return code, message
+		}
 	}
 	k.now = max(k.now, t)
+	return "", ""
+}
+
+// OffClock returns why an event of time t is rejected where the site's clock is that
+// of events and stands at now, "" if it is not. window is in milliseconds.
+func OffClock(t, now, window int64) (code, message string) {
+	switch {
+	case t < now-window:
+		return CodeOutsideWindow, "time lies before the site's window, which ends at its newest event"
+	case t > now+jumpMillis:
+		return CodeTimeJump, "time would move the site's clock by more than 7 days at once"
+	}
 	return "", ""
 }

@@ -142,9 +142,8 @@ func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 	return &Asked{asker: asker, asks: asks, many: many}, nil
 }
 
-// Answer decides questions in their order; an error may come after some were
-// committed. Errors: *problem.Problem for what is wrong with a question, else
-// what Problem does not know.
+// Answer decides questions in their order. Errors: *problem.Problem for what is wrong
+// with questions, of which none is committed then, else what Problem does not know.
 func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
 	out = &Answer{Many: a.many, Verdicts: make([]*access.Verdict, 0, len(a.asks))}
 	session, asks := &a.asker.session, a.asks
@@ -158,7 +157,19 @@ func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
 		}
 		out.Verdicts = append(out.Verdicts, v)
 	}); err != nil {
-		return nil, Problem(err)
+		var wrong access.Faults
+		if !errors.As(err, &wrong) {
+			return nil, Problem(err)
+		}
+		faults := make([]problem.Fault, len(wrong))
+		for i, f := range wrong {
+			at := "body"
+			if a.many {
+				at = place(f.Question)
+			}
+			faults[i], _ = faultOf(f.Err, at)
+		}
+		return nil, faulty(faults)
 	}
 	out.Cookies, err = a.asker.cookies()
 	return out, err
@@ -211,23 +222,12 @@ func (f *Front) commit(ctx context.Context, asker *asker, id string) (*Answer, e
 // are.
 func Problem(err error) error {
 	var unknown *access.UnknownAccess
-	var rejected *access.Rejected
-	invalid := func(location, code string) error {
-		return faulty([]problem.Fault{{Location: location, Code: code, Message: err.Error()}})
-	}
+	fault, of := faultOf(err, "body")
 	switch {
 	case errors.As(err, &unknown):
 		return problem.New(http.StatusNotFound, err.Error()).WithCode("unknown_access")
-	case errors.As(err, &rejected):
-		return invalid("body.time", rejected.Code)
-	case errors.Is(err, access.ErrTooLong):
-		return invalid("body", "too_long")
-	case errors.Is(err, access.ErrFuture):
-		return invalid("body.at", "time_in_future")
-	case errors.Is(err, access.ErrPast):
-		return invalid("body.time", "time_too_old")
-	case errors.Is(err, access.ErrOutside):
-		return invalid("body.at", "outside_window")
+	case of:
+		return faulty([]problem.Fault{fault})
 	case errors.Is(err, access.ErrNotDecision):
 		return problem.New(http.StatusNotFound, err.Error()).WithCode("not_decision")
 	case errors.Is(err, access.ErrNotYours):
@@ -238,4 +238,26 @@ func Problem(err error) error {
 		return problem.New(http.StatusGone, err.Error()).WithCode("too_late")
 	}
 	return err
+}
+
+// faultOf is the fault of a question at a place in the body; ok is false of an error
+// that is none.
+func faultOf(err error, at string) (f problem.Fault, ok bool) {
+	var rejected *access.Rejected
+	field, code := "", ""
+	switch {
+	case errors.As(err, &rejected):
+		field, code = ".time", rejected.Code
+	case errors.Is(err, access.ErrTooLong):
+		code = "too_long"
+	case errors.Is(err, access.ErrFuture):
+		field, code = ".at", "time_in_future"
+	case errors.Is(err, access.ErrPast):
+		field, code = ".time", "time_too_old"
+	case errors.Is(err, access.ErrOutside):
+		field, code = ".at", "outside_window"
+	default:
+		return f, false
+	}
+	return problem.Fault{Location: at + field, Code: code, Message: err.Error()}, true
 }
