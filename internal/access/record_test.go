@@ -102,7 +102,7 @@ func world(t *rapid.T, p *plan.Program) *fold.View {
 		}
 		for _, m := range p.Meters {
 			if flip("burned") {
-				burns.Add(m.Name, fold.Burn{Item: id, Time: at - rapid.Int64Range(0, 20*aDay).Draw(t, "burn"), Limit: 4, Rule: fold.LimitRule(p, m)})
+				burns.Add(m.Name, fold.Burn{Item: id, Time: at - rapid.Int64Range(0, 20*aDay).Draw(t, "burn"), Limit: 4, Rule: m.Rule})
 			}
 		}
 	}

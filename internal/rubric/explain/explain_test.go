@@ -153,7 +153,7 @@ func TestMeters(t *testing.T) {
 			"2 of 3 articles of March are used; the limit is 3 because this reader is not registered and the reader's `vip` is not true (9 if registered, 8 if the reader's `vip` is true)"},
 	} {
 		p := load(t, "meter m "+c.meter+" |> distinct item")
-		rule := fold.LimitRule(p, p.Meters[0])
+		rule := p.Meters[0].Rule
 		v := &fold.View{Program: p, Now: now.UnixMilli(), Items: memory.Items{}, Profile: &memory.Profile{}, Burns: memory.Burns{"m": {
 			{Item: "a", Time: ago(2 * aDay), Limit: 7, Rule: rule}, {Item: "b", Time: ago(time.Hour), Limit: 7, Rule: rule}}}}
 		if got := explain.MeterState(v, 0).Sentence; got != c.want {

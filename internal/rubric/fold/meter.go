@@ -15,7 +15,7 @@ type Burn struct {
 	Time int64 // of the decision, Unix milliseconds
 
 	// Limit is the meter's limit at the time, Rule stands for the expression it
-	// came from (LimitRule).
+	// came from (plan.Meter.Rule).
 	Limit int64
 	Rule  uint64
 
@@ -71,7 +71,7 @@ func (v *View) Meter(id int) *Meter {
 	m.Limit = m.Today
 	if len(m.Entries) > 0 {
 		m.ResetsAt = ResetsAt(p, burns, m.Used(), v.Now, v.Program.Calendar)
-		if first := m.Entries[0]; p.Sticky && first.Rule == LimitRule(v.Program, p) {
+		if first := m.Entries[0]; p.Sticky && first.Rule == p.Rule {
 			m.Limit = first.Limit
 		}
 	}
@@ -91,8 +91,12 @@ func (v *View) Asked(fn func(*Meter)) {
 	}
 }
 
-// Assume makes a state of a meter the one that Meter returns.
+// Assume makes a state of a meter the one that Meter returns. Of a period it is known
+// when it ends.
 func (v *View) Assume(m *Meter) {
+	if m.FromFirst > 0 && m.ResetsAt.Type == value.Time {
+		m.opened = m.ResetsAt.N - m.FromFirst
+	}
 	if v.meters == nil {
 		v.meters = map[int]*Meter{}
 	}
@@ -102,10 +106,10 @@ func (v *View) Assume(m *Meter) {
 // Burn returns what a commit burns of a meter.
 func (v *View) Burn(meter int, item string) Burn {
 	m := v.Meter(meter)
-	b := Burn{Item: item, Time: v.Now, Limit: m.Limit, Rule: LimitRule(v.Program, m.Meter)}
+	b := Burn{Item: item, Time: v.Now, Limit: m.Limit, Rule: m.Rule}
 	if m.FromFirst > 0 {
 		b.Start = v.Now
-		if len(m.Entries) > 0 {
+		if m.Used() > 0 {
 			b.Start = m.opened
 		}
 	}
@@ -124,7 +128,7 @@ func merged(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
 	case plan.MergeAccount:
 		return slices.DeleteFunc(slices.Clone(burns), func(b Burn) bool { return b.Device != "" })
 	case plan.MergeMax:
-		return larger(m, burns, now, c)
+		return larger(m, burns, now, c, nil)
 	default: // MergeUnion
 		return united(m, burns, c)
 	}
@@ -253,8 +257,9 @@ func opened(burns []Burn, period int64) int64 {
 
 // larger returns the burns of a meter that takes, each time that a device is
 // carried over, the larger of the set so far and of the device's; later burns
-// come to it. Of sets of one size it is the account's.
-func larger(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
+// come to it. Of sets of one size it is the account's. compared is told of each two,
+// in order of time; nil: nobody asks.
+func larger(m *plan.Meter, burns []Burn, now int64, c value.Calendar, compared func(kept, device []Burn)) []Burn {
 	if !slices.ContainsFunc(burns, func(b Burn) bool { return b.Device != "" }) {
 		return burns
 	}
@@ -286,6 +291,9 @@ func larger(m *plan.Meter, burns []Burn, now int64, c value.Calendar) []Burn {
 			if slices.ContainsFunc(device, func(o Burn) bool { return o.Joined > b.Joined }) {
 				device = slices.DeleteFunc(slices.Clone(device), func(o Burn) bool { return o.Joined > b.Joined })
 			}
+			if compared != nil {
+				compared(inOrder(kept), device)
+			}
 			if len(device) > counted { // else it cannot be larger
 				if n := size(device); n > counted {
 					kept, counted, of = slices.Clone(device), n, len(device)
@@ -302,40 +310,93 @@ func inOrder(burns []Burn) []Burn {
 	return out
 }
 
-// mostTried is how many instants are tried for the one at which a set with burns
-// of devices falls. There are more only with many logins.
-const mostTried = 64
-
 // ResetsAt returns the first instant after now at which fewer items are in the
-// set than are used now, if nothing more is burned; missing if there is none. With
-// merge: max and many logins in the window it may be an earlier one. The set changes
-// when a burn leaves the window, or when a period ends.
+// set than are used now, if nothing more is burned; missing if there is none. The set
+// changes when a burn leaves the window, or when a period ends.
 func ResetsAt(m *plan.Meter, burns []Burn, used, now int64, c value.Calendar) value.Value {
-	if m.Merge != plan.MergeMax {
-		return resetsAt(m, merged(m, burns, now, c), now, c)
+	if m.Merge == plan.MergeMax && slices.ContainsFunc(burns, func(b Burn) bool { return b.Device != "" }) {
+		return falls(m, burns, int(used), now, c)
 	}
-	var instants []int64
-	for _, b := range burns {
-		if m.FromFirst > 0 {
-			instants = append(instants, b.Time+m.FromFirst, b.Start+m.FromFirst)
+	return resetsAt(m, merged(m, burns, now, c), now, c)
+}
+
+// mostTurns is how often falls follows another of two sets being the larger. It
+// happens more often only after dozens of logins whose sets leave in turn.
+const mostTurns = 64
+
+// never is the instant of what does not happen.
+const never = math.MaxInt64
+
+// falls is ResetsAt with merge: max. As long as each login's larger set stays the
+// larger one, the set loses what leaves it, and nothing else happens to it. Beyond
+// mostTurns it is the last turn, before which it does not fall.
+func falls(m *plan.Meter, burns []Burn, used int, now int64, c value.Calendar) value.Value {
+	for turns := 0; ; turns++ {
+		turn := int64(never)
+		set := larger(m, burns, now, c, func(kept, device []Burn) {
+			turn = min(turn, turnOf(leaves(m, kept, now, c), leaves(m, device, now, c)))
+		})
+		ends := leaves(m, set, now, c)
+		if len(ends) < used || turns == mostTurns {
+			return value.OfTime(now)
+		}
+		switch fall := ends[len(ends)-used]; {
+		case fall < turn:
+			return value.OfTime(fall)
+		case turn == never:
+			return value.Value{}
+		}
+		now = turn
+	}
+}
+
+// leaves returns when each item of a set of burns, in order of time, leaves it, the
+// first first: with its last burn, or all with the period.
+func leaves(m *plan.Meter, burns []Burn, now int64, c value.Calendar) (out []int64) {
+	from, end := m.Window.From(now, c), int64(0)
+	if m.FromFirst > 0 {
+		if from = opened(burns, m.FromFirst); from+m.FromFirst <= now {
+			return nil
+		}
+		end = from + m.FromFirst
+	}
+	met := items{}
+	for i := len(burns) - 1; i >= 0 && burns[i].Time >= from; i-- {
+		if !met.add(burns[i].Item) {
+			continue
+		}
+		if end == 0 {
+			out = append(out, m.Window.Until(burns[i].Time, now, c))
 		} else {
-			instants = append(instants, m.Window.Until(b.Time, now, c))
+			out = append(out, end)
 		}
 	}
-	slices.Sort(instants)
-	instants = slices.Compact(instants)
-	for len(instants) > 0 && instants[0] <= now {
-		instants = instants[1:]
-	}
-	for i, at := range instants {
-		if i == mostTried {
-			return value.OfTime(at)
+	slices.Sort(out)
+	return out
+}
+
+// turnOf returns the first instant at which another of two sets is the larger than
+// now, by when their items leave. Of sets of one size it is the one that was kept.
+func turnOf(kept, device []int64) int64 {
+	took := len(device) > len(kept)
+	for len(kept)+len(device) > 0 {
+		at := int64(never)
+		for _, s := range [...][]int64{kept, device} {
+			if len(s) > 0 {
+				at = min(at, s[0])
+			}
 		}
-		if set, _ := Set(m, burns, at, c); int64(len(set)) < used {
-			return value.OfTime(at)
+		for len(kept) > 0 && kept[0] == at {
+			kept = kept[1:]
+		}
+		for len(device) > 0 && device[0] == at {
+			device = device[1:]
+		}
+		if (len(device) > len(kept)) != took {
+			return at
 		}
 	}
-	return value.Value{}
+	return never
 }
 
 // resetsAt is ResetsAt of one set of burns: the first item leaves it with its last

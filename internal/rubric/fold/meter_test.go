@@ -140,7 +140,7 @@ func TestSticky(t *testing.T) {
 		}
 	}
 	a, b := program(t, before), program(t, strings.Replace(before, `"x"`, `"z"`, 1))
-	if fold.LimitRule(a, a.Meters[0]) == fold.LimitRule(b, b.Meters[0]) {
+	if a.Meters[0].Rule == b.Meters[0].Rule {
 		t.Error("limits that ask for different events are one rule")
 	}
 }
@@ -182,4 +182,49 @@ func TestResetsAt(t *testing.T) {
 			t.Fatalf("nothing falls at %d", m.ResetsAt.N)
 		}
 	})
+}
+
+// With many logins, too, what is used falls at resets_at and not before: there may be
+// hundreds of instants at which one of the sets changes.
+func TestResetsAtAfterManyLogins(t *testing.T) {
+	const minute = hour / 60
+	early := 0
+	rapid.Check(t, func(t *rapid.T) {
+		window := rapid.SampledFrom([]string{"last 3d", "from_first 3d"}).Draw(t, "window")
+		p := program(t, fmt.Sprintf("meter m (limit: 3, merge: max) = burns |> %s |> distinct item", window))
+		all := memory.Burns{}
+		logins := rapid.IntRange(1, 12).Draw(t, "logins")
+		for n := range rapid.IntRange(60, 250).Draw(t, "burns") {
+			b := fold.Burn{Item: fmt.Sprint("a", rapid.IntRange(0, n/2+1).Draw(t, "item")), Time: minute * rapid.Int64Range(0, 3*24*60).Draw(t, "time")}
+			if device := rapid.IntRange(0, logins).Draw(t, "device"); device > 0 {
+				b.Device, b.Joined = fmt.Sprint("d", device), 72*hour+int64(device)*minute
+			}
+			b.Start = b.Time
+			all.Add("m", b)
+		}
+		at := func(now int64) *fold.Meter {
+			v := view(p, now, nil)
+			v.Burns = all
+			return v.Meter(0)
+		}
+		now := 72*hour + 15*minute
+		m := at(now)
+		if m.Used() == 0 {
+			return
+		}
+		n := 0
+		for h := now; ; h += minute {
+			if n++; h > m.ResetsAt.N-2*minute && at(h).Used() < m.Used() || n%37 == 0 && at(h).Used() < m.Used() {
+				if h != m.ResetsAt.N {
+					t.Fatalf("%d falls after %d minutes, resets_at says %d", m.Used(), n, (m.ResetsAt.N-now)/minute)
+				}
+				return
+			}
+			if h > now+80*hour {
+				t.Fatal("it never falls")
+			}
+			early = max(early, n)
+		}
+	})
+	t.Log("instants that were passed, at most:", early)
 }

@@ -36,7 +36,7 @@ func NewMeters(p *plan.Program) []*Meter {
 	c := &clock{calendar: p.Calendar}
 	out := make([]*Meter, len(p.Meters))
 	for i, m := range p.Meters {
-		out[i] = &Meter{of: m, rule: fold.LimitRule(p, m), clock: c, until: Never}
+		out[i] = &Meter{of: m, rule: m.Rule, clock: c, until: Never}
 	}
 	return out
 }

@@ -51,7 +51,7 @@ func TestMeterAsOfAllBurns(t *testing.T) {
 				for range rapid.IntRange(0, 3).Draw(t, "burns") {
 					at := rapid.Int64Range(last, now).Draw(t, "time")
 					burns = append(burns, fold.Burn{Item: fmt.Sprint("a", rapid.IntRange(1, items).Draw(t, "item")), Time: at, Limit: rapid.Int64Range(1, 5).Draw(t, "their limit"),
-						Rule: fold.LimitRule(p, m), Start: rapid.SampledFrom([]int64{at, last}).Draw(t, "opened")})
+						Rule: m.Rule, Start: rapid.SampledFrom([]int64{at, last}).Draw(t, "opened")})
 				}
 				slices.SortStableFunc(burns, func(a, b fold.Burn) int { return int(a.Time - b.Time) })
 				device := rapid.SampledFrom([]string{"d", "e"}).Draw(t, "device")

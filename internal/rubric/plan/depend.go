@@ -18,7 +18,7 @@ func (b *Builder) AddSegment(s *Segment) *Segment {
 // AddMeter adds a meter.
 func (b *Builder) AddMeter(m *Meter) *Meter {
 	m.ID = len(b.program.Meters)
-	m.Uses = b.uses(m.Limit)
+	m.Uses, m.Rule = b.uses(m.Limit), limitRule(b.program, m)
 	b.program.Meters = append(b.program.Meters, m)
 	return m
 }

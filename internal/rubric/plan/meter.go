@@ -30,6 +30,11 @@ type Meter struct {
 	Limit  *Expr // Int, never missing
 	Sticky bool
 	Merge  Merge
+	// Rule stands for the limit's expression: it is the same in every program in which
+	// the expression is the same, with all of its streams; segments and other meters
+	// count by their names. A limit that sticks holds as long as the rule stays. The
+	// Builder sets it.
+	Rule uint64
 
 	// The window is one of the three. FromFirst is a period of milliseconds that
 	// its first burn opens.

@@ -1,18 +1,13 @@
-package fold
+package plan
 
 import (
 	"fmt"
 	"hash"
 	"hash/fnv"
-
-	"github.com/readership/readership/internal/rubric/plan"
 )
 
-// LimitRule returns a number that stands for the limit expression of a meter:
-// the same in every program in which the expression is the same, with all of its
-// streams; segments and other meters count by their names. A limit that sticks
-// holds as long as the rule stays.
-func LimitRule(p *plan.Program, m *plan.Meter) uint64 {
+// limitRule returns Meter.Rule.
+func limitRule(p *Program, m *Meter) uint64 {
 	h := fnv.New64a()
 	r := rule{h, p}
 	r.expr(m.Limit)
@@ -22,17 +17,17 @@ func LimitRule(p *plan.Program, m *plan.Meter) uint64 {
 // rule writes expressions without the numbers that only one program gives them.
 type rule struct {
 	hash.Hash
-	program *plan.Program
+	program *Program
 }
 
-func (r rule) expr(e *plan.Expr) {
+func (r rule) expr(e *Expr) {
 	fmt.Fprintf(r, "(%s", e.Op)
 	switch e.Op {
-	case plan.FoldValue:
+	case FoldValue:
 		r.fold(r.program.Folds[e.Ref])
-	case plan.SegmentMember:
+	case SegmentMember:
 		fmt.Fprintf(r, "%q", r.program.Segments[e.Ref].Name)
-	case plan.MeterUsed, plan.MeterLeft, plan.MeterLimit, plan.MeterResetsAt, plan.InMeter:
+	case MeterUsed, MeterLeft, MeterLimit, MeterResetsAt, InMeter:
 		fmt.Fprintf(r, "%q", r.program.Meters[e.Ref].Name)
 	default:
 		fmt.Fprintf(r, "%s %d %d %d %q %d", e.Value, e.Column, e.Field, e.Flag, e.Name, e.Ref)
@@ -41,13 +36,13 @@ func (r rule) expr(e *plan.Expr) {
 	fmt.Fprint(r, ")")
 }
 
-func (r rule) exprs(list []*plan.Expr) {
+func (r rule) exprs(list []*Expr) {
 	for _, e := range list {
 		r.expr(e)
 	}
 }
 
-func (r rule) fold(f *plan.Fold) {
+func (r rule) fold(f *Fold) {
 	fmt.Fprintf(r, "%s[", f.End)
 	r.stream(r.program.Streams[f.Stream])
 	if f.Of != nil {
@@ -56,20 +51,20 @@ func (r rule) fold(f *plan.Fold) {
 	fmt.Fprint(r, "]")
 }
 
-func (r rule) stream(s *plan.Stream) {
+func (r rule) stream(s *Stream) {
 	for i := range s.Stages {
 		st := &s.Stages[i]
 		fmt.Fprintf(r, "|%s %v %d{", st.Kind, st.Window, st.Within)
 		r.exprs(st.Keys)
 		switch st.Kind {
-		case plan.Filter:
+		case Filter:
 			p := r.program.Predicates[st.Predicate]
 			for _, conditions := range [...][]int{p.Row, p.Item, p.Both, p.Asked} {
 				for _, c := range conditions {
 					r.expr(r.program.Conditions[c].Expr)
 				}
 			}
-		case plan.Then, plan.Unless:
+		case Then, Unless:
 			r.stream(r.program.Streams[st.Other])
 		}
 		fmt.Fprint(r, "}")
