@@ -139,7 +139,11 @@ func (s *Service) again(ctx context.Context, site *event.Site, t *ticket, id str
 	if err != nil {
 		return nil, err
 	}
-	return d.verdict(p.Version, id, t.Reader), nil
+	v := d.verdict(p.Version, id, t.Reader)
+	if t.Given.Session != nil && k.commit == commitBurned { // the answer that it was to be kept with may be lost
+		v.Burned = d.burn()
+	}
+	return v, nil
 }
 
 // Explain explains a decision: a committed one as long as its row stands, a bare

@@ -370,6 +370,44 @@ func TestRepeatedAmongMany(t *testing.T) {
 	}
 }
 
+// TestSessionKeepsWhatWasBurned: a session whose reader hung up before the answer is
+// told again what it has to keep.
+func TestSessionKeepsWhatWasBurned(t *testing.T) {
+	for _, window := range []string{"per month", "last 3d", "from_first 3d"} {
+		d := newDesk(t, strings.Replace(metered, "per month", window, 1))
+		session := &Session{User: "device:hash"}
+		for i := range 3 {
+			d.now += 3_600_000
+			ask := Ask{Site: d.site, Access: "story", Reader: session.User, Item: fmt.Sprint("a", i), Given: Given{Session: session}}
+			bare, err := d.service.Decide(t.Context(), &ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit := func(own Own) *Verdict {
+				t.Helper()
+				v, err := d.service.Commit(t.Context(), d.site, bare.DecisionID, own, 0)
+				if err != nil || *v.Commit != commitBurned || v.Burned == nil {
+					t.Fatalf("%s: %+v, %v", window, v, err)
+				}
+				return v
+			}
+			d.now += 60_000
+			own := Own{Users: []string{session.User}, Burns: session.Burns}
+			first, again := commit(own), commit(own)
+			if diff := cmp.Diff(first.Burned, again.Burned); diff != "" {
+				t.Errorf("%s: %s", window, diff)
+			}
+			if diff := cmp.Diff(said(t, first), said(t, again)); diff != "" {
+				t.Error(diff)
+			}
+			session.Burns = append(session.Burns, *again.Burned)
+			if v := commit(Own{Users: []string{session.User}, Burns: session.Burns}); *v.Burned != *first.Burned {
+				t.Errorf("%s: with its burn: %+v", window, v.Burned)
+			}
+		}
+	}
+}
+
 // TestProgramOfItsPlace: a commit is decided by the program as it stands at its place
 // in the log, though facts have moved on when its shard comes to it.
 func TestProgramOfItsPlace(t *testing.T) {

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/readership/readership/internal/access"
 	"github.com/readership/readership/internal/collect"
@@ -39,9 +40,10 @@ func (s *session) carry(g *access.Given) {
 	}
 }
 
-// burned keeps what a verdict has burned.
+// burned keeps what a verdict has burned. The answer to a repeated commit says it
+// again.
 func (s *session) burned(v *access.Verdict) {
-	if v.Burned != nil {
+	if v.Burned != nil && !slices.Contains(s.burns, *v.Burned) {
 		s.burns, s.changed = append(s.burns, *v.Burned), true
 	}
 }
