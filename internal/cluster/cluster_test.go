@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -201,6 +202,53 @@ func TestWriter(t *testing.T) {
 	}
 	if err := w.DropBefore(20412); err != nil || dropped != 20412 {
 		t.Error(dropped, err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNoCountIsLost: what is counted while there is no edge, or while every submission
+// that may be on its way is, comes to the ledger.
+func TestNoCountIsLost(t *testing.T) {
+	server := natstest.Start(t)
+	edge, engine := connect(t, server), connect(t, server)
+	w, err := engine.NewWriter(func(context.Context, event.Position) error { return nil }, func(event.Position) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxWriting {
+		if err := w.enter(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const each = 500
+	count := func() {
+		for i := range uint64(each) {
+			w.Count("news", "refused", "key_rate", 1)
+			w.Count([]string{"news", "sport"}[i%2], "refused", "overloaded", 2)
+		}
+	}
+	count()
+	log := &edgeLog{count: make(chan event.Count, 4*each)}
+	stop, err := edge.ServeWriter(&Log{Committer: log, Name: "the edge", Site: func(id string) (*event.Site, bool) { return &event.Site{ID: id}, true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count()
+	got := map[event.Count]uint64{}
+	for left := uint64(2 * each * 3); left > 0; {
+		n := <-log.count
+		left -= n.N
+		got[event.Count{Site: n.Site, Verdict: n.Verdict, Reason: n.Reason}] += n.N
+	}
+	want := map[event.Count]uint64{{Site: "news", Verdict: "refused", Reason: "key_rate"}: 2 * each,
+		{Site: "news", Verdict: "refused", Reason: "overloaded"}: 2 * each, {Site: "sport", Verdict: "refused", Reason: "overloaded"}: 2 * each}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if _, err := w.CommitRead(t.Context(), func() (event.Fact, bool, error) { panic("a bug") }); err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("a read that panics: %v", err)
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +88,8 @@ type Writer struct {
 	acked atomic.Uint64
 	slots chan struct{}
 	sub   *nats.Subscription
+
+	counts counts
 }
 
 // NewWriter makes the Writer of a process that follows the log: wait waits until
@@ -131,10 +136,84 @@ func (w *Writer) Ready() error {
 // Others is the committer's; imports of another process are not counted here.
 func (w *Writer) Others() uint64 { return 0 }
 
-// Count is the committer's. What is refused is counted with what is stored.
+// Count is the committer's. What is counted waits, summed up, until the edge has it.
 func (w *Writer) Count(site, verdict, reason string, n uint64) {
-	s := &eventlog.Submission{Site: &event.Site{ID: site}, Refused: []event.Count{{Site: site, Verdict: verdict, Reason: reason, N: n}}}
-	_ = w.Submit(s, func(error) {}) // a ledger that lacks a refusal is no reason to fail
+	if w.counts.add(event.Count{Site: site, Verdict: verdict, Reason: reason, N: n}) {
+		go w.tell()
+	}
+}
+
+// tell sends what is counted until nothing is left of it, or the connection is closed.
+// It goes beside the submissions, so that there is always a way for it.
+func (w *Writer) tell() {
+	for {
+		lines := w.counts.take()
+		if len(lines) == 0 || w.conn.nc.IsClosed() {
+			return
+		}
+		_, err := w.request(context.Background(), subjectCommit, &commitRequest{Site: lines[0].Site, Refused: lines})
+		late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) // it may be counted
+		if errors.Is(err, ErrAway) && !late {
+			w.counts.back(lines)
+			time.Sleep(whoTime)
+		}
+	}
+}
+
+// counts are lines of the ledger that wait for the edge.
+type counts struct {
+	mu      sync.Mutex
+	waiting []event.Count
+	telling bool // somebody takes them
+}
+
+// maxCounts bounds the lines that wait. Of a line beyond nothing is counted: there
+// are no more than a few for each site.
+const maxCounts = 1 << 14
+
+// add adds to a line; true if somebody has to take it.
+func (c *counts) add(n event.Count) (idle bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sum(n)
+	idle, c.telling = !c.telling, true
+	return idle
+}
+
+func (c *counts) sum(n event.Count) {
+	for i := range c.waiting {
+		if t := &c.waiting[i]; t.Site == n.Site && t.Verdict == n.Verdict && t.Reason == n.Reason {
+			t.N += n.N
+			return
+		}
+	}
+	if len(c.waiting) < maxCounts {
+		c.waiting = append(c.waiting, n)
+	}
+}
+
+// take takes the lines of a site; nil: there are none, and nobody takes them any more.
+func (c *counts) take() (lines []event.Count) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = slices.DeleteFunc(c.waiting, func(n event.Count) bool {
+		if len(lines) > 0 && n.Site != lines[0].Site {
+			return false
+		}
+		lines = append(lines, n)
+		return true
+	})
+	c.telling = len(lines) > 0
+	return lines
+}
+
+// back puts lines back that were taken.
+func (c *counts) back(lines []event.Count) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range lines {
+		c.sum(n)
+	}
 }
 
 // enter takes a slot; it gives up at once.
@@ -279,6 +358,16 @@ func (w *Writer) CommitRead(ctx context.Context, read func() (event.Fact, bool, 
 	}
 }
 
+// safely calls read; what panics fails alone, and the edge is not left waiting.
+func safely(read func() (event.Fact, bool, error)) (f event.Fact, ok bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			ok, err = false, fmt.Errorf("read what to store: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return read()
+}
+
 // answerRead reads the fact as of the position that the edge names.
 func (w *Writer) answerRead(ctx context.Context, m *nats.Msg, read func() (event.Fact, bool, error)) error {
 	var r readReply
@@ -288,7 +377,7 @@ func (w *Writer) answerRead(ctx context.Context, m *nats.Msg, read func() (event
 	defer cancel()
 	err := w.wait(ctx, position)
 	if err == nil {
-		r.Fact, r.OK, err = read()
+		r.Fact, r.OK, err = safely(read)
 	}
 	if err != nil {
 		r.Message = err.Error()
