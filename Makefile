@@ -69,7 +69,7 @@ test-tracker: build need-chromium ## types, lint and size of the browser tracker
 	cd tracker && npm run --silent typecheck && npm run --silent lint && npm run --silent build && READERSHIP_BIN=$(abspath bin/readership) npm run --silent e2e
 
 .PHONY: test-clients
-test-clients: build need-chromium need-fronts clients/node_modules/.package-lock.json clients/node_modules/.umami/package.json ## trackers as their makers publish them, and walls behind nginx and Caddy, against a real server
+test-clients: build need-chromium need-fronts bin/nats-server clients/node_modules/.package-lock.json clients/node_modules/.umami/package.json ## trackers as their makers publish them, and walls behind nginx, Caddy, Varnish and a Cloudflare Worker (with TRAEFIK=PROGRAM behind Traefik), against a real server
 	cd clients && READERSHIP_BIN=$(abspath bin/readership) npm run --silent test
 
 .PHONY: screenshots
@@ -201,6 +201,7 @@ need-chromium:
 need-fronts:
 	$(call apt,nginx,nginx)
 	$(call apt,caddy,caddy)
+	$(call apt,varnishd,varnish)
 need-baseline:
 	$(call apt,wrk,wrk)
 	$(call apt,nginx,nginx libnginx-mod-http-lua lua-cjson)
