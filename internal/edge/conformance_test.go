@@ -38,6 +38,7 @@ type store struct {
 	hold    chan struct{} // if not nil, commits wait for it; guarded by mu
 	taken   chan struct{} // if not nil, gets a value for each commit; guarded by mu
 	site    *event.Site
+	one     chan submitted // if not nil, one goroutine takes what is submitted
 	// refused is the ledger, by verdict and reason; guarded by mu.
 	refused map[string]uint64
 }
@@ -79,8 +80,29 @@ func (s *store) Submit(sub *eventlog.Submission, done func(error)) error {
 	if taken != nil {
 		taken <- struct{}{}
 	}
+	if s.one != nil {
+		s.one <- submitted{sub, done}
+		return nil
+	}
 	go func() { done(s.Commit(context.Background(), sub)) }()
 	return nil
+}
+
+type submitted struct {
+	sub  *eventlog.Submission
+	done func(error)
+}
+
+// commitOne makes one goroutine commit, until the test ends: then nothing is
+// allocated for it.
+func (s *store) commitOne(t testing.TB) {
+	s.one = make(chan submitted, 1)
+	t.Cleanup(func() { close(s.one) })
+	go func() {
+		for c := range s.one {
+			c.done(s.Commit(context.Background(), c.sub))
+		}
+	}()
 }
 
 func (s *store) Ready() error {
