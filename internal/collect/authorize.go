@@ -230,10 +230,11 @@ func (r *request) earliestTime() int64 {
 	return now - maxBehind
 }
 
-// readConnection reads what the connection says of the reader.
+// readConnection reads what the connection says of the reader, but for what
+// follows from the agent: limit does.
 func (x *exchange) readConnection(q *Request, r *request) {
 	v := x.c.visitor(r.site, q)
-	r.gpc, r.dnt, r.agent, r.secure, r.who = v.GPC, v.DNT, v.agent, v.Secure, v.who
+	r.gpc, r.dnt, r.agent, r.secure = v.GPC, v.DNT, v.agent, v.Secure
 	r.language = x.arena.primaryLanguage(v.languages)
 	r.address, r.cookieDevice, r.token = v.Address, v.Device, v.Token
 }

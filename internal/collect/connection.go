@@ -53,22 +53,22 @@ func (c *Collector) placeOf(site *siteInfo, address netip.Addr) *enrich.Place {
 
 // connectionOf says what follows from the headers and the address of a request
 // with a write key.
-func (c *Collector) connectionOf(site *siteInfo, q *Request, v *Visitor) (who connection) {
-	who.place = c.placeOf(site, v.Address)
-	if v.agent == "" {
+func (c *Collector) connectionOf(site *siteInfo, q *Request, agent string, address netip.Addr, secure bool) (who connection) {
+	who.place = c.placeOf(site, address)
+	if agent == "" {
 		return who
 	}
-	who.setAgent(c.enrich.Agents.Parse(v.agent))
+	who.setAgent(c.enrich.Agents.Parse(agent))
 	switch {
 	case who.class == enrich.ClassLibrary && !q.Fetch:
 		// An HTTP library that sends an event is no reader and no robot that
 		// reads: its program tells of a reader, whose place is not its own.
 		return connection{}
-	case who.class == enrich.ClassAutomation && v.Address.IsLoopback():
+	case who.class == enrich.ClassAutomation && address.IsLoopback():
 		who.person() // the publisher's own tests
 	case who.class == "":
-		hints := enrich.Hints{Secure: v.Secure, Brands: q.Header.Get("Sec-CH-UA"), Platform: q.Header.Get("Sec-CH-UA-Platform"),
-			FetchSite: q.Header.Get("Sec-Fetch-Site"), Languages: v.languages}
+		hints := enrich.Hints{Secure: secure, Brands: q.Header.Get("Sec-CH-UA"), Platform: q.Header.Get("Sec-CH-UA-Platform"),
+			FetchSite: q.Header.Get("Sec-Fetch-Site"), Languages: q.Header.Get("Accept-Language")}
 		if hints.Contradicts(who.agent) {
 			who.class = enrich.ClassSuspect
 		}

@@ -82,7 +82,8 @@ func (c *Collector) Limited() map[string]uint64 {
 	return all
 }
 
-// limit takes a request's tokens; reason is "" if there were enough.
+// limit takes a request's tokens; reason is "" if there were enough. Only then is
+// the agent looked at: one that is made to be costly is no way around the limit.
 func (x *exchange) limit(r *request) (p *problem.Problem, reason string) {
 	l := x.c.rates
 	tokens := int64(1)
@@ -101,6 +102,9 @@ func (x *exchange) limit(r *request) (p *problem.Problem, reason string) {
 		ok = ok || Within(r.site.proxies, r.address)
 	}
 	if ok {
+		if !r.api {
+			r.who = x.c.connectionOf(r.site, x.q, r.agent, r.address, r.secure)
+		}
 		return nil, ""
 	}
 	l.refused[kind].Add(1)

@@ -37,9 +37,13 @@ func (c *Collector) Account(site *event.Site, v *Visitor) string {
 
 // Visitor reads who makes a request with a write key of a site.
 func (c *Collector) Visitor(site *event.Site, q *Request) Visitor {
-	return c.visitor(c.infos.of(site, c.secret), q)
+	info := c.infos.of(site, c.secret)
+	v := c.visitor(info, q)
+	v.who = c.connectionOf(info, q, v.agent, v.Address, v.Secure)
+	return v
 }
 
+// visitor leaves out what follows from the agent.
 func (c *Collector) visitor(site *siteInfo, q *Request) Visitor {
 	v := Visitor{
 		GPC: strings.TrimSpace(q.Header.Get("Sec-GPC")) == "1", DNT: strings.TrimSpace(q.Header.Get("DNT")) == "1",
@@ -51,7 +55,6 @@ func (c *Collector) visitor(site *siteInfo, q *Request) Visitor {
 	}
 	v.Address = ClientAddress(q.Remote, forwarded, site.proxies)
 	v.Secure = Secure(q.TLS, q.Remote, proto, site.proxies)
-	v.who = c.connectionOf(site, q, &v)
 	if value := CookieValue(q.Header.Get("Cookie"), CookieName); value != "" {
 		if device, ok := c.devices.Open(value); ok {
 			v.Device = device

@@ -30,6 +30,11 @@ func (a *Agent) Robot() bool { return a.Class != "" }
 // maxAgent is how much of a user agent is looked at, in bytes.
 const maxAgent = 512
 
+// maxTries bounds the patterns of all lists that are run on one agent, and so the
+// time: 0.6 ms instead of 3 to 5 for an agent that is made of their literals. The
+// agents that uap-core and crawler-user-agents are tested with take at most 59.
+const maxTries = 100
+
 // Bounds of the cache of agents: a parse takes some 10 µs, a hit 50 ns.
 const cachedAgents = 64 << 10
 
@@ -64,9 +69,10 @@ func ParseAgent(text string) *Agent {
 	l := loadLists()
 	a := &Agent{chromium: chromiumOf(text), system: systemOf(text)}
 	a.engine = engineOf(text, a.chromium)
-	a.Class, a.Operator = l.robot(text)
+	tries := maxTries
+	a.Class, a.Operator = l.robot(text, &tries)
 	if a.Class == "" || a.Class == ClassAutomation {
-		a.Browser, a.OS = l.browser(text), l.os(text)
+		a.Browser, a.OS = l.browser(text, &tries), l.os(text, &tries)
 		a.Device = deviceOf(text, a.OS)
 	}
 	return a
@@ -121,18 +127,18 @@ func compiled(exprs []*regexp.Regexp) *patterns {
 }
 
 // browser returns the family of an agent's browser.
-func (l *lists) browser(text string) string {
+func (l *lists) browser(text string, tries *int) string {
 	var found uaparser.UserAgent
-	if i := l.browsers.first(text, nil); i >= 0 {
+	if i := l.browsers.first(text, nil, tries); i >= 0 {
 		l.parser.UA[i].Match(text, &found)
 	}
 	return found.Family
 }
 
 // os returns the family of an agent's operating system.
-func (l *lists) os(text string) string {
+func (l *lists) os(text string, tries *int) string {
 	var found uaparser.Os
-	if i := l.systems.first(text, nil); i >= 0 {
+	if i := l.systems.first(text, nil, tries); i >= 0 {
 		l.parser.OS[i].Match(text, &found)
 	}
 	if found.Family == "Other" {

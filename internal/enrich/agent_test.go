@@ -1,6 +1,9 @@
 package enrich
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -124,7 +127,7 @@ func BenchmarkAgents(b *testing.B) {
 			agents.Parse(chromeWindows)
 		}
 	})
-	for name, text := range map[string]string{"chrome": chromeWindows, "phone": safariPhone, "robot": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"} {
+	for name, text := range map[string]string{"chrome": chromeWindows, "phone": safariPhone, "robot": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "hostile": hostile()} {
 		b.Run("miss/"+name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -132,4 +135,28 @@ func BenchmarkAgents(b *testing.B) {
 			}
 		})
 	}
+}
+
+// hostile is an agent of those literals for which most patterns must be run.
+func hostile() string {
+	l := loadLists()
+	patternsOf := map[string]int{}
+	for _, p := range []*patterns{l.devices, l.browsers, l.systems} {
+		for _, needles := range p.index {
+			for _, n := range needles {
+				patternsOf[n.text]++
+			}
+		}
+	}
+	literals := slices.SortedFunc(maps.Keys(patternsOf), func(a, b string) int {
+		return cmp.Or(cmp.Compare(float64(patternsOf[b])/float64(len(b)), float64(patternsOf[a])/float64(len(a))), cmp.Compare(a, b))
+	})
+	text := ""
+	for _, literal := range literals {
+		tries := 1 << 20
+		if more := text + literal + "  "; len(more) <= maxAgent && l.crawlers.first(more, nil, &tries) < 0 {
+			text = more
+		}
+	}
+	return text
 }

@@ -111,13 +111,14 @@ func TestFalseAlarmsOnBrowsers(t *testing.T) {
 func TestFamiliesAreUapCores(t *testing.T) {
 	for _, c := range []struct {
 		file  string
-		of    func(*lists, string) string
+		of    func(*lists, string, *int) string
 		least float64
 	}{{"test_ua.yaml", (*lists).browser, 90}, {"test_os.yaml", (*lists).os, 98}} {
 		all, same := 0, 0
 		for _, u := range uapCases(t, c.file) {
 			all++
-			if got := c.of(loadLists(), u.Text); got == u.Family || got == "" && u.Family == "Other" {
+			tries := maxTries
+			if got := c.of(loadLists(), u.Text, &tries); got == u.Family || got == "" && u.Family == "Other" {
 				same++
 			}
 		}
@@ -135,16 +136,44 @@ func TestPatternsFindWhatUapGoFinds(t *testing.T) {
 		if i%32 != 0 {
 			continue // uap-go takes a millisecond each
 		}
-		if got, want := l.browser(u.Text), l.parser.ParseUserAgent(u.Text).Family; got != want && !(got == "" && want == "Other") {
+		tries := maxTries
+		if got, want := l.browser(u.Text, &tries), l.parser.ParseUserAgent(u.Text).Family; got != want && !(got == "" && want == "Other") {
 			t.Errorf("browser %q, want %q: %s", got, want, u.Text)
 		}
-		if got, want := l.os(u.Text), l.parser.ParseOs(u.Text).Family; got != want && !(got == "" && want == "Other") {
+		if got, want := l.os(u.Text, &tries), l.parser.ParseOs(u.Text).Family; got != want && !(got == "" && want == "Other") {
 			t.Errorf("os %q, want %q: %s", got, want, u.Text)
 		}
-		if got, want := l.spider(u.Text), l.parser.ParseDevice(u.Text).Family == "Spider"; got != want {
+		if got, want := l.spider(u.Text, &tries), l.parser.ParseDevice(u.Text).Family == "Spider"; got != want {
 			t.Errorf("spider %v, want %v: %s", got, want, u.Text)
 		}
 	}
+}
+
+// No agent that is real comes near the bound on what is run for it.
+func TestTriesOfRealAgents(t *testing.T) {
+	l, most, all := loadLists(), 0, 0
+	try := func(text string) {
+		tries := maxTries
+		if class, _ := l.robot(text, &tries); class == "" || class == ClassAutomation {
+			l.browser(text, &tries)
+			l.os(text, &tries)
+		}
+		all++
+		if most = max(most, maxTries-tries); tries < maxTries/3 {
+			t.Errorf("%d patterns are run for %s", maxTries-tries, text)
+		}
+	}
+	for _, file := range []string{"test_ua.yaml", "test_os.yaml"} {
+		for _, u := range uapCases(t, file) {
+			try(u.Text[:min(len(u.Text), maxAgent)])
+		}
+	}
+	for _, c := range crawlerCases(t) {
+		for _, text := range c.Instances {
+			try(text[:min(len(text), maxAgent)])
+		}
+	}
+	t.Logf("%d agents take %d tries at most", all, most)
 }
 
 // Lines of a real access log that are robots'.
@@ -175,8 +204,9 @@ func TestRobotsThatTheListDoesNotHave(t *testing.T) {
 	for _, c := range crawlerCases(t) {
 		for _, text := range c.Instances {
 			all++
-			others := l.crawlers.first(text, func(i int) bool { return l.crawlers.list[i].expr != bounded(c.Pattern) })
-			if others >= 0 || l.spider(text) {
+			tries := maxTries
+			others := l.crawlers.first(text, func(i int) bool { return l.crawlers.list[i].expr != bounded(c.Pattern) }, &tries)
+			if others >= 0 || l.spider(text, &tries) {
 				found++
 			}
 		}

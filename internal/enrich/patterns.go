@@ -70,27 +70,24 @@ type candidates struct {
 	bits  []uint64
 }
 
-// maxTries bounds the patterns that are run on one text, which bounds what a text
-// made to hold many literals can cost. Of the agents that uap-core and
-// crawler-user-agents are tested with, none is run 86.
-const maxTries = 100
-
 // first returns the first pattern that matches, of those that accept takes if it
-// is not nil; -1 if there is none among the first maxTries that may.
-func (p *patterns) first(text string, accept func(i int) bool) int {
+// is not nil; -1 if there is none. Each that is run takes one of tries; when none
+// is left the answer is -1 too. So it is bounded what a text can cost that is made
+// to hold many literals.
+func (p *patterns) first(text string, accept func(i int) bool, tries *int) int {
 	c := p.pool.Get().(*candidates)
 	defer p.pool.Put(c)
 	p.find(text, c)
-	tries := 0
 	for word, bits := range c.bits {
 		for bit := 0; bits != 0; bit, bits = bit+1, bits>>1 {
 			i := word*64 + bit
 			if bits&1 == 0 || accept != nil && !accept(i) {
 				continue
 			}
-			if tries++; tries > maxTries {
+			if *tries == 0 {
 				return -1
 			}
+			*tries--
 			if p.list[i].match(text) {
 				return i
 			}

@@ -25,14 +25,14 @@ func TestPatternsAnswerAsTheirExpressions(t *testing.T) {
 		for _, w := range rapid.SliceOfN(word, 0, 6).Draw(t, "text") {
 			text += w
 		}
-		want := -1
+		want, tries := -1, len(exprs)
 		for i, expr := range exprs {
 			if regexp.MustCompile(expr).MatchString(text) {
 				want = i
 				break
 			}
 		}
-		if got := newPatterns(exprs).first(text, nil); got != want {
+		if got := newPatterns(exprs).first(text, nil, &tries); got != want {
 			t.Fatalf("first(%q) of %q is %d, want %d", text, exprs, got, want)
 		}
 	})
@@ -40,18 +40,23 @@ func TestPatternsAnswerAsTheirExpressions(t *testing.T) {
 
 // However many literals a text holds, a bounded number of expressions is run on it.
 func TestPatternsTriedAreBounded(t *testing.T) {
+	const bound = 100
 	exprs, text := []string{}, ""
-	for i := range 3 * maxTries {
+	for i := range 3 * bound {
 		exprs = append(exprs, fmt.Sprintf("key%03d.*!", i))
 		text += fmt.Sprintf("key%03d ", i)
 	}
 	exprs = append(exprs, "found")
 	p := newPatterns(exprs)
-	if got := p.first(text+"found", nil); got != -1 {
-		t.Errorf("found %d behind %d others", got, 3*maxTries)
+	tries := bound
+	if got := p.first(text+"found", nil, &tries); got != -1 || tries != 0 {
+		t.Errorf("found %d behind %d others, %d tries left", got, 3*bound, tries)
 	}
-	if got := p.first(text[:(maxTries-1)*len("key000 ")]+"found", nil); got != 3*maxTries {
-		t.Errorf("of %d that may match %d is the first", maxTries, got)
+	if got := p.first("found", nil, &tries); got != -1 {
+		t.Errorf("found %d without a try", got)
+	}
+	if tries = bound; p.first(text[:(bound-1)*len("key000 ")]+"found", nil, &tries) != 3*bound || tries != 0 {
+		t.Errorf("of %d that may match the last is not found; %d tries left", bound, tries)
 	}
 	run := 0
 	for _, of := range p.list {
@@ -59,7 +64,7 @@ func TestPatternsTriedAreBounded(t *testing.T) {
 			run++
 		}
 	}
-	if run > maxTries+1 {
+	if run > bound+1 {
 		t.Errorf("%d were run", run)
 	}
 }

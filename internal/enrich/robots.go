@@ -209,23 +209,23 @@ func nameOf(pattern string) string {
 
 // spider says whether uap-core takes an agent for a robot's: the first device
 // that matches is called so. Most agents match none that is.
-func (l *lists) spider(text string) bool {
-	some := l.devices.first(text, func(i int) bool { return l.spiders[i] })
-	return some >= 0 && l.devices.first(text, nil) == some
+func (l *lists) spider(text string, tries *int) bool {
+	some := l.devices.first(text, func(i int) bool { return l.spiders[i] }, tries)
+	return some >= 0 && l.devices.first(text, nil, tries) == some
 }
 
 // robot returns the class and operator of a robot, "" for what is none.
 // Libraries and driven browsers are asked for last: many robots name theirs. What the
 // list of robots does not know uap-core may.
-func (l *lists) robot(text string) (class, operator string) {
-	i := l.crawlers.first(text, func(i int) bool { return l.classes[i] != ClassLibrary && l.classes[i] != ClassAutomation })
+func (l *lists) robot(text string, tries *int) (class, operator string) {
+	i := l.crawlers.first(text, func(i int) bool { return l.classes[i] != ClassLibrary && l.classes[i] != ClassAutomation }, tries)
 	if i < 0 {
-		i = l.crawlers.first(text, nil)
+		i = l.crawlers.first(text, nil, tries)
 	}
 	switch {
 	case i >= 0:
 		return l.classes[i], l.operators[i]
-	case !l.spider(text):
+	case !l.spider(text, tries):
 		return "", ""
 	}
 	for _, name := range libraries {
@@ -233,7 +233,7 @@ func (l *lists) robot(text string) (class, operator string) {
 			return ClassLibrary, name
 		}
 	}
-	if operator = l.browser(text); strings.ContainsRune(operator, '/') {
+	if operator = l.browser(text, tries); strings.ContainsRune(operator, '/') {
 		operator = "" // it is part of an address
 	}
 	return ClassOther, operator
