@@ -17,6 +17,7 @@ import (
 type Programs interface {
 	Active(site *event.Site) (*program.Compiled, error)
 	At(site *event.Site, version int) (*program.Compiled, error)
+	Begin(site *event.Site, version int) (*program.Compiled, *program.Compiling)
 }
 
 // Decider decides commits where the engine applies them: it is the
@@ -41,21 +42,35 @@ const (
 
 // prepared is what a commit is decided by.
 type prepared struct {
-	ticket  *ticket // whose reader is not known yet
-	program *program.Compiled
-	block   *plan.Access
-	err     error
+	ticket    *ticket // whose reader is not known yet
+	program   *program.Compiled
+	compiling *program.Compiling // nil: program is it
+	block     *plan.Access
+	err       error
 }
 
 // Prepare implements engine.Preparer: it finds the program as it stands at the
-// commit's place in the log, and compiles it if nobody has yet.
+// commit's place in the log. What nobody has compiled yet is compiled meanwhile: only
+// who decides by it waits for that.
 func (d *Decider) Prepare(c *engine.Commit) any {
 	asked, _, _ := c.Property(propAsked)
 	p := &prepared{}
 	if p.ticket, p.err = askedTicket(asked, "", c.Text(event.ColItem), c.Time); p.err == nil {
-		p.program, p.block, p.err = d.find(c.Site, p.ticket)
+		p.program, p.compiling = d.programs.Begin(c.Site, p.ticket.Version)
 	}
 	return p
+}
+
+// settle finds the access block, once the program is compiled.
+func (p *prepared) settle() {
+	if p.err == nil && p.compiling != nil {
+		p.program, p.err = p.compiling.Wait()
+	}
+	if p.err == nil {
+		if p.block = p.program.Plan.Access(p.ticket.Access); p.block == nil {
+			p.err = errNoBlock
+		}
+	}
 }
 
 // Commit implements engine.Decider.
@@ -68,7 +83,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	if !ok {
 		by = d.Prepare(c).(*prepared)
 	}
-	if by.err != nil {
+	if by.settle(); by.err != nil {
 		call.end(answer{err: by.err})
 		call = nil
 		return engine.Outcome{}

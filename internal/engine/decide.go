@@ -19,8 +19,8 @@ type Decider interface {
 
 // Preparer is what a Decider looks up in the engine's facts, as they stand where the
 // commit does: the dispatcher asks it, which runs ahead of the shards, and so do the
-// facts once a shard comes to the commit. What takes long is done here, too. There
-// is no Reader yet.
+// facts once a shard comes to the commit. What takes long is begun here, and ends
+// beside the dispatcher. There is no Reader yet.
 type Preparer interface {
 	Prepare(c *Commit) any
 }

@@ -28,6 +28,8 @@ type Programs struct {
 
 	mu    sync.Mutex
 	plans map[string]*plans // by site
+
+	compiling sync.Mutex // one at a time: whoever wants the same one finds it then
 }
 
 // plans are those of a site that were asked for lately.
@@ -72,17 +74,23 @@ func stateOf(site string, value []byte) (a event.Active, err error) {
 
 // Version returns a version of a site's program; version 0 is Initial.
 func (p *Programs) Version(site string, version int) (program event.Program, ok bool, err error) {
-	if version == 0 {
-		return event.Program{Files: map[string]string{event.MainFile: Initial}}, true, nil
-	}
-	value, ok := p.facts.Fact(event.FactProgram, site, strconv.Itoa(version))
-	if !ok {
+	text := p.text(site, version)
+	if !stands(version, text) {
 		return program, false, nil
 	}
-	if err := json.Unmarshal(value, &program); err != nil {
-		return program, false, fmt.Errorf("read version %d of the program of site %s: %w", version, site, err)
+	program, err = read(site, version, text)
+	return program, err == nil, err
+}
+
+// read reads a version from its fact.
+func read(site string, version int, text []byte) (program event.Program, err error) {
+	if version == 0 {
+		return event.Program{Files: map[string]string{event.MainFile: Initial}}, nil
 	}
-	return program, true, nil
+	if err := json.Unmarshal(text, &program); err != nil {
+		return program, fmt.Errorf("read version %d of the program of site %s: %w", version, site, err)
+	}
+	return program, nil
 }
 
 // Active returns the program that a site runs. A site's settings are part of
@@ -114,22 +122,89 @@ func (p *Programs) activeOf(site *event.Site) (version int, err error) {
 // ErrNotKept says that a version of a program is not kept any more.
 var ErrNotKept = errors.New("this version of the program is not kept")
 
-// At returns a version of a site's program as its settings have it now. It is
-// compiled outside the lock: writers of the engine ask for versions too. Errors:
+// At returns a version of a site's program as its settings have it now. Errors:
 // ErrNotKept.
 func (p *Programs) At(site *event.Site, version int) (*Compiled, error) {
-	text, _ := p.facts.Fact(event.FactProgram, site.ID, strconv.Itoa(version))
-	p.mu.Lock()
-	c := p.of(site).find(version, text)
-	p.mu.Unlock()
-	if c != nil {
+	text := p.text(site.ID, version)
+	if c := p.find(site, version, text); c != nil {
 		return c, nil
 	}
-	c, err := p.compile(site.ID, version, Schema(site))
+	return p.compiled(site, version, text)
+}
+
+// Compiling is a version of a program that is on its way.
+type Compiling struct {
+	done     chan struct{}
+	compiled *Compiled
+	err      error
+	panicked any
+}
+
+// Wait returns it. Errors: those of At.
+func (c *Compiling) Wait() (*Compiled, error) {
+	if <-c.done; c.panicked != nil {
+		panic(c.panicked) // the engine stops with it
+	}
+	return c.compiled, c.err
+}
+
+// Begin returns a version of a site's program, or the active one where that cannot be
+// had, as facts and settings have them now. Where it has to be compiled it does not
+// wait: Compiling is not nil, and comes to the same whatever happens to the facts.
+func (p *Programs) Begin(site *event.Site, version int) (*Compiled, *Compiling) {
+	text := p.text(site.ID, version)
+	if c := p.find(site, version, text); c != nil {
+		return c, nil
+	}
+	active, failed := p.activeOf(site)
+	instead := p.text(site.ID, active)
+	if failed == nil && !stands(version, text) {
+		if c := p.find(site, active, instead); c != nil {
+			return c, nil
+		}
+	}
+	c := &Compiling{done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		defer func() { c.panicked = recover() }()
+		if c.compiled, c.err = p.compiled(site, version, text); c.err == nil {
+			return
+		}
+		if c.err = failed; failed == nil {
+			c.compiled, c.err = p.compiled(site, active, instead)
+		}
+	}()
+	return nil, c
+}
+
+// text returns the fact that a version is compiled from, empty if there is none.
+func (p *Programs) text(site string, version int) []byte {
+	text, _ := p.facts.Fact(event.FactProgram, site, strconv.Itoa(version))
+	return text
+}
+
+// stands says whether there is a version with such a text.
+func stands(version int, text []byte) bool { return version == 0 || len(text) > 0 }
+
+// find returns what is compiled already, nil if it is not.
+func (p *Programs) find(site *event.Site, version int, text []byte) *Compiled {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.of(site).find(version, text)
+}
+
+// compiled compiles a version, unless somebody else has. Nobody waits for that who
+// only wants what is compiled.
+func (p *Programs) compiled(site *event.Site, version int, text []byte) (*Compiled, error) {
+	p.compiling.Lock()
+	defer p.compiling.Unlock()
+	if c := p.find(site, version, text); c != nil {
+		return c, nil
+	}
+	c, err := compile(site.ID, version, text, Schema(site))
 	if err != nil {
 		return nil, err
 	}
-	c.text = text
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.of(site).keep(c)
@@ -176,19 +251,19 @@ func (of *plans) keep(c *Compiled) {
 	of.latest = slices.Insert(of.latest[:min(len(of.latest), maxPlans-1)], 0, c)
 }
 
-func (p *Programs) compile(site string, version int, s *schema.Schema) (*Compiled, error) {
-	text, ok, err := p.Version(site, version)
+func compile(site string, version int, text []byte, s *schema.Schema) (*Compiled, error) {
+	if !stands(version, text) {
+		return nil, fmt.Errorf("compile version %d of the program of site %s: %w", version, site, ErrNotKept)
+	}
+	program, err := read(site, version, text)
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		return nil, fmt.Errorf("compile version %d of the program of site %s: %w", version, site, ErrNotKept)
-	}
-	checked := rubric.CheckText(text.Files, s)
+	checked := rubric.CheckText(program.Files, s)
 	if !checked.OK() {
 		return nil, fmt.Errorf("compile version %d of the program of site %s: %s", version, site, checked.Diagnostics[0].Message)
 	}
-	return &Compiled{Version: version, Plan: checked.Plan}, nil
+	return &Compiled{Version: version, Plan: checked.Plan, text: text}, nil
 }
 
 // MaxVersions is how many versions of a site's program are kept, the active one
