@@ -101,13 +101,13 @@ export async function caddy(ports, change = (text) => text) {
   return run(port, dir, 'caddy', ['run', '--adapter', 'caddyfile', '--config', join(dir, 'Caddyfile')])
 }
 
-/** Varnish with deploy/varnish/readership.vcl. It keeps pages in memory. */
+/** Varnish with deploy/varnish/readership.vcl, compiled in a hurry. */
 export async function varnish(ports, change = (text) => text) {
   const dir = await folder('varnish')
   const port = await freePort()
   const backends = [['"127.0.0.1"; .port = "8080"', `"127.0.0.1"; .port = "${ports.readership}"`], ['"127.0.0.1"; .port = "3000"', `"127.0.0.1"; .port = "${ports.origin}"`]]
   await writeFile(join(dir, 'readership.vcl'), change(await snippet('varnish/readership.vcl', ...backends, ['first_byte_timeout = 1s', 'first_byte_timeout = 20s'])))
-  return run(port, dir, 'varnishd', ['-F', '-j', 'none', '-n', dir, '-f', join(dir, 'readership.vcl'), '-a', `127.0.0.1:${port}`, '-s', 'malloc,32m'])
+  return run(port, dir, 'varnishd', ['-F', '-j', 'none', '-n', dir, '-f', join(dir, 'readership.vcl'), '-a', `127.0.0.1:${port}`, '-s', 'malloc,32m', '-p', 'cc_command=exec gcc -O0 -w -pthread -fpic -shared -o %o %s'])
 }
 
 /** Traefik, whose program TRAEFIK names, with deploy/traefik/readership.yml. */

@@ -173,6 +173,20 @@ for (const [name, begin] of [...Object.entries(fronts), ['our proxy', own]]) {
   })
 }
 
+for (const [name, begin] of [...Object.entries(fronts), ['our proxy', own]]) {
+  test(`${name}: an offer sends the reader elsewhere`, async (t) => {
+    await counting('request')
+    await server.call('PUT', `/v1/sites/${SITE}/offers/plans`, { title: 'Plans', redirect: '/plans?from={{.URL | urlquery}}' })
+    t.after(() => server.call('DELETE', `/v1/sites/${SITE}/offers/plans`))
+    const front = await begin(ports)
+    t.after(front.close)
+    const { status, headers, text } = await get(front.port, '/articles/paid', { 'User-Agent': agent })
+    assert.equal(status, 302)
+    assert.equal(headers.location, `/plans?from=${encodeURIComponent(`http://${DOMAIN}/articles/paid`)}`)
+    assert.doesNotMatch(text, /The article at/)
+  })
+}
+
 test('nginx: the page says what makes it count', async (t) => {
   await counting('engaged 10s')
   const front = await nginx(ports, (text) => text.replace(/# (proxy_set_header Accept-Encoding|sub_filter)/g, '$1'))
