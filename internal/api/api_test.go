@@ -50,9 +50,11 @@ type memoryLog struct {
 	fail     error
 	held     [][]byte
 	holding  bool
+	deadline time.Time // of the caller of CommitFacts; zero: it has none
 }
 
-func (l *memoryLog) CommitFacts(_ context.Context, facts ...event.Fact) (event.Position, error) {
+func (l *memoryLog) CommitFacts(ctx context.Context, facts ...event.Fact) (event.Position, error) {
+	l.deadline, _ = ctx.Deadline()
 	return l.commit(func(e *event.Encoder) {
 		for _, f := range facts {
 			e.AddFact(f)

@@ -20,11 +20,14 @@ import (
 	"github.com/readership/readership/internal/store"
 )
 
-// An answer is remembered for replyTime. A request that has not ended within
-// claimTime is taken for lost with its process; no request runs so long.
+// An answer is remembered for replyTime, and maxReplies of them at most: of more the
+// oldest go, and their requests would be made anew. A request is ended after runTime,
+// and taken for lost with its process after claimTime.
 const (
-	replyTime = 24 * time.Hour
-	claimTime = 5 * time.Minute
+	replyTime  = 24 * time.Hour
+	maxReplies = 1 << 18
+	runTime    = 4 * time.Minute
+	claimTime  = 5 * time.Minute
 )
 
 // reply is a remembered answer.
@@ -53,7 +56,7 @@ func (a *API) idempotently(ctx huma.Context, w http.ResponseWriter, r *http.Requ
 		CreatedAt:   now.UnixMilli(), ExpiresAt: now.Add(claimTime).UnixMilli(),
 	}
 	seal := digest("seal", c.secret, name)
-	earlier, err := a.Store.BeginReply(r.Context(), claim)
+	earlier, err := a.Store.BeginReply(r.Context(), claim, maxReplies)
 	if errors.Is(err, store.ErrExists) {
 		a.repeat(w, r, earlier, claim.Fingerprint, seal)
 		return
@@ -68,12 +71,14 @@ func (a *API) idempotently(ctx huma.Context, w http.ResponseWriter, r *http.Requ
 	// A caller that goes away comes back for the answer: neither the request nor its
 	// claim ends with it.
 	lasting := context.WithoutCancel(r.Context())
+	running, end := context.WithTimeout(lasting, runTime)
+	defer end()
 	defer func() {
 		if !finished {
 			_ = a.Store.DropReply(lasting, claim.Key) // it expires in any case
 		}
 	}()
-	next(humago.NewContext(ctx.Operation(), r.WithContext(lasting), record))
+	next(humago.NewContext(ctx.Operation(), r.WithContext(running), record))
 	if record.status == 0 {
 		record.status = http.StatusOK
 	}

@@ -207,6 +207,9 @@ func TestIdempotencyKeys(t *testing.T) {
 	if made.body != again.body || again.Header.Get("Location") != "/v1/sites/blog" || again.Header.Get("ETag") != made.Header.Get("ETag") {
 		t.Errorf("%v\n%s", again.Header, again.body)
 	}
+	if left := time.Until(s.log.deadline); s.log.deadline.IsZero() || left > claimTime {
+		t.Errorf("a request that nobody waits for may go on for %s, its key is claimed for %s", left, claimTime)
+	}
 	s.sleep(23 * time.Hour)
 	s.want(201, "POST", "/v1/sites", `{"id":"blog"}`, "Idempotency-Key: 3")
 	s.sleep(2 * time.Hour)

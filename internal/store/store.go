@@ -174,7 +174,8 @@ type Views interface {
 type Replies interface {
 	// BeginReply claims r.Key. Where it is claimed already and has not expired
 	// at r.CreatedAt it returns the earlier claim and ErrExists.
-	BeginReply(ctx context.Context, r Reply) (Reply, error)
+	// Beyond most claims and answers the oldest are forgotten before their time.
+	BeginReply(ctx context.Context, r Reply, most int) (Reply, error)
 	// EndReply stores the answer and until when it is kept. A claim without an
 	// answer lapses at the ExpiresAt it began with: its process may be gone.
 	EndReply(ctx context.Context, key Hash, sealed []byte, expires int64) error

@@ -65,8 +65,8 @@ func (d *DB) DeleteViewsOf(ctx context.Context, site string) error {
 
 const replyColumns = `key, fingerprint, done, sealed, created_at, expires_at`
 
-// BeginReply implements store.Replies.
-func (d *DB) BeginReply(ctx context.Context, r store.Reply) (store.Reply, error) {
+// BeginReply implements store.Replies. Rows are numbered as they come.
+func (d *DB) BeginReply(ctx context.Context, r store.Reply, most int) (store.Reply, error) {
 	earlier := r
 	err := d.inTransaction(ctx, func(tx *sql.Tx) error {
 		var key, fingerprint []byte
@@ -83,6 +83,9 @@ func (d *DB) BeginReply(ctx context.Context, r store.Reply) (store.Reply, error)
 		}
 		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO replies (`+replyColumns+`) VALUES (?, ?, 0, NULL, ?, ?)`,
 			r.Key[:], r.Fingerprint[:], r.CreatedAt, r.ExpiresAt)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM replies WHERE rowid <= (SELECT max(rowid) FROM replies) - ?`, most)
+		}
 		return err
 	})
 	return earlier, named("begin reply", err)

@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		test func(*testing.T, context.Context, store.Store)
 	}{
 		{"people", people}, {"people pages", peoplePages}, {"sessions", sessions}, {"keys", keys},
-		{"write keys", writeKeys}, {"views", views}, {"replies", replies}, {"replies race", repliesRace},
+		{"write keys", writeKeys}, {"views", views}, {"replies", replies}, {"replies race", repliesRace}, {"replies bounded", repliesBounded},
 		{"setup", setup}, {"secrets", secrets}, {"sweep", sweep},
 	}
 	for _, c := range cases {
@@ -240,24 +240,43 @@ func views(t *testing.T, ctx context.Context, s store.Store) {
 
 func replies(t *testing.T, ctx context.Context, s store.Store) {
 	r := store.Reply{Key: hash("key"), Fingerprint: hash("body"), CreatedAt: 10, ExpiresAt: 20}
-	_, err := s.BeginReply(ctx, r)
+	_, err := s.BeginReply(ctx, r, 100)
 	ok(t, err)
-	earlier, err := s.BeginReply(ctx, store.Reply{Key: r.Key, Fingerprint: hash("other"), CreatedAt: 11, ExpiresAt: 21})
+	earlier, err := s.BeginReply(ctx, store.Reply{Key: r.Key, Fingerprint: hash("other"), CreatedAt: 11, ExpiresAt: 21}, 100)
 	is(t, err, store.ErrExists)
 	same(t, earlier, r)
 	ok(t, s.EndReply(ctx, r.Key, []byte("sealed"), 50))
 	r.Done, r.Sealed, r.ExpiresAt = true, []byte("sealed"), 50
-	earlier, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 49, ExpiresAt: 59})
+	earlier, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 49, ExpiresAt: 59}, 100)
 	is(t, err, store.ErrExists)
 	same(t, earlier, r)
 
-	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 50, ExpiresAt: 60}) // expired: free again
+	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 50, ExpiresAt: 60}, 100) // expired: free again
 	ok(t, err)
 	ok(t, s.DropReply(ctx, r.Key))
-	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 51, ExpiresAt: 61})
+	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 51, ExpiresAt: 61}, 100)
 	ok(t, err)
-	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 61, ExpiresAt: 71}) // never ended: lapsed
+	_, err = s.BeginReply(ctx, store.Reply{Key: r.Key, CreatedAt: 61, ExpiresAt: 71}, 100) // never ended: lapsed
 	ok(t, err)
+}
+
+// repliesBounded: of more answers than are kept the oldest go, whatever their time.
+func repliesBounded(t *testing.T, ctx context.Context, s store.Store) {
+	begin := func(key string, most int) error {
+		_, err := s.BeginReply(ctx, store.Reply{Key: hash(key), CreatedAt: 1, ExpiresAt: 99}, most)
+		return err
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		ok(t, begin(key, 3))
+		ok(t, s.EndReply(ctx, hash(key), []byte("sealed"), 99))
+	}
+	is(t, begin("a", 3), store.ErrExists)
+	ok(t, begin("d", 3))
+	is(t, begin("b", 3), store.ErrExists)
+	is(t, begin("c", 3), store.ErrExists)
+	ok(t, begin("a", 3)) // it was forgotten
+	is(t, begin("d", 3), store.ErrExists)
+	ok(t, begin("b", 3))
 }
 
 func repliesRace(t *testing.T, ctx context.Context, s store.Store) {
@@ -265,7 +284,7 @@ func repliesRace(t *testing.T, ctx context.Context, s store.Store) {
 	results := make(chan error, 8)
 	for range cap(results) {
 		wg.Go(func() {
-			_, err := s.BeginReply(ctx, store.Reply{Key: hash("key"), CreatedAt: 1, ExpiresAt: 9})
+			_, err := s.BeginReply(ctx, store.Reply{Key: hash("key"), CreatedAt: 1, ExpiresAt: 9}, 100)
 			results <- err
 		})
 	}
@@ -322,7 +341,7 @@ func sweep(t *testing.T, ctx context.Context, s store.Store) {
 	ok(t, s.CreatePerson(ctx, person("p1", "a@example.org")))
 	ok(t, s.CreateSession(ctx, store.Session{Hash: hash("old"), Person: "p1", ExpiresAt: 10}))
 	ok(t, s.CreateSession(ctx, store.Session{Hash: hash("new"), Person: "p1", ExpiresAt: 11}))
-	_, err := s.BeginReply(ctx, store.Reply{Key: hash("r"), ExpiresAt: 10})
+	_, err := s.BeginReply(ctx, store.Reply{Key: hash("r"), ExpiresAt: 10}, 100)
 	ok(t, err)
 	ok(t, s.PutSetupToken(ctx, hash("s"), 10))
 	ok(t, s.Sweep(ctx, 10))
