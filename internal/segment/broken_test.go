@@ -147,6 +147,27 @@ func TestNotPrepared(t *testing.T) {
 	}
 }
 
+// counted checks that a stream's changes are part of what its shards' watchers take.
+func counted(t *testing.T, s *stream) {
+	t.Helper()
+	want := int64(0)
+	for _, list := range s.shards {
+		for i := range list {
+			want += bytesOf(list[i].changes)
+		}
+	}
+	for i := range s.kept {
+		want += bytesOf(s.kept[i].Changes)
+	}
+	if got := s.bytes.Load(); got != want {
+		t.Fatalf("%d bytes of changes are counted, they take %d", got, want)
+	}
+	w := watcher{stream: s}
+	if got := w.Bytes() * int64(len(s.shards)); got < want-1 || got > want {
+		t.Fatalf("the shards count %d bytes of %d", got, want)
+	}
+}
+
 // TestFullBatch: a message that changes more than is kept is told as a reset, and
 // what comes after it as ever.
 func TestFullBatch(t *testing.T) {
@@ -163,6 +184,7 @@ func TestFullBatch(t *testing.T) {
 		for shard, of := range []batch{a, b} {
 			of.position, of.version, of.complete = event.MakePosition(20000, 0, seq), 1, true
 			s.publish(shard, of)
+			counted(t, s)
 		}
 	}
 	c := Changes{stream: s}
@@ -202,6 +224,7 @@ func TestFullBatch(t *testing.T) {
 		b := change(keptChanges)
 		b.position, b.version, b.complete = event.MakePosition(20000, 0, seq), 1, true
 		s.publish(0, b)
+		counted(t, s)
 		held := 0
 		for _, of := range s.shards[0] {
 			held += len(of.changes)

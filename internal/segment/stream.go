@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/readership/readership/internal/event"
 )
@@ -38,6 +39,8 @@ type Batch struct {
 	Position event.Position
 	Changes  []Change
 	Reset    bool
+
+	bytes int64 // of memory that Changes take
 }
 
 // batch is what a message changed in one shard.
@@ -48,6 +51,7 @@ type batch struct {
 	complete      bool // every reader of the shard has a state
 	erased        bool // a reader was erased
 	changes       []Change
+	bytes         int64            // that they take, once it is published
 	full          bool             // there were more than keptChanges
 	before, after map[string]int64 // sizes, if a program was activated
 }
@@ -71,6 +75,16 @@ func (b *batch) add(c Change) {
 	b.changes = append(b.changes, c)
 }
 
+// bytesOf returns the memory of changes. What their texts share is counted with the
+// readers' names only.
+func bytesOf(changes []Change) int64 {
+	n := int64(cap(changes)) * int64(unsafe.Sizeof(Change{}))
+	for i := range changes {
+		n += int64(len(changes[i].Reader))
+	}
+	return n
+}
+
 // some says whether anything changed.
 func (b *batch) some() bool { return b.full || len(b.changes) > 0 }
 
@@ -78,7 +92,8 @@ func (b *batch) some() bool { return b.full || len(b.changes) > 0 }
 // somebody asked. Shards publish what each message changed; once all have, it is
 // told.
 type stream struct {
-	on atomic.Bool
+	on    atomic.Bool
+	bytes atomic.Int64 // of the changes that it holds
 
 	mu     sync.Mutex
 	shards [][]batch // not told yet
@@ -87,6 +102,7 @@ type stream struct {
 	ver    int       // version that is told of, if live
 	kept   []Batch   // told, in order; positions differ
 	n      int       // changes in kept
+	size   int64     // of kept, in bytes
 	gone   uint64    // batches that were dropped from kept
 	since  event.Position
 	told   event.Position
@@ -103,9 +119,14 @@ func (s *stream) publish(shard int, b batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.shards[shard]) >= keptBatches || s.ahead[shard] > 0 && s.ahead[shard]+len(b.changes) > aheadChanges { // another does not follow
+		for i := range s.shards[shard] {
+			s.bytes.Add(-s.shards[shard][i].bytes)
+		}
 		s.shards[shard], s.ahead[shard] = nil, 0
 		s.reset(b.position)
 	}
+	b.bytes = bytesOf(b.changes)
+	s.bytes.Add(b.bytes)
 	s.shards[shard] = append(s.shards[shard], b)
 	s.ahead[shard] += len(b.changes)
 	for s.tell() {
@@ -131,6 +152,8 @@ func (s *stream) tell() bool {
 		all.take(&list[0], first)
 		first = false
 		s.ahead[i] -= len(list[0].changes)
+		s.bytes.Add(-list[0].bytes)
+		list[0] = batch{} // the list is let go of later
 		s.shards[i] = list[1:]
 	}
 	s.take(&all)
@@ -187,15 +210,27 @@ func (s *stream) take(b *batch) {
 	if len(b.changes) == 0 {
 		return
 	}
-	s.kept = append(s.kept, Batch{Position: b.position, Changes: b.changes})
-	s.n += len(b.changes)
+	s.keep(Batch{Position: b.position, Changes: b.changes, bytes: bytesOf(b.changes)})
 	for s.n > keptChanges && len(s.kept) > 1 {
 		s.since, s.n = s.kept[0].Position, s.n-len(s.kept[0].Changes)
+		s.grow(-s.kept[0].bytes)
 		s.kept[0] = Batch{}
 		s.kept = s.kept[1:]
 		s.gone++
 	}
 	s.awake()
+}
+
+// keep keeps what is told.
+func (s *stream) keep(b Batch) {
+	s.kept = append(s.kept, b)
+	s.n += len(b.Changes)
+	s.grow(b.bytes)
+}
+
+func (s *stream) grow(bytes int64) {
+	s.size += bytes
+	s.bytes.Add(bytes)
 }
 
 func activation(b *batch) Change {
@@ -220,6 +255,7 @@ func (s *stream) reset(at event.Position) {
 func (s *stream) forget(at event.Position) {
 	s.gone += uint64(len(s.kept)) + 1
 	s.kept, s.n, s.since = nil, 0, at
+	s.grow(-s.size)
 }
 
 func (s *stream) awake() {

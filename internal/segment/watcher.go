@@ -251,6 +251,7 @@ func (w *watcher) Bytes() (n int64) {
 			n += p.bytes()
 		}
 	}
+	n += w.stream.bytes.Load() / int64(len(w.stream.shards)) // each shard has its part of it
 	return n
 }
 
