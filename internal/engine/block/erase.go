@@ -138,13 +138,19 @@ func (c *codes) withoutLocal(rows []int) *codes {
 const Removed = event.Kind(0xff)
 
 // Without returns the dictionary without the values of some codes, which are
-// not given to others. Views of the old one stay as they are.
+// not given to others. Views of the old one stay as they are, and are all that still
+// holds the memory of what is gone: the others' texts are copied out of its chunks.
 func (d *Dict) Without(codes []uint32) *Dict {
-	out := &Dict{texts: slices.Clone(d.texts), kinds: slices.Clone(d.kinds), bytes: d.bytes}
+	out := &Dict{texts: make([]string, len(d.texts)), kinds: slices.Clone(d.kinds), bytes: d.bytes}
 	for _, code := range codes {
 		if out.kinds[code] != Removed {
-			out.bytes -= int64(len(out.texts[code]))
-			out.texts[code], out.kinds[code] = "", Removed
+			out.bytes -= int64(len(d.texts[code]))
+			out.kinds[code] = Removed
+		}
+	}
+	for code, text := range d.texts {
+		if out.kinds[code] != Removed {
+			out.texts[code] = out.keep(text)
 		}
 	}
 	if d.index != nil {

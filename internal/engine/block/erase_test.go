@@ -2,8 +2,12 @@ package block_test
 
 import (
 	"bytes"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"unsafe"
+	"weak"
 
 	"pgregory.net/rapid"
 
@@ -129,4 +133,40 @@ func TestErase(t *testing.T) {
 			t.Fatal("a held block has changed")
 		}
 	})
+}
+
+// TestRemovedTextIsLetGo: a dictionary without a value shares no memory with the one
+// that had it, though the value's chunk has others' texts.
+func TestRemovedTextIsLetGo(t *testing.T) {
+	d := block.NewDict()
+	long := strings.Repeat("x", 40<<10) // has memory of its own
+	texts := []string{"ours", "the erased reader's", "theirs", long, ""}
+	for _, text := range texts {
+		d.Code(text, event.KindString)
+	}
+	before := d.View()
+	chunk := weak.Make(unsafe.StringData(before.Texts[1]))
+	out := d.Without([]uint32{2})
+	for code, text := range before.Texts {
+		switch got, kind := out.Text(uint32(code)); {
+		case code == 2 && (got != "" || kind != block.Removed), code != 2 && got != text:
+			t.Errorf("%d is %q", code, got)
+		case len(got) > 0 && unsafe.StringData(got) == unsafe.StringData(text):
+			t.Errorf("%d is where it was", code)
+		}
+	}
+	if out.Find("theirs", event.KindString) != 3 || out.Find(texts[1], event.KindString) != 0 || out.Code("new", event.KindString) != 6 {
+		t.Error("codes have changed")
+	}
+	if want := d.Bytes() - int64(len(texts[1])) + int64(len("new")) + 17; out.Bytes() != want {
+		t.Errorf("%d bytes, want %d", out.Bytes(), want)
+	}
+	before, d = block.DictView{}, nil
+	for range 3 {
+		runtime.GC()
+	}
+	if chunk.Value() != nil {
+		t.Error("the memory of what was removed is held")
+	}
+	runtime.KeepAlive(out)
 }
