@@ -329,6 +329,50 @@ Feature: At the edge
       | auth  |
       | proxy |
 
+  Scenario Outline: 24 Where the site wants it stricter, who clears the cookies runs out
+    Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
+    And the settings
+      """
+      {"trusted_proxies":["127.0.0.1"],"identity":{"without_cookie":"daily"},"privacy":{"without_consent":"assume"}}
+      """
+    And the program
+      """
+      meter monthly (limit: 2) = burns |> per month |> distinct item
+      access story {
+        allow free    if item.tier == "free"
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall                        offers plan_picker
+      }
+      """
+    And the catalogue
+      | id | url                     | tier |
+      | f1 | https://news.example/f1 | free |
+    Then pages come to
+      | at               | reader | page | address     | status | verdict       | meter | sets | commit | as        |
+      | 2024-03-01 10:00 | ada    | /f1  |             | 200    | allow free    |       | -    | none   | device:~… |
+      | 2024-03-01 10:01 | ada    | /a1  |             | 200    | allow metered | 0/2   | rsid | burned | device:…  |
+      | 2024-03-01 10:02 | ada    | /a1  |             | 200    | allow again   | 1/2   | -    | again  | device:…  |
+      | 2024-03-01 10:03 | ada    | /a2  | 192.0.2.7   | 200    | allow metered | 1/2   | -    | burned | device:…  |
+      | 2024-03-01 10:04 | ada    | /a3  |             | 403    | deny wall     | 2/2   | -    | denied | device:…  |
+    When "ada" clears the cookies
+    Then pages come to
+      | at               | reader | page | address     | status | verdict       | meter | sets | commit | as        |
+      | 2024-03-01 10:05 | ada    | /a1  |             | 200    | allow again   | 1/2   | -    | again  | device:~… |
+      | 2024-03-01 10:06 | ada    | /a3  |             | 200    | allow metered | 0/2   | rsid | burned | device:…  |
+    When "ada" clears the cookies
+    Then pages come to
+      | at               | reader | page | address     | status | verdict       | meter | sets | commit | as        |
+      | 2024-03-01 10:07 | ada    | /a4  |             | 403    | deny wall     | 2/2   | -    | denied | device:~… |
+      | 2024-03-01 10:08 | ada    | /a4  |             | 403    | deny wall     | 2/2   | -    | denied | device:~… |
+      | 2024-03-01 10:09 | bob    | /a4  | 192.0.2.2   | 200    | allow metered | 0/2   | rsid | burned | device:…  |
+      | 2024-03-02 10:00 | ada    | /a4  |             | 200    | allow metered | 0/2   | rsid | burned | device:…  |
+
+    Examples:
+      | edge  |
+      | auth  |
+      | proxy |
+
   Scenario Outline: 25 Without consent the burns live in the browser's session alone
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
     And the settings

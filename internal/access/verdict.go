@@ -34,6 +34,9 @@ type Verdict struct {
 	Burned *engine.Burn `json:"-"`
 }
 
+// HasBurned says that the item was burned with this answer.
+func (v *Verdict) HasBurned() bool { return v.Commit != nil && *v.Commit == commitBurned }
+
 // Counts is what makes a page count, of an access block that waits for more than
 // that the page was rendered.
 type Counts struct {

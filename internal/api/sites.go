@@ -57,6 +57,7 @@ type SiteIdentity struct {
 	Audience          string  `json:"audience,omitempty" maxLength:"512"`
 	AccountClaim      string  `json:"account_claim,omitempty" maxLength:"100"`
 	EntitlementsClaim string  `json:"entitlements_claim,omitempty" maxLength:"100"`
+	WithoutCookie     string  `json:"without_cookie,omitempty" enum:"new,daily" doc:"A reader without a valid cookie is a new one (default), or new ones of an address and user agent share a meter of the day"`
 }
 
 // SitePrivacy says what happens without consent and how much is kept.

@@ -384,8 +384,9 @@ func (p *part) identify(ev *event.Event) (stored bool) {
 		ev.Device = p.arena.join(accountPrefix, account)
 	}
 	// A client of a dialect that names its reader does so the next time too: with a
-	// cookie it would be another reader then.
-	named := r.unnamed || r.dialect != nil && ev.Device != ""
+	// cookie it would be another reader then. Where readers without a cookie share a
+	// meter, only decisions make devices, which it lets through.
+	named := r.unnamed || r.site.Identity.WithoutCookie == event.WithoutCookieDaily || r.dialect != nil && ev.Device != ""
 	if !r.api && !named && r.cookieDevice == "" && (said == saidYes || r.site.policy == policyAssume) {
 		// A signed device is always a new one: whoever could have a named
 		// one signed could be somebody else.

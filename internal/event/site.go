@@ -39,7 +39,8 @@ type ChannelRule struct {
 	ClickID      []string `json:"click_id,omitempty"`
 }
 
-// Identity says how a reader proves an account (see the HTTP contract, Readers).
+// Identity says how a reader proves an account (see the HTTP contract, Readers),
+// and who it is without any proof.
 type Identity struct {
 	Cookie            string  `json:"cookie,omitempty"`
 	Header            string  `json:"header,omitempty"`
@@ -49,7 +50,12 @@ type Identity struct {
 	Audience          string  `json:"audience,omitempty"`
 	AccountClaim      string  `json:"account_claim,omitempty"`
 	EntitlementsClaim string  `json:"entitlements_claim,omitempty"`
+	WithoutCookie     string  `json:"without_cookie,omitempty"` // new, daily
 }
+
+// WithoutCookieDaily holds readers who prove no device to one meter for each
+// address and user agent a day, until that lets them be a device of their own.
+const WithoutCookieDaily = "daily"
 
 // Privacy says what happens without consent and how much of an address is kept.
 type Privacy struct {

@@ -145,6 +145,11 @@ func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 // Answer decides questions in their order. Errors: *problem.Problem for what is wrong
 // with questions, of which none is committed then, else what Problem does not know.
 func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
+	if a.asker.unknown != "" {
+		if out, err = f.answerUnknown(ctx, a); out != nil || err != nil {
+			return out, err
+		}
+	}
 	out = &Answer{Many: a.many, Verdicts: make([]*access.Verdict, 0, len(a.asks))}
 	session, asks := &a.asker.session, a.asks
 	if len(asks) > 0 {
@@ -178,7 +183,7 @@ func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
 // Start is Answer without the wait, for one question that access.Service.Start
 // takes; ok is false, with nothing done, for any others.
 func (f *Front) Start(a *Asked, done func()) (result func() (*Answer, error), ok bool) {
-	if a.many || a.asker.session.user != "" {
+	if a.many || a.asker.session.user != "" || a.asker.unknown != "" {
 		return nil, false
 	}
 	decided, ok := f.Service.Start(&a.asks[0], done)
@@ -208,11 +213,17 @@ func (f *Front) Commit(ctx context.Context, c *Call, id string) (*Answer, error)
 func (f *Front) commit(ctx context.Context, asker *asker, id string) (*Answer, error) {
 	c := asker.call
 	own := access.Own{Any: c.Any, Account: asker.account, Device: asker.own.Device, Users: asker.users(), Burns: asker.session.burns}
+	if asker.unknown != "" {
+		own.Device = asker.unknown
+	}
 	v, err := f.Service.Commit(ctx, c.Site, id, own, c.Position)
 	if err != nil {
 		return nil, Problem(err)
 	}
 	asker.session.burned(v)
+	if asker.unknown != "" {
+		asker.cookie = "" // only a decision makes a device
+	}
 	out := &Answer{Verdicts: []*access.Verdict{v}}
 	out.Cookies, err = asker.cookies()
 	return out, err

@@ -21,6 +21,7 @@ type asker struct {
 	own     collect.Visitor // with a write key
 	account string          // proven of own
 	cookie  string          // of a device that was made for own
+	unknown string          // the identity of the day that own has to pass as first; "": it need not
 	session session
 }
 
@@ -41,6 +42,8 @@ func (f *Front) asker(c *Call) (*asker, error) {
 	}
 	if a.own.Device, a.cookie = device, cookie; device == "" {
 		a.session = f.session(c, &a.own)
+	} else if c.Site.Identity.WithoutCookie == event.WithoutCookieDaily {
+		a.unknown = f.Visitors.Hash(c.Site, &a.own, f.Service.SiteNow(c.Site))
 	}
 	return a, nil
 }

@@ -2733,6 +2733,11 @@ export interface components {
             jwks_url?: string;
             /** @description For HS256; never answered */
             secret?: string;
+            /**
+             * @description A reader without a valid cookie is a new one (default), or new ones of an address and user agent share a meter of the day
+             * @enum {string}
+             */
+            without_cookie?: "new" | "daily";
         };
         SiteInput: {
             /** @description Further names: hosts that serve the same pages, and what foreign trackers call the site (idsite, aid, website, measurement id) */
