@@ -115,7 +115,9 @@ export async function traefik(ports) {
   const dir = await folder('traefik')
   const port = await freePort()
   await writeFile(join(dir, 'readership.yml'), await snippet('traefik/readership.yml', ...behind(ports)))
-  return run(port, dir, process.env.TRAEFIK, [`--entrypoints.web.address=127.0.0.1:${port}`, `--providers.file.filename=${dir}/readership.yml`, '--providers.file.watch=false', '--global.checknewversion=false'])
+  const server = await run(port, dir, process.env.TRAEFIK, [`--entrypoints.web.address=127.0.0.1:${port}`, `--providers.file.filename=${dir}/readership.yml`, '--providers.file.watch=false', '--global.checknewversion=false'])
+  while ((await get(port, '/')).status === 404) await pause(20) // it listens before it has read its file
+  return server
 }
 
 /** The runtime of Cloudflare's Workers with deploy/cloudflare/worker.js on a route of the site. */

@@ -132,8 +132,10 @@ for (const [name, begin, counts] of [...Object.entries(fronts), ['our proxy', ow
     assert.equal(crawler.status, 402)
     assert.equal(crawler.headers['crawler-price'], 'EUR 0.002')
     site.asked.length = 0
-    await get(front.port, '/articles/7', { 'X-Readership-Decision': 'deny', 'X-Readership-Offer': 'x', 'X-Readership-Reader': 'account:boss', 'User-Agent': agent })
-    await get(front.port, '/front', { 'X-Readership-Decision': 'allow', 'X-Readership-Reader': 'account:boss', 'User-Agent': agent })
+    const boss = { 'X-Readership-Reader': 'account:boss', X_Readership_Reader: 'account:boss', 'X-Readership_Decision-Id': 'boss' }
+    await get(front.port, '/articles/7', { 'X-Readership-Decision': 'deny', 'X-Readership-Offer': 'x', ...boss, 'User-Agent': agent })
+    await get(front.port, '/front', { 'X-Readership-Decision': 'allow', ...boss, 'User-Agent': agent })
+    for (const { headers } of site.asked) assert.doesNotMatch(JSON.stringify(headers), /boss/)
     assert.equal(site.asked[0].headers['x-readership-decision'], 'allow')
     if (!keeping.has(begin)) assert.match(site.asked[0].headers['x-readership-reader'], /^device:/)
     else assert.equal(site.asked[0].headers['x-readership-reader'], undefined)
