@@ -3,6 +3,10 @@ package access
 import (
 	"fmt"
 	"testing"
+
+	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/program"
 )
 
 // Benchmarks of decisions on an engine in memory: a thousand readers in turn, each
@@ -33,3 +37,48 @@ func benchmarkDecide(b *testing.B, commit bool) {
 
 func BenchmarkDecide(b *testing.B) { benchmarkDecide(b, false) }
 func BenchmarkCommit(b *testing.B) { benchmarkDecide(b, true) }
+
+// BenchmarkDecideByItemAsked is the turn of a reader with so many rows, over 25 days,
+// whose access block counts those of the item that is asked for: nothing of it can be
+// kept up to date beforehand.
+func BenchmarkDecideByItemAsked(b *testing.B) {
+	for _, rows := range []int{200, 1_000_000} {
+		d := newDesk(b, program.Initial)
+		const page = 10_000
+		span := int64(25 * 24 * 3600_000)
+		for first := 0; first < rows; first += page {
+			d.mu.Lock()
+			_, err := d.write(func(e *event.Encoder) {
+				for n := first; n < min(rows, first+page); n++ {
+					ev := event.Event{Time: d.now - span + span*int64(n)/int64(rows), Device: "d1"}
+					ev.Columns[event.ColType], ev.Columns[event.ColItem] = event.TypePageView, fmt.Sprint("a", n%100)
+					e.Add("news", &ev, uint64(n+1), 0)
+				}
+			})
+			d.mu.Unlock()
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, window := range []string{"1h", "1d", "25d"} {
+			d.store("access story (deadline: 10s) { allow few if (events |> where item.id == request.item.id |> last " + window + " |> count) < 3\n deny much }")
+			p, err := d.programs.Active(d.site)
+			if err != nil {
+				b.Fatal(err)
+			}
+			q := question{plan: p.Plan, access: p.Plan.Access("story"), item: "a1", at: d.now, given: &Given{}}
+			b.Run(fmt.Sprint(rows, " rows, last ", window), func(b *testing.B) {
+				b.ReportAllocs()
+				err := d.engine.InTurn(b.Context(), "news", "device:d1", func(r *engine.Reader) {
+					q.reader = r
+					for b.Loop() {
+						decide(&q)
+					}
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+}
