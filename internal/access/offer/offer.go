@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	texttemplate "text/template"
-	"text/template/parse"
 	"time"
 
 	"github.com/readership/readership/internal/access"
@@ -147,7 +146,7 @@ func (o *Offer) parseHTML(text string) error {
 	if text == "" {
 		return nil
 	}
-	t, err := template.New("html").Parse(text)
+	t, err := template.New("html").Funcs(functions).Parse(text)
 	if err == nil {
 		err = bounded(t.Templates())
 	}
@@ -167,7 +166,7 @@ func (o *Offer) parseRedirect(text string) error {
 	if text == "" {
 		return nil
 	}
-	t, err := texttemplate.New("redirect").Parse(text)
+	t, err := texttemplate.New("redirect").Funcs(functions).Parse(text)
 	if err == nil {
 		err = boundedTree(t.Tree)
 	}
@@ -229,60 +228,6 @@ func (l *limited) Write(b []byte) (int, error) {
 		return 0, fmt.Errorf("the page comes to more than %d bytes", maxPage)
 	}
 	return l.w.Write(b)
-}
-
-// bounded says whether templates end: they may repeat what a field holds, and
-// nothing else.
-func bounded(all []*template.Template) error {
-	for _, t := range all {
-		if err := boundedTree(t.Tree); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func boundedTree(t *parse.Tree) error {
-	if t == nil || t.Root == nil {
-		return nil
-	}
-	return boundedNode(t, t.Root)
-}
-
-func boundedNode(t *parse.Tree, n parse.Node) error {
-	list := func(lists ...*parse.ListNode) error {
-		for _, l := range lists {
-			if l == nil {
-				continue
-			}
-			for _, n := range l.Nodes {
-				if err := boundedNode(t, n); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	at := func(n parse.Node, message string) error {
-		place, _ := t.ErrorContext(n)
-		return fmt.Errorf("template: %s: %s", place, message)
-	}
-	switch n := n.(type) {
-	case *parse.ListNode:
-		return list(n)
-	case *parse.IfNode:
-		return list(n.List, n.ElseList)
-	case *parse.WithNode:
-		return list(n.List, n.ElseList)
-	case *parse.RangeNode:
-		if len(n.Pipe.Cmds) != 1 || len(n.Pipe.Cmds[0].Args) != 1 || n.Pipe.Cmds[0].Args[0].Type() != parse.NodeField {
-			return at(n, "range goes over a field, as .Item.Tags")
-		}
-		return list(n.List, n.ElseList)
-	case *parse.TemplateNode:
-		return at(n, "a template cannot be called from a template")
-	}
-	return nil
 }
 
 // place finds line and column in what the template packages say.

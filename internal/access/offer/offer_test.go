@@ -99,6 +99,49 @@ func TestFaultsSayWhere(t *testing.T) {
 	}
 }
 
+// What would take memory or time without end is refused when it is stored.
+func TestTemplatesAreBounded(t *testing.T) {
+	doubled := func(call string, times int) string {
+		return `{{$x := "\\%&"}}` + strings.Repeat("{{$x = "+call+"}}", times)
+	}
+	for name, text := range map[string]string{
+		"printf nested":   doubled(`printf "%s%s" $x $x`, 60),
+		"print nested":    doubled(`print $x $x`, 60),
+		"println nested":  doubled(`println $x $x $x`, 60),
+		"js on js":        doubled(`js $x`, 60),
+		"html on html":    doubled(`html $x $x`, 60),
+		"urlquery":        doubled(`urlquery $x $x`, 60),
+		"one argument":    doubled(`printf "%[1]s%[1]s" $x`, 1),
+		"a wide number":   `{{printf "%999999d" 1}}`,
+		"a given width":   `{{printf "%*d" 999999 1}}`,
+		"a precision":     `{{printf "%.999999f" 1.0}}`,
+		"a range in one":  `{{range .Item.Tags}}{{with $}}{{range .Item.Tags}}{{end}}{{end}}{{end}}`,
+		"over a number":   `{{range .Verdict.Meter.Limit}}{{end}}`,
+		"calls":           strings.Repeat(`{{len ""}}`, maxCalls+1),
+		"calls in a list": `{{range .Item.Tags}}` + strings.Repeat(`{{print .}}`, maxCalls/maxList+1) + `{{end}}`,
+	} {
+		if _, err := New(&event.Offer{HTML: text}); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	for text, want := range map[string]string{
+		`{{printf "%05.1f|%-4s|%3d|%q|100%%" 2.25 "a" 7 "b"}}`:             `002.2|a   |  7|&#34;b&#34;|100%`,
+		`{{print "a" 1}}{{"<" | html}}{{urlquery "a b"}}`:                  `a1&lt;a&#43;b`,
+		`{{range $i, $t := .Item.Tags}}{{if $i}}, {{end}}{{$t}}{{end}}`:    `eu, &lt;i&gt;`,
+		`<script>var t = {{.Title}}, j = "{{js "a'b"}}"</script>`:          `<script>var t = "T", j = "a\\\u0027b"</script>`,
+		`{{.Verdict.Meter.ResetsAt.Format "2 January"}}{{len .Item.Tags}}`: `1 April2`,
+	} {
+		o, err := New(&event.Offer{Title: "T", HTML: text})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if diff := cmp.Diff(want, write(t, o, page("en"))); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}
+
 type facts map[string]string
 
 func (f facts) Fact(_, _, key string) ([]byte, bool) { v, ok := f[key]; return []byte(v), ok }
