@@ -106,6 +106,9 @@ func (w *world) serverAtEdge(ctx context.Context, way, site, clock, zone string)
 	// The origin says what it is told.
 	w.edge.origin = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if r.Header.Get("Accept") == "application/json" {
+			rw.Header().Set("Content-Type", "application/json")
+		}
 		rw.Header().Set("Cache-Control", "public, max-age=600")
 		_ = json.NewEncoder(rw).Encode(r.Header)
 	}))
@@ -166,7 +169,7 @@ func (w *world) askPage(ctx context.Context, way string, row cells) (*pageAnswer
 	req.Host = w.site + ".example"
 	req.Header.Set("User-Agent", browserAgent)
 	req.Header.Set("Accept-Language", "de")
-	for column, name := range map[string]string{"agent": "User-Agent", "purpose": "Sec-Purpose", "from": "Referer", "address": "X-Forwarded-For", "gpc": "Sec-GPC"} {
+	for column, name := range map[string]string{"agent": "User-Agent", "purpose": "Sec-Purpose", "from": "Referer", "address": "X-Forwarded-For", "accept": "Accept", "gpc": "Sec-GPC"} {
 		if row[column] != "" {
 			req.Header.Set(name, row[column])
 		}

@@ -72,6 +72,33 @@ Feature: At the edge
       | proxy | rendered |
       | proxy | request  |
 
+  Scenario: 14 Data of a page count when the page is seen
+    Given a server that is asked by "proxy", with a site "news" with clock "event" in "Europe/Berlin"
+    And the settings
+      """
+      {"trusted_proxies":["127.0.0.1"],"privacy":{"without_consent":"assume"}}
+      """
+    And the program
+      """
+      meter monthly (limit: 1) = burns |> per month |> distinct item
+      access story (deadline: 10s) {
+        allow again   if item in monthly
+        allow metered if monthly.left > 0 burns monthly
+        deny  wall                        offers plan_picker
+      }
+      """
+    Then pages come to
+      | at               | reader | page | accept           | status | verdict       | meter | commit |
+      | 2024-03-01 10:00 | ada    | /a1  | application/json | 200    | allow metered | 0/1   | -      |
+      | 2024-03-01 10:00 | ada    | /a2  | application/json | 200    | allow metered | 0/1   | -      |
+    When "ada" views "/a2" as "v2"
+    Then the decision about "/a2" of "ada" comes to "burned"
+    And the decision about "/a1" of "ada" comes to "-"
+    And pages come to
+      | at               | reader | page | accept           | status | commit |
+      | 2024-03-01 10:01 | ada    | /a1  | application/json | 403    | denied |
+      | 2024-03-01 10:01 | ada    | /a2  |                  | 200    | again  |
+
   Scenario Outline: 14 A page counts with its request
     Given a server that is asked by "<edge>", with a site "news" with clock "event" in "Europe/Berlin"
     And the settings

@@ -68,6 +68,26 @@ func (a *Attention) wait(r *ruling) {
 	a.add(r.kept(), pageKey{r.site.ID, strings.Clone(r.asked.Device()), r.asked.Item()}, r.block)
 }
 
+// waitFor is wait for an answer that is no page itself. A page of the same address that
+// is being read goes on: what it fetches in the background is no other reading of it.
+func (a *Attention) waitFor(r *ruling) {
+	if r.asked.Session() || r.asked.Device() == "" {
+		return
+	}
+	page := pageKey{r.site.ID, r.asked.Device(), r.asked.Item()}
+	if !a.reading(page) {
+		a.wait(r)
+	}
+}
+
+// reading says whether a page that waits to count has been seen.
+func (a *Attention) reading(page pageKey) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.pages[page]
+	return w != nil && w.view != "" && !w.until.Before(a.now())
+}
+
 func (a *Attention) add(k kept, page pageKey, block *plan.Access) {
 	w := &awaited{kept: k, page: page, counts: block.Counts, amount: block.Amount, until: a.now().Add(access.BareTime)}
 	a.mu.Lock()

@@ -3,6 +3,8 @@ package gate
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,6 +125,63 @@ func TestADecisionWaitsAsLongAsItCanBeCommitted(t *testing.T) {
 			t.Errorf("%d wait, in a list of %d, %d pages, %d views", a.waits.Load(), len(a.order), len(a.pages), len(a.views))
 		}
 	})
+}
+
+func TestWhatAPageFetchesIsNoOtherReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, due := awaiting(time.Now)
+		page, block := pageKey{"news", "d1", "a1"}, &plan.Access{Counts: plan.CountsEngaged, Amount: 10_000}
+		if a.reading(page) {
+			t.Error("nothing waits, and is read")
+		}
+		a.add(kept{news, "page"}, page, block)
+		if a.reading(page) {
+			t.Error("a page is read that nobody has seen")
+		}
+		a.send(t, row(event.TypePageView, "d1", "a1", "v1", 0, 0), row(event.TypeEngagement, "", "", "v1", 6000, 0))
+		if !a.reading(page) {
+			t.Error("a page that was seen is not read")
+		}
+		a.send(t, row(event.TypeEngagement, "", "", "v1", 6000, 0))
+		if diff := cmp.Diff([]string{"page"}, *due); diff != "" || a.reading(page) {
+			t.Errorf("read %v, %s", a.reading(page), diff)
+		}
+		a.add(kept{news, "again"}, page, block)
+		a.send(t, row(event.TypePageView, "d1", "a1", "v2", 0, 0))
+		time.Sleep(11 * time.Minute)
+		if a.reading(page) {
+			t.Error("a page is read that cannot be committed any more")
+		}
+	})
+}
+
+func TestDataAndPages(t *testing.T) {
+	for _, tt := range []struct {
+		method     string
+		status     int
+		media      string
+		page, data bool
+	}{
+		{"GET", 200, "text/html; charset=utf-8", true, false},
+		{"GET", 200, "", true, false},
+		{"GET", 200, "application/json", false, true},
+		{"GET", 200, "application/ld+json; charset=utf-8", false, true},
+		{"GET", 200, "Text/X-Component", false, true},
+		{"POST", 201, "application/vnd.api+json", false, true},
+		{"HEAD", 200, "application/json", false, false},
+		{"GET", 404, "application/json", false, false},
+		{"GET", 304, "application/json", false, false},
+		{"GET", 200, "image/svg+xml", false, false},
+		{"GET", 200, "application/javascript", false, false},
+	} {
+		r, h := httptest.NewRequest(tt.method, "/a1", nil), http.Header{}
+		if tt.media != "" {
+			h.Set("Content-Type", tt.media)
+		}
+		if page, is := rendered(r, tt.status, h), data(r, tt.status, h); page != tt.page || is != tt.data {
+			t.Errorf("%s, %d, %q: a page %v, data %v", tt.method, tt.status, tt.media, page, is)
+		}
+	}
 }
 
 func TestOfTooManyTheOldestGoes(t *testing.T) {

@@ -44,14 +44,18 @@ func (g *Gate) Ask(ctx context.Context, q *proxy.Question) (proxy.Outcome, error
 	}
 	out.Answered = func(status int, h http.Header) {
 		private(h)
-		if r.asked.Commits() || !rendered(q.Request, status, h) {
+		if r.asked.Commits() {
 			return
 		}
-		switch now := r.stopped() || r.block.Counts == plan.CountsRendered; {
+		page := rendered(q.Request, status, h)
+		switch now := page && (r.stopped() || r.block.Counts == plan.CountsRendered); {
 		case now && r.seen():
 			g.shown(ctx, r, h)
-		case !r.stopped():
+		case r.stopped():
+		case page:
 			g.Attention.wait(r)
+		case data(q.Request, status, h):
+			g.Attention.waitFor(r)
 		}
 	}
 	return out, nil
@@ -98,6 +102,21 @@ func rendered(r *http.Request, status int, h http.Header) bool {
 		return status == http.StatusPartialContent
 	}
 	return false
+}
+
+// data says that an answer is what a script may make a page of, as apps and pages that
+// change without being loaded do. Whether anybody sees it, a page view says: much of
+// it is fetched ahead, or is no text at all.
+func data(r *http.Request, status int, h http.Header) bool {
+	if r.Method == http.MethodHead || status/100 != 2 {
+		return false
+	}
+	media, _, _ := strings.Cut(h.Get(headerType), ";")
+	switch media = strings.ToLower(strings.TrimSpace(media)); media {
+	case "application/json", "application/x-ndjson", "text/x-component", "text/x-script":
+		return true
+	}
+	return strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
 }
 
 // private keeps a page that was decided about for one reader out of shared caches,
