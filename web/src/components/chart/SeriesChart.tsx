@@ -5,7 +5,7 @@ import { useFormat, useText } from '../../i18n'
 import { changeOf } from '../../lib/format'
 import type { Range } from '../../lib/span'
 import { useDark, usePreferences } from '../../state/preferences'
-import { barsOrShape, coloursOf, hatch, steps } from './paint'
+import { bars, coloursOf, hatch, steps } from './paint'
 
 export interface SeriesChartProps {
   /** What the chart is of, for screen readers and its tip. */
@@ -132,7 +132,7 @@ export function SeriesChart(props: SeriesChartProps) {
       series: [
         {},
         kind === 'count'
-          ? { paths: barsOrShape, fill: colours.now, width: 0, points: { show: false } }
+          ? { paths: bars, fill: colours.now, width: 0, points: { show: false } }
           : { stroke: colours.now, width: 2, spanGaps: false, points: { show: false } },
         { stroke: colours.before, width: 1, ...(kind === 'count' ? { paths: steps } : {}), alpha: 0.75, spanGaps: false, points: { show: false } },
       ],

@@ -16,14 +16,26 @@ export function coloursOf(element: Element): Colours {
 }
 
 const stepped = uPlot.paths.stepped?.({ align: 1 })
-const bars = uPlot.paths.bars?.({ align: 1, size: [0.82, Infinity], radius: [0.04, 0] })
 
-/** Bars where each has room for a gap, else their outline as one shape. */
-export const barsOrShape: uPlot.Series.PathBuilder = (u, series, from, to) => {
+/** A bar from each instant to the next, with a gap where there is room for one. What is not zero is seen. */
+export const bars: uPlot.Series.PathBuilder = (u, series, from, to) => {
+  const [starts, values] = [u.data[0], u.data[series]]
+  const place = (i: number) => Math.round(u.valToPos(starts[i] ?? 0, 'x', true))
+  const base = Math.round(u.valToPos(0, 'y', true))
+  const least = Math.round(devicePixelRatio)
   const [first = 0, last = 1] = [u.scales.x?.min, u.scales.x?.max]
-  const shown = u.data[0].filter((x) => x >= first && x < last).length
-  const roomy = u.bbox.width / devicePixelRatio / Math.max(1, shown) >= 3
-  return (roomy ? bars : stepped)?.(u, series, from, to) ?? null
+  const shown = starts.filter((x) => x >= first && x < last).length
+  const roomy = u.bbox.width / Math.max(1, shown) >= 3 * devicePixelRatio
+  const fill = new Path2D()
+  for (let i = from; i <= to; i++) {
+    const value = values?.[i]
+    if (value === null || value === undefined || value <= 0 || i + 1 >= starts.length) continue
+    const [left, right] = [place(i), place(i + 1)]
+    const gap = roomy ? Math.max(least, Math.round((right - left) * 0.18)) : 0
+    const top = Math.min(base - least, Math.round(u.valToPos(value, 'y', true)))
+    fill.rect(left, top, Math.max(least, right - left - gap), base - top)
+  }
+  return { fill, stroke: null }
 }
 
 export const steps: uPlot.Series.PathBuilder = (u, series, from, to) => stepped?.(u, series, from, to) ?? null
