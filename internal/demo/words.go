@@ -26,7 +26,7 @@ var sections = []section{
 		name: "politics", pull: 1.2,
 		authors: []string{"Marta Lindqvist", "Jonas Achterberg", "Priya Raman", "Tom Ashdown"},
 		tags:    []string{"council", "budget", "election", "housing", "transport", "parliament"},
-		patterns: []string{"Council votes {outcome} {plan} in {place}", "What the {plan} means for {people}", "Minister defends {plan} after {trouble}",
+		patterns: []string{"Council votes {outcome} {plan} in {place}", "What {plan} means for {people}", "Minister defends {plan} after {trouble}",
 			"{trouble} puts {plan} in doubt", "Opposition calls for a halt to {plan}", "Who pays for {plan}? {n} answers", "Mayor promises {plan} {season}"},
 		words: map[string][]string{
 			"outcome": {"narrowly for", "against", "to delay", "unanimously for", "to rethink"},
