@@ -84,3 +84,51 @@ func TestOrphans(t *testing.T) {
 		f.e.Close()
 	})
 }
+
+// TestWaitingIsBounded: of too much engagement that waits the oldest is an orphan
+// early, and that of another site waits on.
+func TestWaitingIsBounded(t *testing.T) {
+	const bound, hour = 1 << 18, 3600_000 // of one site in one shard
+	for _, shards := range []int{1, 2} {
+		f := newFeed(t, engine.Config{Shards: shards}, event.Site{ID: "news"})
+		f.site(t0, event.Site{ID: "quiet"})
+		engaged := event.Event{Time: t0, Flags: event.FlagNoDevice, EngagedMillis: 1000}
+		engaged.Columns[event.ColType] = event.TypeEngagement
+		send := func(site string, now int64, e event.Event, id, view uint64) {
+			f.enc.Reset(now)
+			f.enc.Add(site, &e, id, view)
+			f.send()
+		}
+		send("quiet", t0, engaged, 1, 1)
+		for view := uint64(1); view <= bound+1; {
+			f.enc.Reset(t0)
+			for range 4096 {
+				if view <= bound+1 {
+					f.enc.Add("news", &engaged, view, view)
+					view++
+				}
+			}
+			f.send()
+		}
+		orphans := func(site string) (n int) {
+			f.view(site)
+			for _, l := range f.e.Losses(site, 0, t0+100*hour) {
+				n += int(l.N)
+			}
+			return n
+		}
+		if n := orphans("news"); n != 1 {
+			t.Errorf("%d shards: %d orphans past the bound, want the oldest", shards, n)
+		}
+		for i, late := range []uint64{1, 2, bound + 1} {
+			send("news", t0, pageView(t0, "d1", "a1"), uint64(1<<40+i), late)
+		}
+		send("quiet", t0, pageView(t0, "d1", "a1"), 1<<40, 1)
+		for _, site := range []string{"news", "quiet"} {
+			send(site, t0+49*hour, pageView(t0+49*hour, "d1", "a1"), 1<<41, 0)
+		}
+		if n, quiet := orphans("news"), orphans("quiet"); n != bound-1 || quiet != 0 {
+			t.Errorf("%d shards: %d orphans, want %d; %d of another site", shards, n, bound-1, quiet)
+		}
+	}
+}

@@ -35,7 +35,8 @@ type engagement struct {
 	scroll uint8
 }
 
-// maxWaiting bounds the queue; past it the oldest gives way.
+// maxWaiting bounds the queue of a site in a shard, to 25 MB; past it the oldest gives
+// way. No time would bound it: what is sent is up to the sender.
 const maxWaiting = 1 << 18
 
 func newWaiting() waiting { return waiting{byView: map[uint64][]waitingEngagement{}} }
