@@ -7,6 +7,9 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/program"
+	"github.com/readership/readership/internal/rubric/incremental"
+	"github.com/readership/readership/internal/rubric/value"
+	"github.com/readership/readership/internal/segment"
 )
 
 // Benchmarks of decisions on an engine in memory: a thousand readers in turn, each
@@ -66,13 +69,16 @@ func BenchmarkDecideByItemAsked(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			q := question{plan: p.Plan, access: p.Plan.Access("story"), item: "a1", at: d.now, given: &Given{}}
 			b.Run(fmt.Sprint(rows, " rows, last ", window), func(b *testing.B) {
 				b.ReportAllocs()
 				err := d.engine.InTurn(b.Context(), "news", "device:d1", func(r *engine.Reader) {
-					q.reader = r
 					for b.Loop() {
-						decide(&q)
+						v := segment.View(p.Plan, r, d.now)
+						v.Item = "a1"
+						if rows > incremental.MaxRows { // as of a reader whose rows are kept laid out
+							v.Folded = func(int) (of value.Value, known bool) { return of, false }
+						}
+						v.Decide(0)
 					}
 				})
 				if err != nil {

@@ -20,11 +20,12 @@ type Reader struct {
 	now     int64
 	account *engine.Account // nil: a device, or nothing was known then
 	columns map[string]int  // of properties, in the reader's shard
+	laid    bool            // Events are read
 }
 
 // Load makes it another reader. It must be told an instant, by At, before it is
 // asked.
-func (r *Reader) Load(of engine.Reader) { r.Reader, r.columns = of, nil }
+func (r *Reader) Load(of engine.Reader) { r.Reader, r.columns, r.laid = of, nil, false }
 
 // At moves to an instant of the site's clock inside the window.
 func (r *Reader) At(now int64) { r.now, r.account = now, r.Profile(now) }
@@ -52,9 +53,15 @@ func View(p *plan.Program, of *engine.Reader, at int64) *fold.View {
 	return &fold.View{Program: p, Now: at, Load: r.load, Items: Catalogue{of.Items}, Profile: r, Burns: none{}, Folded: folded(p, of, at)}
 }
 
-// load reads the rows.
-func (r *Reader) load() []fold.Row {
-	r.Rows(r.From, r.now, &r.Events)
+// load reads the rows from an instant on.
+func (r *Reader) load(from int64) []fold.Row {
+	if r.laid { // those that were read before stay as they are
+		own := *r
+		own.Events = engine.Rows{}
+		r = &own
+	}
+	r.laid = true
+	r.Rows(max(from, r.From), r.now, &r.Events)
 	rows := make([]fold.Row, r.Events.Len())
 	for i := range rows {
 		rows[i] = Row{r, i}

@@ -82,8 +82,9 @@ type View struct {
 	Item    string  // asked for; "" for none
 	Request Request // nil for none
 
-	// Load returns Rows when they are first asked for; nil: they are there.
-	Load func() []Row
+	// Load returns the rows from an instant on when they are first asked for; nil: they
+	// are Rows. What it has returned before stays as it is.
+	Load func(from int64) []Row
 	// Folded returns what a fold comes to that the item asked for has no part in,
 	// where that is known without the rows; nil: nowhere.
 	Folded func(id int) (of value.Value, known bool)
@@ -95,6 +96,9 @@ type View struct {
 	// and those name others.
 	segments map[int]bool
 	meters   map[int]*Meter
+
+	loaded bool  // Rows are there,
+	from   int64 // from this instant on
 }
 
 // Facts stand between a decision and what it looks up, so that it can be

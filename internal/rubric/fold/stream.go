@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"math"
 	"sort"
 	"strings"
 
@@ -10,17 +11,26 @@ import (
 // Stream returns the rows of a stream in order of time.
 func (v *View) Stream(id int) []Row {
 	s := v.Program.Streams[id]
-	rows := v.seen()
+	from := int64(math.MinInt64)
+	if base := s.Base(); base.Kind == plan.Filter {
+		from = base.Window.From(v.Now, v.Program.Calendar)
+	}
+	rows := v.seen(from)
 	for i := range s.Stages {
 		rows = v.stage(rows, &s.Stages[i])
 	}
 	return rows
 }
 
-// seen returns the rows up to now that are in the site's window.
-func (v *View) seen() []Row {
-	if v.Load != nil {
-		v.Rows, v.Load = v.Load(), nil
+// seen returns the rows up to now that are in the site's window, those before from
+// perhaps left out. Where folds are known without rows they are very many, and few are
+// asked: then no more are read than that. Else all are, once.
+func (v *View) seen(from int64) []Row {
+	if v.Load != nil && (!v.loaded || from < v.from) {
+		if v.Folded == nil || v.loaded {
+			from = math.MinInt64
+		}
+		v.Rows, v.loaded, v.from = v.Load(from), true, from
 	}
 	return keep(v.Rows, func(r Row) bool { return v.Now-v.Program.Window < r.Time() && r.Time() <= v.Now })
 }

@@ -3,7 +3,11 @@ package fold_test
 import (
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/rubric/fold"
+	"github.com/readership/readership/internal/rubric/memory"
 	"github.com/readership/readership/internal/rubric/plan"
 	"github.com/readership/readership/internal/rubric/value"
 )
@@ -123,4 +127,56 @@ func TestCalendarWindows(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFewRowsAreRead: of a reader with very many rows, whose other folds are known, no
+// more are read than the streams that are asked look back, and they say the same.
+func TestFewRowsAreRead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		window := func() string {
+			return rapid.SampledFrom([]string{"", " |> last 3h", " |> last 2d", " |> per day"}).Draw(t, "window")
+		}
+		stream := `(events |> where type == "x" and item.id == request.item.id` + window() + `)`
+		switch rapid.IntRange(0, 3).Draw(t, "stages") {
+		case 0:
+			stream += ` |> then (events |> where type == "y") within 5h` + window()
+		case 1:
+			stream += ` |> unless (events |> where type == "y"` + window() + `) within 5h`
+		case 2:
+			stream += ` |> distinct item`
+		}
+		p := program(t, "access a {\n allow one if ("+stream+" |> count) == 1\n allow two if (events |> where item.id == request.item.id"+window()+
+			" |> count) == 2\n deny all\n}")
+		var all memory.Rows
+		for range rapid.IntRange(10, 60).Draw(t, "rows") {
+			all.Add(memory.NewRow(100*hour-hour/2*rapid.Int64Range(0, rapid.SampledFrom([]int64{8, 100}).Draw(t, "oldest")).Draw(t, "age"), rapid.SampledFrom([]string{"x", "y"}).Draw(t, "type"), rapid.SampledFrom([]string{"a", "b"}).Draw(t, "item")))
+		}
+		now := 100 * hour
+		whole := view(p, now, all)
+		few := view(p, now, nil)
+		reads := 0
+		few.Load = func(from int64) (out []fold.Row) {
+			reads++
+			for _, r := range all {
+				if r.Time() >= from {
+					out = append(out, r)
+				}
+			}
+			return out
+		}
+		if rapid.Bool().Draw(t, "very many") {
+			few.Folded = func(int) (of value.Value, known bool) { return of, false }
+		}
+		for _, v := range []*fold.View{whole, few} {
+			v.Item = "a"
+		}
+		for id := range p.Folds {
+			if got, want := few.Fold(id), whole.Fold(id); got != want {
+				t.Fatalf("%s, of all rows %s", got, want)
+			}
+		}
+		if reads > 2 || reads > 1 && few.Folded == nil {
+			t.Fatalf("rows are read %d times", reads)
+		}
+	})
 }
