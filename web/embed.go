@@ -18,9 +18,7 @@ var unbuilt embed.FS
 // assets/ carry a hash of their content, so they may be cached for ever.
 var Assets = assets(dist)
 
-// Built says whether Assets are the dashboard, not the page in its place.
-func Built() bool { return built(dist) }
-
+// built says whether files hold the dashboard.
 func built(files fs.FS) bool {
 	_, err := fs.Stat(files, "dist/index.html")
 	return err == nil

@@ -31,7 +31,7 @@ func serve(ctx context.Context, c console, args []string) error {
 	f.StringVar(&config, "config", "", "`FILE` with flags, one NAME = VALUE a line; the command line wins")
 	f.StringVar(&cfg.Data, "data", "./data", "`DIR` that all state lies under")
 	f.StringVar(&cfg.Listen, "listen", "127.0.0.1:8080", "`ADDR` that serves everything")
-	f.StringVar(&cfg.CollectListen, "collect-listen", "", "`ADDR` of the fast listener, for collection only")
+	f.StringVar(&cfg.CollectListen, "collect-listen", "", "`ADDR` of the fast listener: events, decisions, segments of a reader")
 	f.Var((*networks)(&cfg.PageNetworks), "page-networks", "`CIDRS` of private networks that sites' pages may be fetched from, separated by commas")
 	f.StringVar(&cfg.Tracker, "tracker", "rs.js", "`NAME` of the script that pages load, as /NAME")
 	f.StringVar(&roles, "role", "", "`ROLES` to run: edge, or engine,api,worker, on one READERSHIP_NATS_URL; all of them if left out")

@@ -75,8 +75,6 @@ var operations = []struct {
 	{"check-program", "POST", "/v1/sites/news/program/check", `{"files":{"main":"segment all = events |> any"}}`, "program:read", true},
 	{"get-program-version", "GET", "/v1/sites/news/program/versions/1", "", "program:read", true},
 	{"create-simulation", "POST", "/v1/sites/news/simulations", `{}`, "program:read", true},
-	{"get-simulation", "GET", "/v1/sites/news/simulations/none", "", "program:read", true},
-	{"stop-simulation", "DELETE", "/v1/sites/news/simulations/none", "", "program:read", true},
 	{"list-program-versions", "GET", "/v1/sites/news/program/versions", "", "program:read", true},
 	{"get-program-version", "GET", "/v1/sites/news/program/versions/0", "", "program:read", true},
 	{"create-simulation", "POST", "/v1/sites/news/simulations", `{"program":{"version":0},"access":"none"}`, "program:read", true},

@@ -219,6 +219,9 @@ type accountOutput struct {
 }
 
 func (a *API) registerAccounts() {
+	created := func() map[string]*huma.Response {
+		return map[string]*huma.Response{"201": {Description: "Created", Content: map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Account](a)}}}}
+	}
 	const path = "/v1/sites/{site}/accounts/{id}"
 	tags := []string{"Readers"}
 	reads, writes := rule{scope: auth.ReadersRead}, auth.ReadersRead|auth.ReadersWrite
@@ -228,14 +231,13 @@ func (a *API) registerAccounts() {
 		Description: "An account that nothing was written of is answered with known = false.",
 	}, reads), a.getAccount)
 	register(a, with(huma.Operation{
-		OperationID: "put-account", Method: http.MethodPut, Path: path, SkipValidateBody: true, Responses: map[string]*huma.Response{
-			"201": {Description: "Created", Content: map[string]*huma.MediaType{mediaJSON: {Schema: schemaOf[Account](a)}}}},
+		OperationID: "put-account", Method: http.MethodPut, Path: path, SkipValidateBody: true, Responses: created(),
 		Summary: "Write an account", Tags: tags, Errors: problems(404, 412, 413, 415, 422),
 		Description: "Traits and entitlements are proof: rules see them at once.",
 	}, rule{scope: writes}), a.putAccount)
 	a.describeBody(path, http.MethodPut, mediaJSON, schemaOf[AccountBody](a), mediaJSON)
 	register(a, with(huma.Operation{
-		OperationID: "update-account", Method: http.MethodPatch, Path: path, SkipValidateBody: true,
+		OperationID: "update-account", Method: http.MethodPatch, Path: path, SkipValidateBody: true, Responses: created(),
 		Summary: "Change an account (RFC 7396)", Tags: tags, Errors: problems(404, 412, 413, 415, 422),
 		Description: "An account that nothing was written of begins empty.",
 	}, rule{scope: writes, accepts: []string{mediaMerge, mediaJSON}}), a.updateAccount)

@@ -28,11 +28,15 @@ import (
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 	"github.com/readership/readership/internal/identity"
+	"github.com/readership/readership/internal/openapitest"
 	"github.com/readership/readership/internal/program"
 	"github.com/readership/readership/internal/segment"
 	"github.com/readership/readership/internal/store"
 	"github.com/readership/readership/internal/store/sqlite"
 )
+
+// written is the description that every answer is held beside.
+var written = sync.OnceValues(func() (*openapitest.Description, error) { return openapitest.Load(golden) })
 
 const rootKey = "root-key-for-tests"
 
@@ -199,6 +203,8 @@ type server struct {
 	keys    *credentials.Keys
 	queries *scripted
 
+	described *openapitest.Description
+
 	mu  sync.Mutex
 	now time.Time // zero: time.Now, for tests in a bubble
 }
@@ -277,6 +283,8 @@ func newServerAt(t testing.TB, now time.Time, change ...func(*Deps)) *server {
 	for _, c := range change {
 		c(&d)
 	}
+	s.described, err = written()
+	must(err)
 	s.api = New(d)
 	t.Cleanup(s.api.Close)
 	return s
@@ -336,6 +344,10 @@ func (s *server) do(method, target, body string, headers ...string) answered {
 	raw, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	// Questions are answered by script here.
+	if operation, err := s.described.Check(r, w.Code, w.Result().Header, raw); err != nil && operation != "query" {
+		s.t.Error(err)
 	}
 	return answered{w.Result(), string(raw)}
 }

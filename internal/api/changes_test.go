@@ -62,3 +62,26 @@ func TestSegmentChanges(t *testing.T) {
 		}
 	})
 }
+
+// A stream lasts as long as its reader looks; what it took is no time of answering.
+func TestStreamsAreNotTimed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *server) {
+		timed := func(route string) bool {
+			return strings.Contains(s.want(200, "GET", "/metrics", "").body, `readership_http_request_seconds_count{route="/v1/sites/{site}/`+route+`"}`)
+		}
+		for _, c := range []struct{ method, route, body string }{{"GET", "segment-changes", ""}, {"GET", "live", ""}, {"POST", "query/stream", `{}`}} {
+			l := s.listen(t, c.method, "/v1/sites/news/"+c.route, c.body, "Accept: text/event-stream")
+			l.cancel()
+			if !l.ended() {
+				t.Fatalf("%s outlives its reader", c.route)
+			}
+			if timed(c.route) {
+				t.Errorf("%s is timed as a stream", c.route)
+			}
+		}
+		s.want(200, "GET", "/v1/sites/news/live", "")
+		if !timed("live") {
+			t.Error("one answer of live is not timed")
+		}
+	})
+}

@@ -41,6 +41,7 @@ type CollectAnswer struct {
 	RejectedTotal int               `json:"rejected_total"`
 	NoConsent     int               `json:"no_consent,omitempty" doc:"Counted in the ledger, not stored"`
 	Cut           []map[string]any  `json:"cut,omitempty" doc:"Texts that were cut, by event and path"`
+	Events        []map[string]any  `json:"events,omitempty" doc:"With debug=1: what would be stored, the first 1,000"`
 }
 
 // CollectRejected is an event that was not taken.

@@ -100,6 +100,7 @@ func register[I, O any](a *API, op huma.Operation, handler func(context.Context,
 		}
 		return handler(ctx, in)
 	})
+	a.describeRefusals(a.operation(op.Method, op.Path), op.Metadata[ruleKey].(rule))
 }
 
 // unknownParameters returns the query parameters that an operation does not

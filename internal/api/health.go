@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -110,7 +111,7 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 
 // observe counts an answered request. Unknown routes and methods share one
 // name, so that nobody outside can make new series.
-func (m *metrics) observe(route, method string, status int, took time.Duration) {
+func (m *metrics) observe(route, method string, status int, stream bool, took time.Duration) {
 	if route == "" {
 		route = "other"
 	}
@@ -120,13 +121,20 @@ func (m *metrics) observe(route, method string, status int, took time.Duration) 
 		method = "other"
 	}
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	if !strings.HasSuffix(route, "/stream") && !strings.HasSuffix(route, "/live") && !strings.HasSuffix(route, "/first-view") {
+	if !stream {
 		m.seconds.WithLabelValues(route).Observe(took.Seconds())
 	}
 }
 
 // describe prepares the OpenAPI description as it is served.
 func (a *API) describe() (described, error) {
+	for _, schema := range a.huma.OpenAPI().Components.Schemas.Map() {
+		for _, p := range schema.Properties {
+			if p.Nullable && len(p.Enum) > 0 && !slices.Contains(p.Enum, nil) {
+				p.Enum = append(p.Enum, nil) // an enumeration holds whatever the type says
+			}
+		}
+	}
 	json, err := a.huma.OpenAPI().MarshalJSON()
 	if err != nil {
 		return described{}, err

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/readership/readership/internal/problem"
 )
 
 const description = `Readership collects what readers do and answers what is happening now.
@@ -50,11 +54,42 @@ func streamed(what string) map[string]*huma.Response {
 	return map[string]*huma.Response{"200": {Description: what, Content: map[string]*huma.MediaType{mediaSSE: {Schema: text()}}}}
 }
 
+// operation returns the description of an operation.
+func (a *API) operation(method, path string) *huma.Operation {
+	item := a.huma.OpenAPI().Paths[path]
+	return map[string]*huma.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPut: item.Put,
+		http.MethodPatch: item.Patch, http.MethodDelete: item.Delete}[method]
+}
+
+// describeRefusals adds the statuses to an operation that follow from what it
+// takes: conditions, a key for repetition, a body.
+func (a *API) describeRefusals(op *huma.Operation, ru rule) {
+	refusals := map[int]bool{
+		http.StatusConflict:              ru.idempotent,
+		http.StatusRequestEntityTooLarge: op.Method != http.MethodGet,
+	}
+	for _, p := range op.Parameters {
+		switch {
+		case p.In != "header":
+		case p.Name == "If-Match":
+			refusals[http.StatusPreconditionFailed] = true
+		case p.Name == "If-None-Match" && op.Method == http.MethodGet:
+			op.Responses["304"] = &huma.Response{Description: "Not Modified"}
+		}
+	}
+	for status, answered := range refusals {
+		code := strconv.Itoa(status)
+		if answered && op.Responses[code] == nil {
+			op.Responses[code] = &huma.Response{Description: http.StatusText(status),
+				Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schemaOf[problem.Problem](a)}}}
+		}
+	}
+}
+
 // describeBody replaces the description of an operation's body, which the
 // handler reads itself.
 func (a *API) describeBody(path, method, registered string, schema *huma.Schema, media ...string) {
-	item := a.huma.OpenAPI().Paths[path]
-	op := map[string]*huma.Operation{"POST": item.Post, "PUT": item.Put, "PATCH": item.Patch}[method]
+	op := a.operation(method, path)
 	delete(op.RequestBody.Content, registered)
 	for _, m := range media {
 		op.RequestBody.Content[m] = &huma.MediaType{Schema: schema}

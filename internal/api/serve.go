@@ -110,7 +110,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if out.status == 0 {
 			out.WriteHeader(http.StatusOK)
 		}
-		a.metrics.observe(c.route, r.Method, out.status, a.Now().Sub(start))
+		a.metrics.observe(c.route, r.Method, out.status, out.Header().Get("Content-Type") == mediaSSE, a.Now().Sub(start))
 		a.Logger.Debug("request", "request", c.id, "method", r.Method, "path", r.URL.Path, "status", out.status)
 	}()
 	if text := r.Header.Get(headerPosition); text != "" {

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
 )
@@ -424,5 +426,36 @@ func TestAnswersWhileStarting(t *testing.T) {
 			(want == 503) != (w.Header().Get("Retry-After") != "" && strings.Contains(w.Body.String(), "starting: replay")) {
 			t.Errorf("%s: %d %v %s", path, w.Code, w.Header(), w.Body)
 		}
+	}
+}
+
+// Who watches a server looks its metrics up in one place.
+func TestMetricsAreInTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := up(t, Config{Data: t.TempDir(), Proxy: ProxyConfig{Listen: "127.0.0.1:0"}})
+	descriptions := make(chan *prometheus.Desc)
+	go func() {
+		n.api.Metrics.Describe(descriptions)
+		close(descriptions)
+	}()
+	own := 0
+	for d := range descriptions {
+		name := regexp.MustCompile(`fqName: "([^"]*)"`).FindStringSubmatch(d.String())
+		if name == nil {
+			t.Fatalf("no name in %s", d)
+		}
+		if !strings.HasPrefix(name[1], "readership_") {
+			continue
+		}
+		own++
+		if !bytes.Contains(page, []byte("`"+name[1]+"`")) && !bytes.Contains(page, []byte("`"+name[1]+"{")) {
+			t.Errorf("docs/operations.md does not tell %s", name[1])
+		}
+	}
+	if own < 30 {
+		t.Errorf("%d metrics of our own", own)
 	}
 }

@@ -19,21 +19,23 @@ const MaxFaults = 100
 
 // Fault is one thing that is wrong with a request.
 type Fault struct {
-	Location string `json:"location,omitempty" doc:"Where: body.metrics[1], query.limit, path.site, header.If-Match" example:"body.metrics[1]"`
-	Code     string `json:"code,omitempty" doc:"What, for programs" example:"unknown_field"`
-	Message  string `json:"message" doc:"What, for people"`
-	Value    any    `json:"value,omitempty" doc:"The value found there"`
+	_        struct{} `additionalProperties:"true"` // those of programs say more
+	Location string   `json:"location,omitempty" doc:"Where: body.metrics[1], query.limit, path.site, header.If-Match" example:"body.metrics[1]"`
+	Code     string   `json:"code,omitempty" doc:"What, for programs" example:"unknown_field"`
+	Message  string   `json:"message" doc:"What, for people"`
+	Value    any      `json:"value,omitempty" doc:"The value found there"`
 }
 
 // Problem is an answer other than success. It is an error and, as it is, the
 // body of the answer. Extra members are merged into the body's top level.
 type Problem struct {
-	Type   string  `json:"type,omitempty" doc:"Names the kind of problem; about:blank if absent"`
-	Title  string  `json:"title" example:"Not Found"`
-	Status int     `json:"status" example:"404"`
-	Detail string  `json:"detail,omitempty" doc:"What happened, for people"`
-	Code   string  `json:"code,omitempty" doc:"What happened, for programs" example:"behind"`
-	Errors []Fault `json:"errors,omitempty" doc:"All faults of the request"`
+	_      struct{} `additionalProperties:"true"`
+	Type   string   `json:"type,omitempty" doc:"Names the kind of problem; about:blank if absent"`
+	Title  string   `json:"title" example:"Not Found"`
+	Status int      `json:"status" example:"404"`
+	Detail string   `json:"detail,omitempty" doc:"What happened, for people"`
+	Code   string   `json:"code,omitempty" doc:"What happened, for programs" example:"behind"`
+	Errors []Fault  `json:"errors,omitempty" doc:"All faults of the request"`
 
 	Extra  map[string]any `json:"-"`
 	Header http.Header    `json:"-"`

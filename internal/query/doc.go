@@ -4,8 +4,8 @@
 //
 // The way of a question:
 //
-//	Parse      JSON → Query, with every fault located
-//	Execute    Query × engine.View → Result
+//	parse      JSON → Query, with every fault located
+//	answer     Query × engine.View → Result
 //	  range    the span in the site's zone, cut to the window; bucket borders
 //	  sources  dimension → column codes of a shard, and their numbering
 //	  filter   a table of passing codes per column → a mask per block

@@ -39,11 +39,6 @@ func Ask(ctx context.Context, v *engine.View, body []byte, o Options) (*Result, 
 	return answer(ctx, v, q, faults, o)
 }
 
-// Execute answers a question that Parse has read.
-func Execute(ctx context.Context, v *engine.View, q *Query, o Options) (*Result, error) {
-	return answer(ctx, v, q, nil, o)
-}
-
 func answer(ctx context.Context, v *engine.View, parsed *Query, faults []problem.Fault, o Options) (*Result, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now

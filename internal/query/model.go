@@ -19,8 +19,8 @@ const (
 	DefaultLimit   = 100
 )
 
-// Query is a question that has been read and found valid by itself. Execute
-// does not change it.
+// Query is a question that has been read and found valid by itself.
+// Answering it does not change it.
 type Query struct {
 	Metrics    []Metric
 	Dimensions []Dimension

@@ -21,7 +21,7 @@ import (
 
 // Parse reads the body of a question. Its error is a *problem.Problem: 400 for
 // what is no JSON, else 422 with every fault, each with its place. Names that
-// only a view can know (properties, attributes) are checked by Execute.
+// only a view can know (properties, attributes) are checked by Ask.
 func Parse(body []byte) (*Query, error) {
 	q, faults, err := parse(body)
 	if err != nil {
