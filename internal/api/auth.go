@@ -43,6 +43,8 @@ func (a *API) registerAuth() {
 		r.Content = map[string]*huma.MediaType{"text/html": {Schema: text()}}
 		return r
 	}
+	denied := page(answer("A denial, or a charge without `mode=forward`; with `X-Readership-Error` it is none: `unknown_access`, `host_not_allowed`, `no_page`, `bad_page`, `no_decision`", "Crawler-Price", "X-Readership-Error"))
+	denied.Content["text/plain"] = &huma.MediaType{Schema: text()} // the error in words
 	a.huma.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "auth", Method: http.MethodGet, Path: path, Summary: "May the page of a request be served?", Tags: []string{"Edge"},
 		Description: "For nginx's `auth_request`, Caddy's `forward_auth`, Traefik, Envoy and the like, which send on the headers of their reader. " +
@@ -59,7 +61,7 @@ func (a *API) registerAuth() {
 		Responses: map[string]*huma.Response{
 			"200": answer("The page may be served"), "302": answer("`mode=forward`: a denial whose offer sends readers elsewhere", "Location"),
 			"402": page(answer("`mode=forward`: a charge", "Crawler-Price")),
-			"403": page(answer("A denial, or a charge without `mode=forward`; with `X-Readership-Error` it is none: `unknown_access`, `host_not_allowed`, `no_page`, `bad_page`, `no_decision`", "Crawler-Price", "X-Readership-Error")),
+			"403": denied,
 		},
 	})
 }

@@ -42,6 +42,9 @@ func (d *described) want(status int, method, path, body string, headers ...strin
 			continue
 		}
 		name, value, _ := strings.Cut(h, ": ")
+		if name == "Host" {
+			req.Host = value
+		}
 		req.Header.Set(name, strings.ReplaceAll(value, "{cookie}", d.known["cookie"]))
 	}
 	res, err := http.DefaultTransport.RoundTrip(req) // a redirect is an answer
@@ -239,7 +242,7 @@ func (d *described) deciding() {
 	d.want(200, "POST", "{site}/decisions", `{"access":"story","reader":{"device":"d1"},"item":{"id":"a1"},"commit":true}`)
 	denied := d.want(200, "POST", "{site}/decisions", `{"access":"story","reader":{"device":"d1"},"item":{"id":"a3"}}`)
 	d.want(200, "POST", "{site}/decisions", "["+ask+"]")
-	d.want(422, "POST", "{site}/decisions", `{"access":"none","reader":{"device":"d1"},"item":{"id":"a1"}}`)
+	d.want(404, "POST", "{site}/decisions", `{"access":"none","reader":{"device":"d1"},"item":{"id":"a1"}}`)
 	if code, _ := denied["code"].(string); code != "" {
 		d.known["code"] = code
 	} else {
@@ -248,17 +251,18 @@ func (d *described) deciding() {
 	d.want(200, "GET", "{site}/decisions?code={code}", "")
 	d.want(200, "GET", "{site}/readers/device:d1/decisions", "")
 	d.want(204, "DELETE", "{site}/readers/device:d1/meters/monthly", "")
-	d.want(200, "GET", "{site}/auth?access=story&key={write}", "", "-Authorization", "X-Original-URI: /a1")
+	d.want(200, "GET", "{site}/auth?access=story&key={write}", "", "-Authorization", "Host: news.example", "X-Original-URI: /a1")
+	d.want(403, "GET", "{site}/auth?access=story&key={write}", "", "-Authorization", "Host: evil.example", "X-Original-URI: /a1")
 }
 
 func (d *described) asking() {
 	d.want(200, "POST", "{site}/query", `{"metrics":["page_views","visitors"],"date_range":"24h","dimensions":["item"],"compare":"previous_period","include":{"totals":true}}`)
 	d.want(200, "POST", "{site}/query", `{"metrics":["page_views"],"date_range":"24h","dimensions":["time:hour"],"include":{"time_labels":true}}`)
 	d.want(200, "POST", "{site}/query", `{"metrics":["bounce_rate"],"date_range":["2017-01-01T00:00:00Z","2017-01-02T00:00:00Z"]}`)
-	d.want(200, "POST", "{site}/query", `{"metrics":["page_views"]}`, "Accept: text/csv")
-	d.want(200, "POST", "{site}/query", `{"metrics":["page_views"]}`, "Accept: application/x-ndjson")
+	d.want(200, "POST", "{site}/query", `{"metrics":["page_views"],"date_range":"24h"}`, "Accept: text/csv")
+	d.want(200, "POST", "{site}/query", `{"metrics":["page_views"],"date_range":"24h"}`, "Accept: application/x-ndjson")
 	d.want(422, "POST", "{site}/query", `{"metrics":["none"]}`)
-	d.want(200, "POST", "{site}/query/stream", `{"metrics":["page_views"]}`)
+	d.want(200, "POST", "{site}/query/stream", `{"metrics":["page_views"],"date_range":"24h"}`)
 	d.want(200, "GET", "{site}/live", "")
 	d.want(200, "GET", "{site}/live", "", "Accept: text/event-stream")
 }
