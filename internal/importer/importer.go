@@ -18,10 +18,13 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/readership/readership/internal/client"
+	"github.com/readership/readership/internal/edge/route"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 )
@@ -339,7 +342,8 @@ func (r *run) format(name string, head []byte) (Format, error) {
 }
 
 // rule asks the server what the site does with times. A key that may only
-// import cannot know.
+// import cannot know. A host that is not the site's is refused before anything
+// is sent: what was stored under it would be the duplicate of the next attempt.
 func (r *run) rule(ctx context.Context) (*rule, string, error) {
 	site, err := r.client.Site(ctx, r.o.Site)
 	if p, ok := problem.As(err); ok && p.Status == http.StatusForbidden {
@@ -347,6 +351,10 @@ func (r *run) rule(ctx context.Context) (*rule, string, error) {
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("ask %s for site %q: %s", r.client.Server(), r.o.Site, client.Explain(err))
+	}
+	if r.o.Host != "" && len(site.Domains)+len(site.Aliases) > 0 && !route.Owns(&site.Site, route.Host(r.o.Host)) {
+		return nil, "", fmt.Errorf("--host %s: site %q has %s; name the host in its settings first if it is the site's",
+			r.o.Host, r.o.Site, strings.Join(slices.Concat(site.Domains, site.Aliases), ", "))
 	}
 	now := r.o.Now().UnixMilli()
 	rule := &rule{known: true, event: site.Clock == event.ClockEvent, advance: r.o.Advance,

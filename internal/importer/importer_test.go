@@ -86,6 +86,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func importInto(t *testing.T, s *server, o Options) (sum *Summary, out, errs string) {
 	t.Helper()
+	var stdout, stderr bytes.Buffer
+	o.Out, o.Err = &stdout, &stderr
+	sum, err := tryImport(t, s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum, stdout.String(), stderr.String()
+}
+
+func tryImport(t *testing.T, s *server, o Options) (*Summary, error) {
+	t.Helper()
 	if s.ids == nil {
 		s.ids = make(map[string]bool)
 	}
@@ -96,14 +107,9 @@ func importInto(t *testing.T, s *server, o Options) (sum *Summary, out, errs str
 		t.Fatal(err)
 	}
 	defer c.Close()
-	var stdout, stderr bytes.Buffer
-	o.Site, o.Out, o.Err, o.Patience = "news", &stdout, &stderr, time.Minute
+	o.Site, o.Patience = "news", time.Minute
 	o.Now = func() time.Time { return time.Date(2015, 5, 21, 0, 0, 0, 0, time.UTC) }
-	sum, err = Run(context.Background(), c, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sum, stdout.String(), stderr.String()
+	return Run(context.Background(), c, o)
 }
 
 func write(t *testing.T, name string, text []byte) string {
@@ -205,6 +211,24 @@ func TestImportSaysWhatLiesOutside(t *testing.T) {
 				t.Errorf("first line %q, want %q", first, tt.want)
 			}
 		})
+	}
+}
+
+func TestImportRefusesAHostOfNoSite(t *testing.T) {
+	const site = `{"id":"news","window":"30d","clock":"wall","domains":["news.example"],"aliases":["old.example"]}`
+	path := write(t, "access.log", accessLog(10))
+	for _, tt := range []struct {
+		site, host string
+		fine       bool
+	}{
+		{site, "news.example", true}, {site, "WWW.news.example:443", true}, {site, "old.example", true}, {site, "", true},
+		{site, "localhost", false}, {site, "notnews.example", false}, {wallSite, "localhost", true},
+	} {
+		s := &server{site: tt.site, ids: make(map[string]bool)}
+		_, err := tryImport(t, s, Options{Files: []string{path}, Host: tt.host, Out: io.Discard, Err: io.Discard})
+		if tt.fine != (err == nil) || !tt.fine && (!strings.Contains(err.Error(), "news.example, old.example") || len(s.ids) > 0) {
+			t.Errorf("--host %q on %s: %v, %d sent", tt.host, tt.site, err, len(s.ids))
+		}
 	}
 }
 
