@@ -5,6 +5,22 @@ import { type Server, start } from './server'
 
 let server: Server
 
+/** How many pixels of a chart have the colour of its bars. */
+const drawn = (chart: Element): number => {
+  const canvas = chart.querySelector('canvas')
+  if (!canvas) return 0
+  const bar = document.createElement('canvas').getContext('2d', { colorSpace: 'srgb' })
+  const lines = canvas.getContext('2d')
+  if (!bar || !lines) return 0
+  bar.fillStyle = getComputedStyle(chart).getPropertyValue('--chart').trim()
+  bar.fillRect(0, 0, 1, 1)
+  const [r, g, b] = bar.getImageData(0, 0, 1, 1).data
+  const all = lines.getImageData(0, 0, canvas.width, canvas.height).data
+  let n = 0
+  for (let i = 0; i < all.length; i += 4) if (all[i] === r && all[i + 1] === g && all[i + 2] === b && all[i + 3] === 255) n++
+  return n
+}
+
 test.beforeAll(async () => {
   server = await start(/setup\?token=/)
 })
@@ -65,6 +81,7 @@ test('from an empty folder to the first page view', async ({ page, context }) =>
     await page.getByRole('link', { name: 'See who is reading now' }).click()
     await expect(page.locator('[data-live=readers]')).toHaveText('1')
     await expect(page.getByRole('table', { name: 'Being read now' })).toContainText('Ships are late')
+    await expect.poll(() => page.locator('.chart').evaluate(drawn), { message: 'the bar of now, the only one of the day' }).toBeGreaterThan(50)
   })
 
   await test.step('the link works once', async () => {

@@ -100,14 +100,20 @@ export function SeriesChart(props: SeriesChartProps) {
           ticks: { show: false },
           values: (u, splits, __, ___, step) => {
             const whole = step >= 86_400
-            return splits.map((s) => {
-              // A label that the edge would cut is left out.
-              if (u.valToPos(s, 'x') > u.over.clientWidth - 40) return ''
-              const i = s * 1000
+            const text = (i: number) => {
               if (whole) return step >= 86_400 * 6 || splits.length > 9 ? f.date(i, zone) : f.day(i, zone)
               const time = f.time(i, zone)
               return time === '00:00' ? f.day(i, zone) : time
+            }
+            u.ctx.save()
+            u.ctx.font = font
+            // A label that the edge would cut is left out.
+            const labels = splits.map((s) => {
+              const label = text(s * 1000)
+              return u.valToPos(s, 'x') + u.ctx.measureText(label).width > u.over.clientWidth ? '' : label
             })
+            u.ctx.restore()
+            return labels
           },
         },
         {
