@@ -381,7 +381,7 @@ export const de: Record<Key, string> = {
   'settings.window_hint': 'Wie weit zurück sich alles fragen lässt, etwa 30d.',
   'settings.without_consent': 'Wer nicht um Einwilligung gefragt wurde',
   'settings.without_consent_assume': 'Als wäre eingewilligt',
-  'settings.without_consent_assume_hint': 'Neue Leser bekommen sofort ein Cookie, und Zähler halten. Ob das erlaubt ist, sagt Ihr Recht.',
+  'settings.without_consent_assume_hint': 'Neue Leser bekommen sofort ein Cookie, und Zähler halten. Der Tracker muss vom eigenen Host der Website kommen: Wo Browser das Cookie eines fremden fernhalten, ist jeder Seitenaufruf ein neuer Leser. Ob es erlaubt ist, sagt Ihr Recht.',
   'settings.without_consent_cookieless': 'Zählt ohne Cookie',
   'settings.without_consent_cookieless_hint': 'Einen Tag lang wiedererkannt. Was ein Zähler gezählt hat, endet mit der Sitzung des Browsers.',
   'settings.without_consent_drop': 'Zählt gar nicht',

@@ -380,7 +380,7 @@ export const en = {
   'settings.window_hint': 'How far back every question can be asked, such as 30d.',
   'settings.without_consent': 'Readers who were not asked for consent',
   'settings.without_consent_assume': 'As if they had agreed',
-  'settings.without_consent_assume_hint': 'A new reader gets a cookie at once, and meters last. Whether that is allowed, your law says.',
+  'settings.without_consent_assume_hint': 'A new reader gets a cookie at once, and meters last. The tracker has to come from the site’s own host: where browsers keep the cookie of another one away, each page view is a new reader. Whether it is allowed, your law says.',
   'settings.without_consent_cookieless': 'Counted without a cookie',
   'settings.without_consent_cookieless_hint': 'Known again for a day. What a meter counted ends with the browser’s session.',
   'settings.without_consent_drop': 'Not counted at all',

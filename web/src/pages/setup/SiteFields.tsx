@@ -45,6 +45,7 @@ export function SiteFields({ site, faults, onChange }: SiteFieldsProps) {
           name="site"
           required
           pattern="[a-z0-9\-]{1,63}"
+          title={t('site.id_hint')}
           spellCheck={false}
           autoCapitalize="none"
           value={site.id}
