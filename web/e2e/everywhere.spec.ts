@@ -1,5 +1,14 @@
 import { expect, test } from './server'
 
+/** What has the focus, and whether its beginning is seen. */
+const focus = (): [string, boolean] => {
+  const element = document.activeElement
+  if (!element || element === document.body) return ['', true]
+  const { left, top, width, height } = element.getBoundingClientRect()
+  const seen = document.elementFromPoint(left + Math.min(width / 2, 40), top + Math.min(height / 2, 20))
+  return [`${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent}`.slice(0, 60), seen !== null && (element.contains(seen) || seen.contains(element))]
+}
+
 const pages = ['live', 'audience', 'program', 'health', 'settings', 'install']
 
 test('Live follows the readers', async ({ signedIn: page, demo }) => {
@@ -99,6 +108,22 @@ test('keys of the interface are made, shown once and deleted', async ({ signedIn
 
 test.describe('at 390 px', () => {
   test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true })
+
+  for (const name of ['audience', 'health', 'settings']) {
+    test(`what Tab reaches in ${name} is seen`, async ({ signedIn: page, demo }) => {
+      await page.goto(`${demo.url}/sites/demo/${name}`)
+      await expect(page.locator('main .bone')).toHaveCount(0)
+      const reached = new Set<string>()
+      for (let n = 0; n < 60; n++) {
+        await page.keyboard.press('Tab')
+        const [what, seen] = await page.evaluate(focus)
+        if (what === '') break
+        reached.add(what)
+        expect(seen, `${what} has the focus and is covered`).toBe(true)
+      }
+      expect(reached.size).toBeGreaterThan(12)
+    })
+  }
 
   for (const name of pages) {
     test(`${name} fits`, async ({ signedIn: page, demo }) => {

@@ -10,7 +10,7 @@ import { SiteSnippet } from '../../components/SiteSnippet'
 import { Sparkline } from '../../components/Sparkline'
 import { Tip } from '../../components/Tip'
 import { SeriesChart } from '../../components/chart/SeriesChart'
-import { SeriesTable } from '../../components/chart/SeriesTable'
+import { SeriesTable, SpokenTable } from '../../components/chart/SeriesTable'
 import { useFormat, useText } from '../../i18n'
 import { changeOf } from '../../lib/format'
 import { asked, metricOf, metrics, valueIn } from '../../lib/metrics'
@@ -140,11 +140,7 @@ export function ImpressionsPanel({ site, view, period, onChange }: AudienceProps
                 ) : (
                   <>
                     <SeriesChart {...chart} onZoom={(r) => r.to - r.from < whole.to - whole.from && onChange({ zoom: spanOfTimes(r, zone), resolution: null })} />
-                    {chart.starts.length <= 400 && (
-                      <div className="hidden">
-                        <SeriesTable {...chart} />
-                      </div>
-                    )}
+                    <SpokenTable {...chart} />
                   </>
                 )}
               </div>

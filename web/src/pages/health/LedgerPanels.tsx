@@ -3,7 +3,7 @@ import type { Ledger } from '../../api/types'
 import { RowBones } from '../../components/Panel'
 import { Tip } from '../../components/Tip'
 import { SeriesChart } from '../../components/chart/SeriesChart'
-import { SeriesTable } from '../../components/chart/SeriesTable'
+import { SpokenTable } from '../../components/chart/SeriesTable'
 import { useFormat, useText } from '../../i18n'
 import { type Kind, type Line, groupLedger, kinds, ledgerSeries, linesByKind } from '../../lib/ledger'
 import { useReason } from '../../lib/reason'
@@ -57,11 +57,7 @@ export function Arrivals({ ledger, kind, onKind, onZoom, from, to, step, zone }:
       </div>
       <div className="panel-body">
         <SeriesChart {...chart} height={200} onZoom={onZoom} />
-        {chart.starts.length <= 400 && (
-          <div className="hidden">
-            <SeriesTable {...chart} />
-          </div>
-        )}
+        <SpokenTable {...chart} />
       </div>
     </>
   )

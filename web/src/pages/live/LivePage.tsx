@@ -9,7 +9,7 @@ import { Ranking } from '../../components/Ranking'
 import { SiteSnippet } from '../../components/SiteSnippet'
 import { Sparkline } from '../../components/Sparkline'
 import { SeriesChart } from '../../components/chart/SeriesChart'
-import { SeriesTable } from '../../components/chart/SeriesTable'
+import { SpokenTable } from '../../components/chart/SeriesTable'
 import { useFormat, useText } from '../../i18n'
 import { webAddress } from '../../lib/address'
 import { changeOf } from '../../lib/format'
@@ -185,9 +185,7 @@ function DayPanel({ site }: { site: Site }) {
             chart && (
               <>
                 <SeriesChart {...chart} />
-                <div className="hidden">
-                  <SeriesTable {...chart} />
-                </div>
+                <SpokenTable {...chart} />
               </>
             )
           }
