@@ -10,7 +10,8 @@ import (
 // Repair makes the sums of a subject's visits anew from the rows it has left,
 // after others were erased. The visits keep their bounds, since what lengthened
 // them is not known by row; one without rows is no longer counted. points come
-// in no order; Flags of a page view with 10 s of attention holds Engaged10.
+// in no order: of one instant the row that was stored first comes first. Flags of a
+// page view with 10 s of attention holds Engaged10.
 func (t *Table) Repair(head ID, points []Point) {
 	for id := head; id != 0; {
 		start, end, ok := t.Bounds(id)
@@ -27,11 +28,11 @@ func (t *Table) Repair(head ID, points []Point) {
 				continue
 			}
 			flags |= p.Flags
-			if v.Row == NoRow || p.Time < first {
+			if v.Row == NoRow || p.Time < first || p.Time == first && p.Row < v.Row {
 				v.Row, first = p.Row, p.Time
 			}
 			if p.PageView {
-				if v.Last == NoRow || p.Time >= last {
+				if v.Last == NoRow || p.Time > last || p.Time == last && p.Row > v.Last {
 					v.Last, last = p.Row, p.Time
 				}
 				if v.Views < 1<<16-1 {

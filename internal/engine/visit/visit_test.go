@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/readership/readership/internal/engine/block"
 	"github.com/readership/readership/internal/engine/visit"
 )
 
@@ -21,4 +22,24 @@ func FuzzDecodeChunk(f *testing.F) {
 			t.Fatalf("a chunk of %d visits does not come back as written: %v", len(c.Visits), err)
 		}
 	})
+}
+
+// TestRepairOfOneInstant: which row begins a visit and which ends it does not depend
+// on the order in which the rows that are left are found.
+func TestRepairOfOneInstant(t *testing.T) {
+	const at = 20412 * block.DayMillis
+	points := []visit.Point{{Time: at, Row: 1, PageView: true}, {Time: at, Row: 2, PageView: true}, {Time: at, Row: 3, PageView: true}}
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+		table := visit.NewTable()
+		var left []visit.Point
+		head := visit.ID(0)
+		for i := range points {
+			head, _ = table.Add(head, &points[i], func(block.RowID) int64 { return at })
+			left = append(left, points[order[i]])
+		}
+		table.Repair(head, left)
+		if v, _, ok := table.At(head); !ok || v.Row != 1 || v.Last != 3 || v.Views != 3 {
+			t.Errorf("%v: %+v", order, v)
+		}
+	}
 }
