@@ -112,6 +112,7 @@ test.describe('at 390 px', () => {
   for (const name of ['audience', 'health', 'settings']) {
     test(`what Tab reaches in ${name} is seen`, async ({ signedIn: page, demo }) => {
       await page.goto(`${demo.url}/sites/demo/${name}`)
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
       await expect(page.locator('main .bone')).toHaveCount(0)
       const reached = new Set<string>()
       for (let n = 0; n < 60; n++) {
