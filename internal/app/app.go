@@ -30,6 +30,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	ensureProcessors()
+	defer reserveHugePages(cfg.Memory)()
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(heapLimit(cfg.Memory, 0))
 	}

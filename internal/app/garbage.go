@@ -2,11 +2,14 @@ package app
 
 import (
 	"context"
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 
 	"github.com/readership/readership/internal/engine"
+	"github.com/readership/readership/internal/hugepage"
 )
 
 // Parts of --memory that do not grow with what is held.
@@ -124,6 +127,60 @@ func spare(live, goal uint64) uint64 {
 
 func gcPercent(live, goal uint64) int {
 	return max(10, int(spare(live, goal)*100/max(live, leastLive)))
+}
+
+// How far ahead of the heap huge pages are reserved: addresses only, so that none
+// of the heap's growth meets ordinary ones. With --memory no more is reserved than
+// that.
+const (
+	firstReserve = 1 << 30
+	reserveEvery = 250 * time.Millisecond
+)
+
+// reserveHugePages reserves the first, and then, until stop is called, as much
+// again whenever the heap has grown over three quarters of what is reserved.
+func reserveHugePages(memory int64) (stop func()) {
+	most := int64(math.MaxInt64)
+	if memory > 0 {
+		most = memory
+	}
+	reserved := min(firstReserve, most)
+	if !hugepage.Reserve(reserved) {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(reserveEvery)
+		defer tick.Stop()
+		for reserved < most {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if heapBytes() < reserved/4*3 {
+				continue
+			}
+			more := min(reserved, most-reserved)
+			if !hugepage.Reserve(more) {
+				return
+			}
+			reserved += more
+		}
+	})
+	return func() { cancel(); running.Wait() }
+}
+
+// heapBytes is what the heap takes of the system's memory.
+func heapBytes() int64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+	metrics.Read(sample)
+	var sum int64
+	for _, s := range sample {
+		sum += int64(s.Value.Uint64())
+	}
+	return sum
 }
 
 // leastLive is about what lives in an empty process.

@@ -2,7 +2,11 @@
 
 package eventlog
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/readership/readership/internal/hugepage"
+)
 
 // allocate returns n zeroed bytes that the garbage collector neither scans nor
 // counts. Ordinary memory is the fallback.
@@ -11,6 +15,7 @@ func allocate(n int) (mem []byte, mapped bool) {
 	if err != nil {
 		return make([]byte, n), false
 	}
+	hugepage.Advise(mem)
 	return mem, true
 }
 

@@ -1,0 +1,87 @@
+//go:build linux && !race && !msan && !asan
+
+package hugepage
+
+import (
+	"bytes"
+	"os"
+	"regexp"
+	"runtime"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// kilobytes reads a figure of the process's memory.
+func kilobytes(t *testing.T, name string) int {
+	t.Helper()
+	all, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		t.Skip("the system does not say what memory is made of:", err)
+	}
+	m := regexp.MustCompile(name + `:\s+(\d+) kB`).FindSubmatch(all)
+	if m == nil {
+		t.Fatalf("no %s in\n%s", name, all)
+	}
+	n, _ := strconv.Atoi(string(m[1]))
+	return n
+}
+
+// huge skips where the system gives huge pages to nobody.
+func huge(t *testing.T) {
+	t.Helper()
+	if mode, err := os.ReadFile(enabled); err != nil || bytes.Contains(mode, []byte("[never]")) {
+		t.Skip("the system gives no huge pages")
+	}
+}
+
+func TestReservedHeapLiesInHugePagesAndTakesNoMemory(t *testing.T) {
+	huge(t)
+	before := kilobytes(t, "Rss")
+	if wanted() != Reserve(512<<20) {
+		t.Error("not reserved")
+	}
+	if grown := kilobytes(t, "Rss") - before; grown > 16<<10 {
+		t.Errorf("reserving 512 MB took %d KB of memory", grown)
+	}
+	was := kilobytes(t, "AnonHugePages")
+	// By pieces, as a heap grows.
+	var held [][]byte
+	for range 128 {
+		piece := make([]byte, 1<<20)
+		for i := 0; i < len(piece); i += 4 << 10 {
+			piece[i] = 1
+		}
+		held = append(held, piece)
+	}
+	if grown := kilobytes(t, "AnonHugePages") - was; grown < 96<<10 {
+		t.Errorf("of 128 MB that were touched %d KB lie in huge pages", grown)
+	}
+	runtime.KeepAlive(held)
+}
+
+func TestMappedMemoryLiesInHugePages(t *testing.T) {
+	huge(t)
+	mem, err := unix.Mmap(-1, 0, 32<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(mem)
+	was := kilobytes(t, "AnonHugePages")
+	Advise(mem)
+	for i := 0; i < len(mem); i += 4 << 10 {
+		mem[i] = 1
+	}
+	if grown := kilobytes(t, "AnonHugePages") - was; grown < 28<<10 {
+		t.Errorf("of 32 MB that were touched %d KB lie in huge pages", grown)
+	}
+}
+
+func TestWhatTheSystemDoesNotMapIsNotReserved(t *testing.T) {
+	if Reserve(1<<46) || Reserve(0) || Reserve(-1) {
+		t.Error("reserved what cannot be")
+	}
+	Advise(nil)
+	Advise(make([]byte, 100))
+}
