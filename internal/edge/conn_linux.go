@@ -272,6 +272,7 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 	if h.asks != asksNothing {
 		return c.ask(k)
 	}
+	c.loop.collects.Add(1)
 	switch k.start() {
 	case collect.Answered:
 		return c.send(k)
