@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/readership/readership/internal/event"
+	"github.com/readership/readership/internal/hugepage"
 )
 
 // Run serves until ctx ends, then drains and returns nil. Errors that wrap
@@ -30,7 +31,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	ensureProcessors()
-	defer reserveHugePages(cfg.Memory)()
+	hugepage.Reserve(hugeHeap)
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(heapLimit(cfg.Memory, 0))
 	}

@@ -2,14 +2,11 @@ package app
 
 import (
 	"context"
-	"math"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync"
 	"time"
 
 	"github.com/readership/readership/internal/engine"
-	"github.com/readership/readership/internal/hugepage"
 )
 
 // Parts of --memory that do not grow with what is held.
@@ -84,11 +81,11 @@ func (m *memory) divide() {
 
 // Most of a large heap is rows and tables without pointers, which cost the collector
 // next to nothing, so it need not double before it runs: spareBytes of garbage or a
-// tenth will do. A heap that is small may grow to a part of what the process may
+// sixteenth will do. A heap that is small may grow to a part of what the process may
 // take: each collection takes a core from readers for a moment, so the fewer of them
 // there are, the fewer readers meet one.
 const (
-	spareBytes = 48 << 20
+	spareBytes = 40 << 20
 	goalPart   = 16 // of --memory
 	leastGoal  = 64 << 20
 	mostGoal   = 768 << 20
@@ -122,66 +119,17 @@ func (m *memory) collect(free bool) {
 
 // spare is how many bytes of garbage may lie about beside what lives.
 func spare(live, goal uint64) uint64 {
-	return max(spareBytes, live/10, goal-min(2*live, goal))
+	return max(spareBytes, live/16, goal-min(2*live, goal))
 }
 
 func gcPercent(live, goal uint64) int {
-	return max(10, int(spare(live, goal)*100/max(live, leastLive)))
+	return max(6, int(spare(live, goal)*100/max(live, leastLive)))
 }
 
-// How far ahead of the heap huge pages are reserved: addresses only, so that none
-// of the heap's growth meets ordinary ones. With --memory no more is reserved than
-// that.
-const (
-	firstReserve = 1 << 30
-	reserveEvery = 250 * time.Millisecond
-)
-
-// reserveHugePages reserves the first, and then, until stop is called, as much
-// again whenever the heap has grown over three quarters of what is reserved.
-func reserveHugePages(memory int64) (stop func()) {
-	most := int64(math.MaxInt64)
-	if memory > 0 {
-		most = memory
-	}
-	reserved := min(firstReserve, most)
-	if !hugepage.Reserve(reserved) {
-		return func() {}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		tick := time.NewTicker(reserveEvery)
-		defer tick.Stop()
-		for reserved < most {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if heapBytes() < reserved/4*3 {
-				continue
-			}
-			more := min(reserved, most-reserved)
-			if !hugepage.Reserve(more) {
-				return
-			}
-			reserved += more
-		}
-	})
-	return func() { cancel(); running.Wait() }
-}
-
-// heapBytes is what the heap takes of the system's memory.
-func heapBytes() int64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
-	metrics.Read(sample)
-	var sum int64
-	for _, s := range sample {
-		sum += int64(s.Value.Uint64())
-	}
-	return sum
-}
+// hugeHeap is how much of the heap lies in huge pages: what a small one grows to
+// between collections, which is touched all the time. The rows of a large heap are
+// left out: they would be rounded up to whole huge pages, and are touched once.
+const hugeHeap = 256 << 20
 
 // leastLive is about what lives in an empty process.
 const leastLive = 8 << 20
