@@ -51,6 +51,7 @@ lint: need-go bin/staticcheck ## gofmt, go vet, staticcheck
 .PHONY: test-go
 test-go: need-cc bin/nats-server ## Go tests with the race detector, in random order
 	go test -race -shuffle=on -timeout 15m ./...
+	go test ./internal/hugepage # which the race detector leaves nothing of
 
 .PHONY: test-bench
 test-bench: need-cc build bin/nats-server need-sync-tools ## quick tests of bench/: generators, comparisons, acceptance on a real server
