@@ -24,6 +24,9 @@ type attempt struct {
 	program *program.Compiled
 	block   *plan.Access
 	ticket  *ticket // not written once the attempt has started, but for a commit's id
+	own     ticket  // memory of ticket, and below of what is answered
+	wording wording
+	rest    [usualRest]byte
 	begun   time.Time
 	id      string        // of a commit
 	limit   time.Duration // for all of it
@@ -35,6 +38,7 @@ type attempt struct {
 	done  func() // nil: it is told
 	timer *time.Timer
 	call  *call // of a commit
+	rings bool  // the timer may still call end, which then does nothing
 	ended answer
 }
 
@@ -126,16 +130,16 @@ func (a *attempt) look(ctx context.Context) error {
 func (a *attempt) inTurn(ctx context.Context, fn func(*question, *decision)) error {
 	return a.Engine.InTurn(ctx, a.ask.Site.ID, a.seen(), func(r *engine.Reader) {
 		q := a.question(r)
-		fn(q, decide(q))
+		fn(&q, decide(&q))
 	})
 }
 
 // seen is the reader whose events are seen.
 func (a *attempt) seen() string { return cmp.Or(a.ask.Claimed, a.ticket.Reader) }
 
-func (a *attempt) question(r *engine.Reader) *question {
+func (a *attempt) question(r *engine.Reader) question {
 	t := a.ticket
-	return &question{plan: a.program.Plan, access: a.block, reader: r, item: t.Item, at: t.At, given: &t.Given, seen: t.seen(a.program, a.block)}
+	return question{plan: a.program.Plan, access: a.block, reader: r, item: t.Item, at: t.At, given: &t.Given, seen: t.seen(a.program, a.block)}
 }
 
 // await starts the attempt and waits for its end.
@@ -207,7 +211,7 @@ func (a *attempt) end(with answer) {
 		return
 	}
 	if timer != nil {
-		timer.Stop()
+		a.rings = !timer.Stop()
 	}
 	if call != nil {
 		a.Decider.waiting.leave(call, a)
@@ -257,13 +261,16 @@ func (a *attempt) bare(r *engine.Reader, err error) {
 		a.end(answer{err: ErrOutside})
 		return
 	}
-	d := decide(a.question(r))
-	rest, err := t.lay(showing(d.Clause.Outcome), d.Index, true, t.looked(d))
+	space := workspaces.Get().(*workspace)
+	defer space.done()
+	space.question = a.question(r)
+	d := space.decide()
+	rest, err := t.lay(a.rest[:0], showing(d.Clause.Outcome), d.Index, true, t.looked(d))
 	if err != nil {
 		a.end(answer{err: err})
 		return
 	}
-	v := d.verdict(t.Version, "", t.Reader)
+	v := d.verdict(&a.wording, t.Version, "", t.Reader)
 	if a.ask.Segments {
 		v.Segments = segmentsOf(d)
 	}
@@ -354,7 +361,7 @@ func (a *attempt) fallback(err error) (*Verdict, error) {
 		}
 	}
 	if v.DecisionID == "" {
-		rest, err := a.ticket.lay(showing(outcome), len(a.block.Clauses)-1, true, nil)
+		rest, err := a.ticket.lay(nil, showing(outcome), len(a.block.Clauses)-1, true, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -124,7 +124,7 @@ func (a *attempt) check(clock int64) error {
 		if t.At < now-window {
 			return ErrOutside
 		}
-		_, err := t.lay(showing(plan.Allow), 0, true, nil)
+		_, err := t.lay(nil, showing(plan.Allow), 0, true, nil)
 		return err
 	}
 	if clock != math.MinInt64 || a.clocked(site) {

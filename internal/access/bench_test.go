@@ -27,14 +27,15 @@ func benchmarkDecide(b *testing.B, commit bool) {
 	done := make(chan struct{}, 1)
 	for i := range b.N {
 		ask := Ask{Site: d.site, Access: "story", Reader: "device:d" + fmt.Sprint(i%readers), Item: "a" + fmt.Sprint(i%5), Commit: commit}
-		result, ok := d.service.Start(&ask, func() { done <- struct{}{} })
+		started, ok := d.service.Start(&ask, func() { done <- struct{}{} })
 		if !ok {
 			b.Fatal("it has to wait")
 		}
 		<-done
-		if v, err := result(); err != nil || v.Fallback {
+		if v, err := started.Result(); err != nil || v.Fallback {
 			b.Fatal(v, err)
 		}
+		started.Release()
 	}
 }
 

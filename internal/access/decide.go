@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
@@ -47,22 +48,54 @@ const (
 )
 
 // decide decides a question.
-func decide(q *question) *decision {
+func decide(q *question) *decision { return (&workspace{question: *q}).decide() }
+
+// workspaces are those that nobody works in.
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+
+// done gives the workspace back: what was decided in it is over.
+func (d *workspace) done() {
+	d.clear()
+	workspaces.Put(d)
+}
+
+// workspace is what a question is decided in, to be used again: its memory is most of what a
+// decision takes.
+type workspace struct {
+	question question
+	decision decision
+	laid     segment.Laid
+	record   record
+	profile  profile
+	burns    burns
+	request  request
+}
+
+// clear makes it ready for another question: what was decided in it is over.
+func (d *workspace) clear() {
+	clear(d.record.found)
+	clear(d.record.meters)
+	clear(d.burns.list)
+	*d = workspace{record: record{found: d.record.found[:0], meters: d.record.meters[:0]}, burns: burns{list: d.burns.list[:0]}}
+}
+
+// decide decides its question.
+func (d *workspace) decide() *decision {
+	q := &d.question
 	item := q.reader.Items.Canonical(q.item)
-	v := segment.View(q.plan, q.reader, q.at)
-	r := newRecord(q.access)
+	v, r := d.laid.View(q.plan, q.reader, q.at), &d.record
+	r.lay(q.access)
 	r.see(q.seen)
-	v.Item, v.Facts = item, r
-	v.Profile = &profile{v.Profile, q}
-	v.Burns = &burns{q}
-	v.Request = &request{q.given, q.opens(item)}
-	d := &decision{Decision: v.Decide(q.access.ID), plan: q.plan, view: v, record: r, item: item}
-	if d.Meter != fold.NoMeter {
-		d.meter = v.Meter(d.Meter)
+	d.profile, d.burns.q, d.request = profile{v.Profile, q}, q, request{q.given, q.opens(item)}
+	v.Item, v.Facts, v.Profile, v.Burns, v.Request = item, r, &d.profile, &d.burns, &d.request
+	made := &d.decision
+	*made = decision{Decision: v.Decide(q.access.ID), plan: q.plan, view: v, record: r, item: item}
+	if made.Meter != fold.NoMeter {
+		made.meter = v.Meter(made.Meter)
 	}
-	r.clause = d.Index
+	r.clause = made.Index
 	v.Asked(func(m *fold.Meter) { r.meters = append(r.meters, m) })
-	return d
+	return made
 }
 
 // recorded returns a decision that was read back.
@@ -124,7 +157,10 @@ func (q *question) listed(entitlement string) (engine.Listing, bool) {
 }
 
 // burns are the reader's.
-type burns struct{ q *question }
+type burns struct {
+	q    *question
+	list []fold.Burn // memory of those returned
+}
 
 // Burns implements fold.Burns. A commit counts everything that was burned before
 // it in the log. What bears a later time, as commits may come late, counts at the
@@ -137,7 +173,9 @@ func (b *burns) Burns(meter string, since int64) []fold.Burn {
 	if q.given.Session == nil {
 		list = q.reader.Burns(few[:0], meter, since)
 	}
-	out := make([]fold.Burn, 0, len(list))
+	begin := len(b.list) // those of other meters stay
+	b.list = slices.Grow(b.list, len(list))
+	out := b.list[begin:begin:cap(b.list)]
 	for i := range list {
 		x := &list[i]
 		at, start := x.Time, x.Start
@@ -146,6 +184,7 @@ func (b *burns) Burns(meter string, since int64) []fold.Burn {
 		}
 		out = append(out, fold.Burn{Item: x.Item, Time: at, Limit: x.Limit, Rule: x.Rule, Start: start, Device: x.Device, Joined: x.Joined})
 	}
+	b.list, out = b.list[:begin+len(out)], slices.Clip(out)
 	if q.given.Session != nil { // from a cookie
 		for i := range out {
 			out[i].Item = q.reader.Items.Canonical(out[i].Item)

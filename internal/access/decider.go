@@ -98,8 +98,10 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 			t.Given.Session.Burns = ReadBurns(raw)
 		}
 	}
-	q := question{plan: program.Plan, access: block, reader: c.Reader, item: t.Item, at: t.At, given: &t.Given, seen: t.seen(program, block), commit: true}
-	made := decide(&q)
+	space := workspaces.Get().(*workspace)
+	defer space.done()
+	space.question = question{plan: program.Plan, access: block, reader: c.Reader, item: t.Item, at: t.At, given: &t.Given, seen: t.seen(program, block), commit: true}
+	made := space.decide()
 	now := made // what is decided; what was shown stays
 	if t.Shown.stopped() && t.Clause < len(block.Clauses) {
 		if now = t.shownBy(program.Plan, block, made); now == nil {
@@ -119,7 +121,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 		out.Burn = now.burn()
 	}
 	if call != nil {
-		v := now.verdict(program.Version, call.id, call.reader)
+		v := now.verdict(new(wording), program.Version, call.id, call.reader)
 		v.Burned = burned
 		if call.segments {
 			v.Segments = segmentsOf(made)

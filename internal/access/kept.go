@@ -139,7 +139,7 @@ func (s *Service) again(ctx context.Context, site *event.Site, t *ticket, id str
 	if err != nil {
 		return nil, err
 	}
-	v := d.verdict(p.Version, id, t.Reader)
+	v := d.verdict(new(wording), p.Version, id, t.Reader)
 	if t.Given.Session != nil && k.commit == commitBurned { // the answer that it was to be kept with may be lost
 		v.Burned = d.burn()
 	}
@@ -244,7 +244,7 @@ func (s *Service) listed(site *event.Site, list []kept) []Listed {
 		id := k.ticket.seal(s.IDs, site.ID)
 		l := Listed{DecisionID: id, Reader: k.ticket.Reader, Item: k.ticket.Item, Access: k.access, Commit: k.commit, ProgramVersion: k.version, At: time.UnixMilli(k.ticket.At).UTC()}
 		if d, p, err := k.decision(s.Programs, site); err == nil { // else its version of the program is not kept any more
-			v := d.verdict(p.Version, id, k.ticket.Reader)
+			v := d.verdict(new(wording), p.Version, id, k.ticket.Reader)
 			l.At, l.Decision, l.Clause, l.Offer, l.Meter = p.Plan.At(k.ticket.At), v.Decision, v.Clause, v.Offer, v.Meter
 			l.Sentence = explain.Decided(d.view, d.Decision, int64(p.Version)).Sentence
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/readership/readership/internal/rubric/fold"
 	"github.com/readership/readership/internal/rubric/plan"
@@ -26,7 +27,14 @@ type found struct {
 }
 
 func newRecord(a *plan.Access) *record {
-	return &record{looks: a.Looks, found: make([]found, len(a.Looks))}
+	r := &record{}
+	r.lay(a)
+	return r
+}
+
+// lay makes an empty record that of a block.
+func (r *record) lay(a *plan.Access) {
+	r.looks, r.found = a.Looks, slices.Grow(r.found[:0], len(a.Looks))[:len(a.Looks)]
 }
 
 func (r *record) place(e *plan.Expr) int {

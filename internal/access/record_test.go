@@ -200,7 +200,7 @@ func FuzzRecord(f *testing.F) {
 			}
 			d := recorded(p, a, r, "a", at, commitBurned)
 			explain.Decided(d.view, d.Decision, 1)
-			d.verdict(1, "", "device:1")
+			d.verdict(new(wording), 1, "", "device:1")
 			again, err := readRecord(r.append(nil, at, len(raw)+1000, 0), p, a, at)
 			if err != nil || len(again.meters) != len(r.meters) {
 				t.Fatalf("written again: %v", err)

@@ -61,11 +61,14 @@ type Service struct {
 	fallbacks atomic.Uint64
 	asked     atomic.Uint64
 	remotes   *semaphore.Weighted // questions of other processes that wait
+	attempts  sync.Pool           // of *attempt
 }
 
 // New makes a service.
 func New(cfg Config) *Service {
-	return &Service{Config: cfg, remotes: semaphore.NewWeighted(maxRemotes)}
+	s := &Service{Config: cfg, remotes: semaphore.NewWeighted(maxRemotes)}
+	s.attempts.New = func() any { return new(attempt) }
+	return s
 }
 
 // Fallbacks returns how many answers the policies of access blocks have given,
@@ -164,22 +167,45 @@ func (a *attempt) decide(ctx context.Context) (*Verdict, error) {
 
 // Start is Decide without the wait, for a question that needs nothing but the
 // turn of its reader or a commit; ok is false, with nothing done, for any other.
-// done is called once, from any goroutine, which goes on only when it returns;
-// then result answers as Decide does.
-func (s *Service) Start(ask *Ask, done func()) (result func() (*Verdict, error), ok bool) {
+// done is called once, from any goroutine, which goes on only when it returns,
+// perhaps before Start does; then Result answers as Decide does.
+func (s *Service) Start(ask *Ask, done func()) (of Started, ok bool) {
 	if !s.settled(ask.Site, ask.Position) {
-		return nil, false
+		return of, false
 	}
 	a, err := s.begin(context.Background(), ask, math.MinInt64) // which waits for nothing
 	if err != nil || !a.direct() {
-		return nil, false
+		return of, false
 	}
 	a.policy = true
 	if a.start(context.Background(), done) != nil {
-		return nil, false
+		return of, false
 	}
 	s.asked.Add(1)
-	return a.result, true
+	return Started{a}, true
+}
+
+// Started is a question that Start has taken.
+type Started struct{ a *attempt }
+
+// Result is the answer, once done was called.
+func (s Started) Result() (*Verdict, error) { return s.a.result() }
+
+// Release gives back the memory of the question and its answer, after Start has
+// returned and Result was called: the verdict is over then. It says whether nobody has
+// hold of the Ask any more; where the time was over before somebody had decided, who
+// decides may still read it.
+func (s Started) Release() (free bool) {
+	a := s.a
+	if a.ended.err != nil {
+		return false
+	}
+	if !a.rings {
+		service := a.Service
+		*a = attempt{}
+		service.attempts.Put(a)
+	}
+	return true
 }
 
 // settled says whether a site's now is as of a position: the clock of a site with
@@ -234,7 +260,10 @@ func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, e
 	if t.Nonce, err = s.Nonce(); err != nil {
 		return nil, err
 	}
-	return &attempt{Service: s, ask: ask, program: active, block: block, ticket: &t, begun: begun, limit: limit}, nil
+	a := s.attempts.Get().(*attempt)
+	a.Service, a.ask, a.program, a.block, a.own, a.begun, a.limit = s, ask, active, block, t, begun, limit
+	a.ticket = &a.own
+	return a, nil
 }
 
 // clocked says whether a site's event clock has been set: before, its now is the

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
@@ -92,21 +93,21 @@ const (
 
 // pack lays the ticket out for its id, as lay does.
 func (t *ticket) pack(columns bool, record func(dst []byte, limit, cut int) []byte) (err error) {
-	t.rest, err = t.lay(t.Shown, t.Clause, columns, record)
+	t.rest, err = t.lay(nil, t.Shown, t.Clause, columns, record)
 	return err
 }
 
 // lay lays out what stands in the id behind the names, of a ticket that has shown a
-// clause; columns says that it carries those of the request. record writes what was
+// clause, in the memory of rest; columns says that it carries those of the request. record writes what was
 // looked up into so many bytes, cutting texts; nil for nothing.
-func (t *ticket) lay(s shown, clause int, columns bool, record func(dst []byte, limit, cut int) []byte) ([]byte, error) {
+func (t *ticket) lay(rest []byte, s shown, clause int, columns bool, record func(dst []byte, limit, cut int) []byte) ([]byte, error) {
 	var names [maxNames + binary.MaxVarintLen64]byte
 	head := len(t.head(names[:0]))
 	if head+len(t.Access) > maxNames {
 		return nil, errTooLong
 	}
 	room := identity.MaxSealed - head
-	rest := make([]byte, 0, usualRest)
+	rest = slices.Grow(rest, usualRest)
 	for _, cut := range [...]int{0, cutColumn} {
 		rest = append(rest[:0], ticketVersion)
 		rest = binary.AppendUvarint(rest, uint64(t.Version))
@@ -152,8 +153,8 @@ func (t *ticket) seal(ids *identity.Decisions, site string) string {
 
 // sealed returns the id with the rest that lay returned.
 func (t *ticket) sealed(ids *identity.Decisions, site string, rest []byte) string {
-	known := make([]byte, 0, len(t.Reader)+len(t.Item)+3*binary.MaxVarintLen64+len(rest))
-	return ids.Seal(t.Nonce, site, append(t.head(known), rest...))
+	var known [identity.MaxSealed]byte
+	return ids.Seal(t.Nonce, site, append(t.head(known[:0]), rest...))
 }
 
 // openTicket reads an id.

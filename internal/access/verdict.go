@@ -71,9 +71,18 @@ const (
 	Charge = "charge"
 )
 
+// wording is the memory of a verdict.
+type wording struct {
+	verdict Verdict
+	meter   MeterState
+	resets  time.Time
+	commit  string
+}
+
 // verdict says a decision.
-func (d *decision) verdict(version int, id, reader string) *Verdict {
-	v := &Verdict{Decision: d.Clause.Outcome.String(), Clause: d.Clause.Name, Offer: d.Clause.Offers, Access: d.Access.Name,
+func (d *decision) verdict(into *wording, version int, id, reader string) *Verdict {
+	v := &into.verdict
+	*v = Verdict{Decision: d.Clause.Outcome.String(), Clause: d.Clause.Name, Offer: d.Clause.Offers, Access: d.Access.Name,
 		ProgramVersion: version, DecisionID: id, Reader: reader, TTL: d.ttl()}
 	if d.Clause.Outcome == plan.Allow && d.commit == "" {
 		v.Counts = countsOf(d.Access)
@@ -82,16 +91,18 @@ func (d *decision) verdict(version int, id, reader string) *Verdict {
 		v.Price = d.Price.String() + " " + d.Clause.Currency
 	}
 	if d.commit != "" {
-		v.Commit = &d.commit
+		into.commit = d.commit
+		v.Commit = &into.commit
 	}
 	if d.meter != nil {
-		m := MeterState{Name: d.meter.Name}
+		m := &into.meter
+		m.Name = d.meter.Name
 		var resets value.Value
 		if m.Used, m.Limit, m.Left, resets = d.state(); resets.Type == value.Time {
-			at := d.plan.At(resets.N)
-			m.ResetsAt = &at
+			into.resets = d.plan.At(resets.N)
+			m.ResetsAt = &into.resets
 		}
-		v.Meter = &m
+		v.Meter = m
 	}
 	return v
 }

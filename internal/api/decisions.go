@@ -177,7 +177,7 @@ func (a *API) verdicts(ctx context.Context, asked *ask.Call, answer *ask.Answer,
 	c := callOf(ctx)
 	var body []byte
 	if err == nil {
-		body = answer.Body()
+		body = answer.AppendBody(nil)
 	}
 	if err != nil {
 		err = a.failed(ctx, err)

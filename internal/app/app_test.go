@@ -71,7 +71,7 @@ type running struct {
 	done    chan error
 }
 
-func begin(t *testing.T, cfg Config) *running {
+func begin(t testing.TB, cfg Config) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{stop: cancel, done: make(chan error, 1)}
@@ -91,7 +91,7 @@ func begin(t *testing.T, cfg Config) *running {
 	return r
 }
 
-func (r *running) end(t *testing.T) {
+func (r *running) end(t testing.TB) {
 	t.Helper()
 	r.stop()
 	if err := <-r.done; err != nil {
@@ -99,7 +99,7 @@ func (r *running) end(t *testing.T) {
 	}
 }
 
-func (r *running) call(t *testing.T, method, path, key, body string) (status int, answer string) {
+func (r *running) call(t testing.TB, method, path, key, body string) (status int, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.address.String()+path, strings.NewReader(body))
 	if err != nil {

@@ -88,7 +88,7 @@ const (
 	spareBytes = 40 << 20
 	goalPart   = 16 // of --memory
 	leastGoal  = 64 << 20
-	mostGoal   = 768 << 20
+	mostGoal   = 200 << 20 // within hugeHeap
 	usualGoal  = 256 << 20 // where no --memory is set
 )
 

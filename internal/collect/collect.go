@@ -192,6 +192,7 @@ type Collector struct {
 	imports   atomic.Int64 // imports being read
 	exchanges sync.Pool    // of *exchange
 	parts     sync.Pool    // of *part
+	described sync.Pool    // of *request
 	blocks    sync.Pool    // of *block
 	buffers   sync.Pool    // of *bufio.Reader
 	gunzips   sync.Pool    // of *gzip.Reader

@@ -115,9 +115,16 @@ var noColumns [event.NumColumns]string
 func (c *Collector) Describe(site *event.Site, page *Page, columns *[event.NumColumns]string) *problem.Fault {
 	p := c.parts.Get().(*part)
 	defer c.parts.Put(p)
-	r := request{collector: c, site: c.infos.of(site, c.secret), api: page.Visitor == nil, routed: page.Routed}
-	p.reset(&r)
-	defer func() { p.request = nil }()
+	r, _ := c.described.Get().(*request)
+	if r == nil {
+		r = new(request)
+	}
+	*r = request{collector: c, site: c.infos.of(site, c.secret), api: page.Visitor == nil, routed: page.Routed}
+	p.reset(r)
+	defer func() {
+		p.request, *r = nil, request{}
+		c.described.Put(r)
+	}()
 	if v := page.Visitor; v != nil {
 		r.agent, r.language, r.who = v.agent, p.arena.primaryLanguage(v.languages), v.who
 	}

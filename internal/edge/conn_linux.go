@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +51,8 @@ type conn struct {
 type call struct {
 	server    *Server
 	conn      *conn
-	committed func() // hands the call to its loop's answerer
+	committed func() // says that the request's commit has ended, or its decision
+	way       atomic.Int32
 
 	buf      []byte // what has been read: the request, and what came after it
 	head     head
@@ -66,6 +68,14 @@ type call struct {
 	broken   bool // making the answer panicked
 }
 
+// How far a call is that waits: whoever starts it goes on if it ends before that is
+// done, else its loop's answerer.
+const (
+	wayBegins int32 = iota
+	wayWaits
+	wayEnded
+)
+
 // Bounds of the buffers of calls: the first, and what is kept for the next
 // request.
 const (
@@ -75,7 +85,11 @@ const (
 
 func newCall(s *Server) *call {
 	c := &call{server: s, buf: make([]byte, 0, firstBuffer)}
-	c.committed = func() { c.conn.loop.done(c) }
+	c.committed = func() {
+		if !c.way.CompareAndSwap(wayBegins, wayEnded) {
+			c.conn.loop.done(c)
+		}
+	}
 	return c
 }
 
@@ -269,6 +283,7 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 	k.q = collect.Request{Method: text(h.method), Path: text(h.path), Query: text(h.query), Header: h, Host: text(h.host),
 		Remote: c.remote, Whole: k.buf[h.size:k.size:k.size], Length: int64(h.length)}
 	k.last, k.left, k.broken = h.close, false, false
+	k.way.Store(wayWaits)
 	if h.asks != asksNothing {
 		return c.ask(k)
 	}
@@ -286,7 +301,15 @@ func (c *conn) request(k *call, admitted *admitted) bool {
 // ask starts a question about a reader; true if it has been answered.
 func (c *conn) ask(k *call) bool {
 	switch {
-	case k.decide(): // it is on its way
+	case k.decide():
+		if k.way.CompareAndSwap(wayBegins, wayWaits) {
+			break // it is on its way
+		}
+		if k.finish(); !k.left {
+			return c.send(k)
+		}
+		c.leave()
+		return false
 	case k.broken:
 		return c.send(k)
 	case k.left:
@@ -301,21 +324,23 @@ func (c *conn) ask(k *call) bool {
 	return false
 }
 
-// decide starts a decision for which nothing has to be waited; false for any
-// other question.
+// decide starts a decision for which nothing has to be waited, which may end it at
+// once; false for any other question.
 func (k *call) decide() bool {
 	if k.head.asks != asksDecisions {
 		return false
 	}
 	defer k.recover()
 	s := k.server
-	k.deciding = s.cfg.Decisions.read(&k.q, s.cfg.Acked())
+	s.cfg.Decisions.read(&k.deciding, &k.q, s.cfg.Acked())
 	if k.left = k.deciding.asked == nil; k.left {
 		return false
 	}
-	var ok bool
-	k.deciding.result, ok = s.cfg.Decisions.Front.Start(k.deciding.asked, k.committed)
-	return ok
+	k.way.Store(wayBegins)
+	if k.deciding.started = s.cfg.Decisions.Front.Start(k.deciding.asked, k.committed); !k.deciding.started {
+		k.way.Store(wayWaits)
+	}
+	return k.deciding.started
 }
 
 // start gives the request to the collector.
@@ -334,10 +359,13 @@ func (k *call) work() collect.Stage {
 // finish makes the answer after the commit.
 func (k *call) finish() {
 	defer k.recover()
-	switch result := k.deciding.result; {
-	case result != nil:
-		answer, err := result()
+	switch {
+	case k.deciding.started:
+		front, asked := k.server.cfg.Decisions.Front, k.deciding.asked
+		answer, err := front.Result(asked)
 		k.left = !k.server.decided(&k.deciding, answer, err, &k.q, &k.out)
+		k.deciding = deciding{}
+		front.Release(asked)
 	case k.head.asks == asksNothing:
 		k.pending.Finish()
 	} // the others are made

@@ -27,7 +27,9 @@ type Decisions struct {
 	Front interface {
 		Read(c *ask.Call, body []byte) (*ask.Asked, error)
 		Answer(ctx context.Context, a *ask.Asked) (*ask.Answer, error)
-		Start(a *ask.Asked, done func()) (result func() (*ask.Answer, error), ok bool)
+		Start(a *ask.Asked, done func()) (ok bool)
+		Result(a *ask.Asked) (*ask.Answer, error)
+		Release(a *ask.Asked)
 	}
 	// Limit bounds how often one key asks. Beyond it the main listener's handler
 	// answers, which counts by the same. nil: no bound.
@@ -47,54 +49,52 @@ func decisionsOf(path string) (site string, ok bool) {
 }
 
 // call lays a request out; false for one that is not its.
-func (d *Decisions) call(q *collect.Request, at event.Position) (*ask.Call, *auth.Principal, bool) {
+func (d *Decisions) call(q *collect.Request, at event.Position, into *ask.Call) (*auth.Principal, bool) {
 	id, ok := decisionsOf(q.Path)
 	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	if !ok || q.Query != "" || !strings.EqualFold(scheme, "Bearer") || q.Header.Get(headerPosition) != "" ||
 		q.Header.Get("Content-Type") != "application/json" || q.Header.Get("Idempotency-Key") != "" {
-		return nil, nil, false
+		return nil, false
 	}
 	who, ok := d.Keys.APIKey(strings.TrimSpace(key))
 	if !ok || !who.Has(auth.DecisionsRead, id) {
-		return nil, nil, false
+		return nil, false
 	}
 	site, ok := d.Engine.Site(id)
-	return &ask.Call{Site: site, Any: true, Commits: who.Scopes.Has(auth.DecisionsRead | auth.DecisionsWrite), Request: q, Position: at}, who, ok
+	*into = ask.Call{Site: site, Any: true, Commits: who.Scopes.Has(auth.DecisionsRead | auth.DecisionsWrite), Request: q, Position: at}
+	return who, ok
 }
 
 // deciding is a request for decisions that has been read, on its way.
 type deciding struct {
-	asked  *ask.Asked // nil: it is the main listener's to answer
-	who    *auth.Principal
-	tokens int64 // as how many requests it was counted
-	result func() (*ask.Answer, error)
+	call    ask.Call
+	asked   *ask.Asked // nil: it is the main listener's to answer
+	who     *auth.Principal
+	tokens  int64 // as how many requests it was counted
+	started bool
 }
 
 // read reads a request.
-func (d *Decisions) read(q *collect.Request, at event.Position) (of deciding) {
-	c, who, ok := d.call(q, at)
+func (d *Decisions) read(of *deciding, q *collect.Request, at event.Position) {
+	*of = deciding{}
+	who, ok := d.call(q, at, &of.call)
 	if !ok {
-		return of
+		return
 	}
-	asked, err := d.Front.Read(c, q.Whole)
+	asked, err := d.Front.Read(&of.call, q.Whole)
 	if err != nil || asked == nil {
-		return of
+		return
 	}
 	of.who, of.tokens = who, rate.Tokens(int64(len(q.Whole)))
 	kind, name := who.Sender()
 	if _, ok := d.Limit.Take(kind, name, of.tokens); ok {
 		of.asked = asked
 	}
-	return of
 }
 
 // decided makes the answer of a request; false, with nothing committed, for one
 // that the main listener's handler has to answer.
 func (s *Server) decided(of *deciding, answer *ask.Answer, err error, q *collect.Request, out *collect.Response) bool {
-	var body []byte
-	if err == nil {
-		body = answer.Body()
-	}
 	switch {
 	case err != nil && !of.asked.Commits():
 		kind, name := of.who.Sender()
@@ -110,7 +110,7 @@ func (s *Server) decided(of *deciding, answer *ask.Answer, err error, q *collect
 	for _, cookie := range answer.Cookies {
 		out.Set("Set-Cookie", cookie)
 	}
-	out.Body = append(out.Body, body...)
+	out.Body = answer.AppendBody(out.Body)
 	return true
 }
 

@@ -32,6 +32,8 @@ func (e *Engine) dispatch() {
 
 // take handles one item; false means that the engine has stopped.
 func (e *Engine) take(it item) (ok bool) {
+	e.dispatched.Add(1)
+	defer e.dispatched.Add(1)
 	defer func() {
 		if p := recover(); p != nil {
 			e.fail(it.position, fmt.Errorf("dispatch message: panic: %v", p))

@@ -96,12 +96,15 @@ type Engine struct {
 
 	position atomic.Uint64 // applied by every shard
 	queued   atomic.Uint64 // the last that Apply was given
-	logTime  atomic.Int64
-	memory   atomic.Int64    // as Config.Memory
-	minute   int64           // dispatcher: log minute of the last tick
-	erasures atomic.Int64    // whose values are still in memory and in the checkpoint
-	accounts map[string]bool // dispatcher: sites that know accounts
-	watching bool            // dispatcher: there are watchers
+	// dispatched counts the begins and ends of what the dispatcher does: odd while it
+	// does something.
+	dispatched atomic.Uint64
+	logTime    atomic.Int64
+	memory     atomic.Int64    // as Config.Memory
+	minute     int64           // dispatcher: log minute of the last tick
+	erasures   atomic.Int64    // whose values are still in memory and in the checkpoint
+	accounts   map[string]bool // dispatcher: sites that know accounts
+	watching   bool            // dispatcher: there are watchers
 
 	failure atomic.Pointer[Failure]
 	failed  chan struct{}

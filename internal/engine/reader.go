@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"runtime/debug"
 	"slices"
 
 	"github.com/readership/readership/internal/engine/block"
@@ -121,51 +120,6 @@ func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)
 	case <-e.closing:
 		return ErrClosed
 	}
-}
-
-// Turn is InTurn without the wait: fn is called in the turn, with the reader or
-// with ErrUnknownSite; never, if the engine stops before; again with ErrPanic, if
-// it panics. If the queue is full Turn waits for room as long as ctx lasts, or
-// returns ErrBusy. Errors: ErrBusy, ErrUnknownReader, ErrClosed, ErrFailed, the
-// context's; with one fn is not called.
-func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, fn func(*Reader, error)) error {
-	own, ok := SubjectName(name)
-	if !ok {
-		return fmt.Errorf("%w %q", ErrUnknownReader, name)
-	}
-	hash := subject.Hash(own)
-	r := newReader(name, own)
-	known := false
-	it := item{one: e.shards[ShardOf(hash, len(e.shards))],
-		dispatch: func() {
-			if r.Site, known = e.facts.site(site); known {
-				r.Items, r.Profiles, r.Now = e.facts.catalog(site), e.facts.profilesOf(site), e.siteClock(r.Site)
-				r.From = r.Now - r.Site.WindowDuration().Milliseconds()
-			}
-		},
-		command: func(s *shard) {
-			if !known {
-				fn(nil, fmt.Errorf("%w %q", ErrUnknownSite, site))
-				return
-			}
-			defer func() {
-				if p := recover(); p != nil {
-					e.cfg.Logger.Error("a question has panicked", "site", site, "reader", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-					fn(nil, fmt.Errorf("reader %s: %w: %v", name, ErrPanic, p))
-				}
-			}()
-			if st := s.applier.sites[site]; st != nil {
-				r.From = max(r.From, st.from)
-				ordinal, found := st.subjects.Find(own, hash)
-				r.turn(st, ordinal, found)
-			}
-			fn(&r, nil)
-		},
-	}
-	if wait {
-		return e.enqueueWithin(ctx, it)
-	}
-	return e.tryEnqueue(it)
 }
 
 // Profile returns what is proven of the reader at an instant of the site's

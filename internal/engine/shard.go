@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,8 +13,10 @@ import (
 	"github.com/readership/readership/internal/event"
 )
 
-// shard is one writer: a goroutine that owns its readers' state.
+// shard is one writer: a goroutine that owns its readers' state, but for the time in
+// which somebody else has the turn.
 type shard struct {
+	turn    sync.Mutex // held by whoever uses the state below
 	engine  *Engine
 	number  int
 	in      chan work
@@ -112,6 +115,8 @@ func (s *shard) spare() {
 }
 
 func (s *shard) step(w work) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	if s.engine.Failure() != nil {
 		return
 	}

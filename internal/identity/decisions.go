@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Decisions makes and opens the ids of decisions: what is known of a decision,
@@ -79,10 +80,21 @@ func (s sealer) NewNonce(random io.Reader) (n Nonce, err error) {
 // Seal returns the text for what is known on a site: the same for the same. A
 // decision may have MaxSealed bytes.
 func (s sealer) Seal(nonce Nonce, site string, known []byte) string {
-	raw := make([]byte, NonceBytes, NonceBytes+len(known)+tagBytes)
-	copy(raw, nonce[:])
-	return base64.RawURLEncoding.EncodeToString(s.AEAD.Seal(raw, nonce[:], known, []byte(site)))
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	b.nonce, b.site, b.known = nonce, append(b.site[:0], site...), append(b.known[:0], known...)
+	b.raw = s.AEAD.Seal(append(b.raw[:0], nonce[:]...), b.nonce[:], b.known, b.site)
+	b.text = base64.RawURLEncoding.AppendEncode(b.text[:0], b.raw)
+	return string(b.text)
 }
+
+// buffer is what Seal works in.
+type buffer struct {
+	nonce                  Nonce
+	site, known, raw, text []byte
+}
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // Open returns what a text of a site seals; ok is false if it is not one of ours.
 func (s sealer) Open(site, id string) (nonce Nonce, known []byte, ok bool) {

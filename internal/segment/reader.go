@@ -47,10 +47,22 @@ func Of(p *plan.Program, view *engine.View, name string, at int64) (names []stri
 // very many, what is kept of them is asked. It has no burns, and lasts as long as
 // the reader does.
 func View(p *plan.Program, of *engine.Reader, at int64) *fold.View {
-	r := &Reader{}
-	r.Load(*of)
-	r.At(at)
-	return &fold.View{Program: p, Now: at, Load: r.load, Items: Catalogue{of.Items}, Profile: r, Burns: none{}, Folded: folded(p, of, at)}
+	return new(Laid).View(p, of, at)
+}
+
+// Laid is the memory of a view and its reader, to be used again.
+type Laid struct {
+	view   fold.View
+	reader Reader
+}
+
+// View is View in the memory of l: what it returned before is over.
+func (l *Laid) View(p *plan.Program, of *engine.Reader, at int64) *fold.View {
+	l.reader = Reader{}
+	l.reader.Load(*of)
+	l.reader.At(at)
+	l.view = fold.View{Program: p, Now: at, Load: l.reader.load, Items: Catalogue{of.Items}, Profile: &l.reader, Burns: none{}, Folded: folded(p, of, at)}
+	return &l.view
 }
 
 // load reads the rows from an instant on.

@@ -39,6 +39,7 @@ type Front struct {
 	Profiles func(site string) *engine.Profiles
 
 	readers sync.Pool // of *reader
+	asked   sync.Pool // of *Asked
 }
 
 // Call is a request of a site, whose key was checked.
@@ -65,12 +66,12 @@ type Answer struct {
 	Cookies  []string
 }
 
-// Body returns the answer as JSON.
-func (a *Answer) Body() []byte {
+// AppendBody appends the answer as JSON.
+func (a *Answer) AppendBody(body []byte) []byte {
+	body = slices.Grow(body, usualBody*len(a.Verdicts)+2)
 	if !a.Many {
-		return a.Verdicts[0].AppendJSON(make([]byte, 0, usualBody))
+		return a.Verdicts[0].AppendJSON(body)
 	}
-	body := make([]byte, 0, usualBody*len(a.Verdicts)+2)
 	for i, v := range a.Verdicts {
 		body = v.AppendJSON(append(body, "[,"[min(i, 1)]))
 	}
@@ -85,9 +86,20 @@ const usualBody = 512
 
 // Asked is a body that was read: questions to decide.
 type Asked struct {
-	asker *asker
+	asker asker
 	asks  []access.Ask
 	many  bool
+
+	started access.Started // by Start
+	one     single
+}
+
+// single is the memory of one question and its answer.
+type single struct {
+	ask     [1]access.Ask
+	columns [event.NumColumns]string
+	verdict [1]*access.Verdict
+	answer  Answer
 }
 
 // Commits says whether a question commits its answer: then it is not to be
@@ -118,13 +130,26 @@ func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	asker, err := f.asker(c)
-	if err != nil {
+	asked, _ := f.asked.Get().(*Asked)
+	if asked == nil {
+		asked = new(Asked)
+	}
+	asked.asker, asked.many = asker{front: f, call: c}, many
+	asker := &asked.asker
+	if err := asker.settle(); err != nil {
 		return nil, err
 	}
-	asks := make([]access.Ask, len(questions))
+	asks := asked.one.ask[:]
+	if len(questions) != 1 {
+		asks = make([]access.Ask, len(questions))
+	}
+	asked.asks = asks
 	var faults []problem.Fault
 	for i := range questions {
+		columns := &asked.one.columns
+		if i > 0 {
+			columns = new([event.NumColumns]string)
+		}
 		if questions[i].commit && !c.Commits {
 			return nil, problem.New(http.StatusForbidden, "a commit needs the scope decisions:write").WithCode("missing_scope")
 		}
@@ -132,14 +157,14 @@ func (f *Front) Read(c *Call, body []byte) (*Asked, error) {
 		if many {
 			at = place(i)
 		}
-		if err := asker.ask(&questions[i], at, &asks[i], &faults); err != nil {
+		if err := asker.ask(&questions[i], at, &asks[i], columns, &faults); err != nil {
 			return nil, err
 		}
 	}
 	if len(faults) > 0 {
 		return nil, faulty(faults)
 	}
-	return &Asked{asker: asker, asks: asks, many: many}, nil
+	return asked, nil
 }
 
 // Answer decides questions in their order. Errors: *problem.Problem for what is wrong
@@ -181,24 +206,35 @@ func (f *Front) Answer(ctx context.Context, a *Asked) (out *Answer, err error) {
 }
 
 // Start is Answer without the wait, for one question that access.Service.Start
-// takes; ok is false, with nothing done, for any others.
-func (f *Front) Start(a *Asked, done func()) (result func() (*Answer, error), ok bool) {
+// takes; ok is false, with nothing done, for any others. Once done was called, perhaps
+// before Start returns, Result has the answer.
+func (f *Front) Start(a *Asked, done func()) (ok bool) {
 	if a.many || a.asker.session.user != "" || a.asker.unknown != "" {
-		return nil, false
+		return false
 	}
-	decided, ok := f.Service.Start(&a.asks[0], done)
-	if !ok {
-		return nil, false
+	a.started, ok = f.Service.Start(&a.asks[0], done)
+	return ok
+}
+
+// Result is what came of a question that was started.
+func (f *Front) Result(a *Asked) (*Answer, error) {
+	v, err := a.started.Result()
+	if err != nil {
+		return nil, Problem(err)
 	}
-	return func() (*Answer, error) {
-		v, err := decided()
-		if err != nil {
-			return nil, Problem(err)
-		}
-		out := &Answer{Verdicts: []*access.Verdict{v}}
-		out.Cookies, err = a.asker.cookies()
-		return out, err
-	}, true
+	a.one.verdict[0] = v
+	a.one.answer = Answer{Verdicts: a.one.verdict[:]}
+	a.one.answer.Cookies, err = a.asker.cookies()
+	return &a.one.answer, err
+}
+
+// Release gives back the memory of a question that was started, after Start has
+// returned, and of its Result.
+func (f *Front) Release(a *Asked) {
+	if a.started.Release() {
+		*a = Asked{}
+		f.asked.Put(a)
+	}
 }
 
 // Commit commits a bare decision.

@@ -19,6 +19,7 @@ type asker struct {
 	front   *Front
 	call    *Call
 	own     collect.Visitor // with a write key
+	named   collect.Visitor // by an API key
 	account string          // proven of own
 	cookie  string          // of a device that was made for own
 	unknown string          // the identity of the day that own has to pass as first; "": it need not
@@ -28,24 +29,30 @@ type asker struct {
 // asker settles who makes a call.
 func (f *Front) asker(c *Call) (*asker, error) {
 	a := &asker{front: f, call: c}
+	return a, a.settle()
+}
+
+// settle settles who makes the call.
+func (a *asker) settle() error {
+	f, c := a.front, a.call
 	if c.Any {
-		return a, nil
+		return nil
 	}
 	a.own = f.Visitors.Visitor(c.Site, c.Request)
 	a.account = f.Visitors.Account(c.Site, &a.own)
 	if a.own.Device != "" || a.account != "" {
-		return a, nil
+		return nil
 	}
 	device, cookie, err := f.Visitors.NewDevice(c.Site, &a.own)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if a.own.Device, a.cookie = device, cookie; device == "" {
 		a.session = f.session(c, &a.own)
 	} else if c.Site.Identity.WithoutCookie == event.WithoutCookieDaily {
 		a.unknown = f.Visitors.Hash(c.Site, &a.own, f.Service.SiteNow(c.Site))
 	}
-	return a, nil
+	return nil
 }
 
 // users are the identities of the day under which a session reader may have asked
@@ -63,8 +70,8 @@ func errNotYours() *problem.Problem {
 	return problem.New(http.StatusForbidden, "a write key decides for the reader who sends the request").WithCode("not_your_reader")
 }
 
-// ask lays a question out; at is its place in the body.
-func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.Fault) error {
+// ask lays a question out, its columns in empty ones; at is its place in the body.
+func (a *asker) ask(q *question, at string, out *access.Ask, columns *[event.NumColumns]string, faults *[]problem.Fault) error {
 	fail := func(field, code, message string) {
 		*faults = append(*faults, problem.Fault{Location: at + field, Code: code, Message: message})
 	}
@@ -97,7 +104,7 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 			out.Token, out.Given.Entitlements, domain = t.Status, t.Entitlements, t.Domain
 		}
 	}
-	out.Given.Columns = new([event.NumColumns]string)
+	out.Given.Columns = columns
 	if fault := a.front.Visitors.Describe(a.call.Site, &page, out.Given.Columns); fault != nil {
 		fail(".request."+fault.Location, fault.Code, fault.Message)
 	}
@@ -111,7 +118,8 @@ func (a *asker) ask(q *question, at string, out *access.Ask, faults *[]problem.F
 func (a *asker) any(q *question, out *access.Ask, fail func(field, code, message string)) {
 	account := q.account
 	if account == "" && q.device != "" {
-		account = a.front.Visitors.Account(a.call.Site, &collect.Visitor{Device: q.device})
+		a.named = collect.Visitor{Device: q.device}
+		account = a.front.Visitors.Account(a.call.Site, &a.named)
 	}
 	out.Device = q.device
 	switch {

@@ -54,6 +54,29 @@ type reader struct {
 	parser fastjson.Parser
 	faults []problem.Fault
 	list   []question // of the body before, to be used again
+	places map[member]string
+}
+
+// member is a member of an object that stands at a place.
+type member struct{ at, name string }
+
+// maxPlaces is of how many members the places are kept.
+const maxPlaces = 64
+
+// place is where a member stands, and its name: as texts that were made before, for
+// bodies name the same members again and again.
+func (r *reader) place(at string, name []byte) (place, kept string) {
+	if place, ok := r.places[member{at, string(name)}]; ok {
+		return place, place[len(at)+1:]
+	}
+	place = at + "." + string(name)
+	if r.places == nil {
+		r.places = make(map[member]string)
+	}
+	if len(r.places) < maxPlaces {
+		r.places[member{at, place[len(at)+1:]}] = place
+	}
+	return place, place[len(at)+1:]
 }
 
 func (r *reader) fail(at, code, message string, v *fastjson.Value) {
@@ -90,7 +113,8 @@ func (r *reader) questions(body []byte) (list []question, many bool, err error) 
 		message, _, _ := strings.Cut(err.Error(), "; unparsed tail")
 		return nil, false, malformed("bad_json", "the body is not valid JSON: "+message)
 	}
-	if items, err := v.Array(); err == nil {
+	if v.Type() == fastjson.TypeArray {
+		items := v.GetArray()
 		if len(items) > MaxAsks {
 			r.fail("body", "too_many", fmt.Sprintf("asks %d questions, %d are answered at once", len(items), MaxAsks), nil)
 			items = nil
@@ -129,9 +153,8 @@ func (r *reader) object(v *fastjson.Value, at string, fn func(name, at string, v
 		return
 	}
 	o.Visit(func(key []byte, v *fastjson.Value) {
-		name := string(key)
-		if at := at + "." + name; !fn(name, at, v) {
-			r.fail(at, "unknown_field", "there is no field "+strconv.Quote(name), v)
+		if place, name := r.place(at, key); !fn(name, place, v) {
+			r.fail(place, "unknown_field", "there is no field "+strconv.Quote(name), v)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package ask
 import (
 	"context"
 
-	"github.com/readership/readership/internal/access"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/problem"
 )
@@ -23,14 +22,14 @@ type Page struct {
 // ReadPage lays out the question whether a page may be read. Errors:
 // *problem.Problem for an address that is none of the site's, else the visitors'.
 func (f *Front) ReadPage(c *Call, p *Page) (*Asked, error) {
-	asker, err := f.asker(c)
-	if err != nil {
+	asked := &Asked{asker: asker{front: f, call: c}}
+	if err := asked.asker.settle(); err != nil {
 		return nil, err
 	}
 	q := question{access: p.Access, page: page{url: p.URL, canonical: p.As, referrer: p.Referrer, routed: p.Routed}}
-	asked := &Asked{asker: asker, asks: make([]access.Ask, 1)}
+	asked.asks = asked.one.ask[:]
 	var faults []problem.Fault
-	if err := asker.ask(&q, "page", &asked.asks[0], &faults); err != nil {
+	if err := asked.asker.ask(&q, "page", &asked.asks[0], &asked.one.columns, &faults); err != nil {
 		return nil, err
 	}
 	if len(faults) > 0 {
@@ -42,7 +41,7 @@ func (f *Front) ReadPage(c *Call, p *Page) (*Asked, error) {
 // CommitPage commits the bare decision that was made about a page. Errors: those
 // of Commit.
 func (f *Front) CommitPage(ctx context.Context, a *Asked, id string) (*Answer, error) {
-	return f.commit(ctx, a.asker, id)
+	return f.commit(ctx, &a.asker, id)
 }
 
 // Item is the page's, as the site's catalogue calls it.

@@ -17,9 +17,10 @@ func (v *View) On(r Row, e *plan.Expr) value.Value {
 		}
 		return v.leaf(r, e)
 	}
-	args := make([]value.Value, len(e.Args))
-	for i, a := range e.Args {
-		args[i] = v.On(r, a)
+	var few [3]value.Value
+	args := few[:0]
+	for _, a := range e.Args {
+		args = append(args, v.On(r, a))
 	}
 	return e.Apply(v.Program.Calendar, args)
 }

@@ -95,7 +95,7 @@ type View struct {
 	// What was worked out already: programs name segments and meters many times,
 	// and those name others.
 	segments map[int]bool
-	meters   map[int]*Meter
+	meters   []*Meter // by id; as many as the program has, or none yet
 
 	loaded bool  // Rows are there,
 	from   int64 // from this instant on

@@ -53,8 +53,8 @@ func (m *Meter) Has(item string) bool {
 
 // Meter returns the state of a meter.
 func (v *View) Meter(id int) *Meter {
-	if m := v.meters[id]; m != nil {
-		return m
+	if id < len(v.meters) && v.meters[id] != nil {
+		return v.meters[id]
 	}
 	p := v.Program.Meters[id]
 	since := p.Window.From(v.Now, v.Program.Calendar)
@@ -75,17 +75,22 @@ func (v *View) Meter(id int) *Meter {
 			m.Limit = first.Limit
 		}
 	}
-	if v.meters == nil {
-		v.meters = map[int]*Meter{}
-	}
-	v.meters[id] = m
+	v.keep(m)
 	return m
+}
+
+// keep keeps a meter's state, which Meter returns from then on.
+func (v *View) keep(m *Meter) {
+	if len(v.meters) == 0 {
+		v.meters = make([]*Meter, len(v.Program.Meters))
+	}
+	v.meters[m.ID] = m
 }
 
 // Asked calls fn with the meters that were asked, in the order of the program.
 func (v *View) Asked(fn func(*Meter)) {
-	for id := range v.Program.Meters {
-		if m := v.meters[id]; m != nil {
+	for _, m := range v.meters {
+		if m != nil {
 			fn(m)
 		}
 	}
@@ -97,10 +102,7 @@ func (v *View) Assume(m *Meter) {
 	if m.FromFirst > 0 && m.ResetsAt.Type == value.Time {
 		m.opened = m.ResetsAt.N - m.FromFirst
 	}
-	if v.meters == nil {
-		v.meters = map[int]*Meter{}
-	}
-	v.meters[m.ID] = m
+	v.keep(m)
 }
 
 // Burn returns what a commit burns of a meter.
