@@ -60,8 +60,12 @@ type reader struct {
 // member is a member of an object that stands at a place.
 type member struct{ at, name string }
 
-// maxPlaces is of how many members the places are kept.
-const maxPlaces = 64
+// maxPlaces is of how many members the places are kept, maxPlace of how many bytes:
+// whoever asks chooses the names.
+const (
+	maxPlaces = 64
+	maxPlace  = 64
+)
 
 // place is where a member stands, and its name: as texts that were made before, for
 // bodies name the same members again and again.
@@ -73,7 +77,7 @@ func (r *reader) place(at string, name []byte) (place, kept string) {
 	if r.places == nil {
 		r.places = make(map[member]string)
 	}
-	if len(r.places) < maxPlaces {
+	if len(r.places) < maxPlaces && len(place) <= maxPlace {
 		r.places[member{at, place[len(at)+1:]}] = place
 	}
 	return place, place[len(at)+1:]
