@@ -76,19 +76,17 @@ func Ahead(by time.Duration) string { return aheadEnv + "=" + by.String() }
 
 const haltEnv = "READERSHIP_BENCH_HALT"
 
-// Halting makes a server's engine stand still, in the turn of whoever is asked
-// about or reads, as long as a file is there: that its environment names, which is
-// Halt.
-var Halting = func() (changes []Change) {
-	const stand = "\tfor { if _, err := os.Stat(os.Getenv(\"" + haltEnv + "\")); err != nil { break }; time.Sleep(time.Millisecond) }\n"
-	for source, head := range map[string]string{
-		"internal/access/attempt.go": "func (a *attempt) bare(r *engine.Reader, err error) {\n",
-		"internal/access/decider.go": "func (d *Decider) Commit(c *engine.Commit) engine.Outcome {\n",
-	} {
-		changes = append(changes, Change{source, head, head + stand}, Change{source, "import (\n", "import (\n\t\"os\"\n"})
-	}
-	return append(changes, Change{"internal/access/decider.go", "\t\"sync\"\n", "\t\"sync\"\n\t\"time\"\n"})
-}()
+// Halting makes a server's engine stand still, each shard in its next turn, as long
+// as a file is there: that its environment names, which is Halt. A shard that has
+// nothing to do stands still too, so nobody takes its turn meanwhile.
+var Halting = []Change{
+	{"internal/engine/shard.go", "import (\n", "import (\n\t\"os\"\n"},
+	{"internal/engine/shard.go", "\tdefer s.turn.Unlock()\n\tif s.engine.Failure() != nil {\n",
+		"\tdefer s.turn.Unlock()\n\tfor halted() { time.Sleep(time.Millisecond) }\n\tif s.engine.Failure() != nil {\n"},
+	{"internal/engine/shard.go", "func (s *shard) step(w work) {\n",
+		"func halted() bool { _, err := os.Stat(os.Getenv(\"" + haltEnv + "\")); return err == nil }\n\nfunc (s *shard) step(w work) {\n"},
+	{"internal/engine/turn.go", "\tif !s.turn.TryLock() {\n", "\tif halted() || !s.turn.TryLock() {\n"},
+}
 
 // Halt is what the environment of a Halting server says.
 func Halt(file string) string { return haltEnv + "=" + file }
