@@ -62,19 +62,30 @@ const fewRows = 256
 // its way to the shards, and the shard rests. Otherwise it returns false, and fn was
 // not called.
 func (t *turn) atOnce(s *shard) bool {
-	e := t.engine
-	before := e.dispatched.Load()
-	if before%2 != 0 || e.queued.Load() > e.position.Load() {
+	dispatched, rests := t.engine.rests()
+	if !rests {
 		return false
 	}
 	t.dispatch()
+	return t.take(s, dispatched)
+}
+
+// rests says whether nothing is on its way through the dispatcher, and how much had
+// come through it by then.
+func (e *Engine) rests() (dispatched uint64, rests bool) {
+	dispatched = e.dispatched.Load()
+	return dispatched, dispatched%2 == 0 && e.queued.Load() <= e.position.Load()
+}
+
+// take takes the turn of a shard that nobody has, if nothing was dispatched since the
+// facts were read: they are then of the same place in the log as the shard's rows, and
+// what is dispatched from now on waits for the shard.
+func (t *turn) take(s *shard, dispatched uint64) bool {
 	if !s.turn.TryLock() {
 		return false
 	}
 	defer s.turn.Unlock()
-	// What is dispatched from now on waits for the shard; the facts above are of
-	// the same place in the log as its rows if nothing was dispatched since.
-	if e.dispatched.Load() != before || e.Failure() != nil || !t.few(s) {
+	if t.engine.dispatched.Load() != dispatched || t.engine.Failure() != nil || !t.few(s) {
 		return false
 	}
 	t.run(s)
