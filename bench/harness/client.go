@@ -120,10 +120,40 @@ func (s *Server) CreateSite(ctx context.Context, settings string) (writeKey stri
 	return site.WriteKey, nil
 }
 
+// Position sends one event with a site's write key and returns its position in the
+// log: a question to another process that has it sees what was acknowledged before.
+func (s *Server) Position(ctx context.Context, writeKey, event string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.CollectURL("/v1/events"), strings.NewReader(event))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+writeKey)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := s.client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("POST /v1/events: status %d", res.StatusCode)
+	}
+	return res.Header.Get("X-Readership-Position"), nil
+}
+
 // Query asks a question; body is the JSON of POST …/query.
 func (s *Server) Query(ctx context.Context, site, body string) (*Result, error) {
+	return s.QueryAfter(ctx, "", site, body)
+}
+
+// QueryAfter is Query of what the log holds up to a position at least; "": up to what
+// the server itself has acknowledged.
+func (s *Server) QueryAfter(ctx context.Context, position, site, body string) (*Result, error) {
+	header := map[string]string{}
+	if position != "" {
+		header["X-Readership-Position"] = position
+	}
 	r := new(Result)
-	return r, s.Call(ctx, http.MethodPost, "/v1/sites/"+site+"/query", body, r)
+	return r, s.CallAs(ctx, RootKey, header, http.MethodPost, "/v1/sites/"+site+"/query", body, r)
 }
 
 // Number asks a question without dimensions and with one metric.

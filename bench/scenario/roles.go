@@ -270,7 +270,11 @@ func (p *rolesPhase) check(name string, away bool) error {
 // count compares what was acknowledged with what is stored, and looks up what came of
 // commits that the policy answered.
 func (r *roles) count(ctx context.Context, w io.Writer) error {
-	stored, err := itemCounts(ctx, r.engine, "p", r.begin)
+	after, err := r.edge.Position(ctx, r.key, string(appendCrashEvents(nil, []string{"last"})))
+	if err != nil {
+		return err
+	}
+	stored, err := itemCounts(ctx, r.engine, after, "p", r.begin)
 	if err != nil {
 		return err
 	}
