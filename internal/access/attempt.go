@@ -17,7 +17,8 @@ import (
 )
 
 // attempt is one decision under way. Nobody waits for it in a goroutine of its
-// own: the reader's turn, the committer or the clock ends it, whichever is first.
+// own: the reader's turn, the committer or the clock ends it, whichever is first; the
+// turn itself, where it has taken too long.
 type attempt struct {
 	*Service
 	ask     *Ask
@@ -33,6 +34,7 @@ type attempt struct {
 	policy  bool          // the block's policy answers if nobody else does in time
 	sure    bool          // it answers whatever the error: others of its array are committed
 	wait    bool          // for room in the engine's queue
+	few     engine.Few    // of whom who asks decides itself
 
 	mu    sync.Mutex
 	done  func() // nil: it is told
@@ -175,7 +177,7 @@ func (a *attempt) start(ctx context.Context, done func()) error {
 		defer cancel()
 		ctx = limited
 	}
-	err := a.Engine.Turn(ctx, a.ask.Site.ID, a.seen(), a.wait, a.bare)
+	err := a.Engine.Turn(ctx, a.ask.Site.ID, a.seen(), a.wait, a.few, a.bare)
 	switch {
 	case err == nil:
 		a.arm(nil)
@@ -273,6 +275,10 @@ func (a *attempt) bare(r *engine.Reader, err error) {
 	v := d.verdict(&a.wording, t.Version, "", t.Reader)
 	if a.ask.Segments {
 		v.Segments = segmentsOf(d)
+	}
+	if a.Now().Sub(a.begun) >= a.limit { // nobody else ends what whoever asks works at
+		a.end(answer{err: errDeadline})
+		return
 	}
 	a.end(answer{verdict: v, bare: rest})
 }

@@ -31,7 +31,7 @@ type Engine interface {
 	Queued() event.Position
 	InTurn(ctx context.Context, site, name string, fn func(*engine.Reader)) error
 	Readers(ctx context.Context, site string, at event.Position) (*engine.View, error)
-	Turn(ctx context.Context, site, name string, wait bool, fn func(*engine.Reader, error)) error
+	Turn(ctx context.Context, site, name string, wait bool, few engine.Few, fn func(*engine.Reader, error)) error
 }
 
 // Committer is what commits go through. *eventlog.Committer is one.
@@ -263,6 +263,9 @@ func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, e
 	a := s.attempts.Get().(*attempt)
 	a.Service, a.ask, a.program, a.block, a.own, a.begun, a.limit = s, ask, active, block, t, begun, limit
 	a.ticket = &a.own
+	if a.few = engine.Few(block.Few); ask.Segments { // which may be many
+		a.few = engine.Few{}
+	}
 	return a, nil
 }
 

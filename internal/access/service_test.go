@@ -457,7 +457,7 @@ type lateEngine struct {
 	turns []func(*engine.Reader, error)
 }
 
-func (e *lateEngine) Turn(_ context.Context, _, _ string, wait bool, fn func(*engine.Reader, error)) error {
+func (e *lateEngine) Turn(_ context.Context, _, _ string, wait bool, _ engine.Few, fn func(*engine.Reader, error)) error {
 	if !wait {
 		return engine.ErrBusy
 	}

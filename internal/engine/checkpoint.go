@@ -188,7 +188,7 @@ func (e *Engine) reset() {
 	e.facts, e.ledger = newFacts(e.cfg.Address), newLedger()
 	e.position.Store(0)
 	e.logTime.Store(0)
-	e.received = 0
+	e.received.Store(0)
 	e.erasures.Store(0)
 	clear(e.accounts)
 	for i := range e.shards {
@@ -258,7 +258,7 @@ func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64) error
 	ready := make(chan struct{}, len(e.shards))
 	err := e.enqueue(item{
 		dispatch: func() {
-			h.Position, h.LogTime = e.received, e.LogTime()
+			h.Position, h.LogTime = event.Position(e.received.Load()), e.LogTime()
 			h.Erasures = e.erasures.Load() - purged
 			if whole {
 				e.facts.markUnsaved()
@@ -471,7 +471,7 @@ func (c *checkpointer) load(e *Engine) error {
 	}
 	e.erasures.Store(h.Erasures)
 	e.position.Store(uint64(h.Position))
-	e.received = h.Position
+	e.received.Store(uint64(h.Position))
 	e.logTime.Store(h.LogTime)
 	return nil
 }

@@ -57,10 +57,10 @@ func (e *Engine) take(it item) (ok bool) {
 		return e.Failure() == nil
 	}
 	<-e.room
-	if it.position <= e.received {
+	if uint64(it.position) <= e.received.Load() {
 		return true
 	}
-	e.received = it.position
+	e.received.Store(uint64(it.position))
 	m := e.pool.Get().(*message)
 	m.position, m.raw = it.position, it.raw
 	if err := m.Decode(it.raw); err != nil {

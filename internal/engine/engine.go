@@ -3,9 +3,9 @@
 //
 // Its state is a pure function of the log. Apply takes the log's messages in
 // order; a dispatcher decodes each once and hands it to the shards, one
-// goroutine each, that own disjoint readers. Reads go through the same queue,
-// so a View holds everything applied before it was asked for. No code here
-// reads the wall clock: an engine's now is log time.
+// goroutine each, that own disjoint readers. Reads go through the same queue, or
+// find nothing in it, so they see everything applied before they were asked for.
+// No code here reads the wall clock: an engine's now is log time.
 //
 //	Apply ─ queue ─ dispatcher (decode, facts, ledger, clocks) ─┬─ shard 0
 //	                                                            └─ shard n
@@ -116,7 +116,7 @@ type Engine struct {
 	waiters  []waiter
 	pool     sync.Pool // *message
 	ckpt     *checkpointer
-	received event.Position // dispatcher: newest message taken
+	received atomic.Uint64 // newest message that the dispatcher has taken
 
 	sinceCheckpoint int64 // dispatcher: bytes of log
 }

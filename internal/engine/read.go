@@ -61,7 +61,7 @@ func (e *Engine) view(ctx context.Context, site string, whole bool, look func(*s
 		dispatch: func() {
 			s, ok := e.facts.site(site)
 			if ok {
-				v.Site, v.Position, v.Now, v.Items = s, e.received, e.siteClock(s), e.facts.catalog(site)
+				v.Site, v.Position, v.Now, v.Items = s, event.Position(e.received.Load()), e.siteClock(s), e.facts.catalog(site)
 				v.Profiles = e.facts.profilesOf(site)
 			}
 			known <- ok

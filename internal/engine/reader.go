@@ -101,7 +101,7 @@ func newReader(name, own string) Reader {
 // context's fn may still run.
 func (e *Engine) InTurn(ctx context.Context, site, name string, fn func(*Reader)) error {
 	done := make(chan error, 1)
-	err := e.Turn(ctx, site, name, true, func(r *Reader, err error) {
+	err := e.Turn(ctx, site, name, true, Few{}, func(r *Reader, err error) {
 		if err == nil {
 			fn(r)
 		}

@@ -64,16 +64,59 @@ func TestTakesNoTurnWithOldFacts(t *testing.T) {
 	}
 	q, dispatched := ask()
 	send(title("new"))
-	if q.take(s, dispatched) {
+	if q.take(s, Few{1, 1}, dispatched) {
 		t.Errorf("a turn was taken with the item %q of before the message", said)
 	}
 	q, dispatched = ask()
 	s.turn.Lock()
-	if q.take(s, dispatched) {
+	if q.take(s, Few{1, 1}, dispatched) {
 		t.Error("a turn was taken that another has")
 	}
 	s.turn.Unlock()
-	if !q.take(s, dispatched) || said != "new" {
+	if !q.take(s, Few{1, 1}, dispatched) || said != "new" {
 		t.Errorf("at rest no turn was taken, or with the item %q", said)
+	}
+}
+
+// TestTakesNoTurnWithNewFacts: who comes when the dispatcher is through with a message
+// and its shard has not begun, while Apply has not returned, does not take the turn.
+func TestTakesNoTurnWithNewFacts(t *testing.T) {
+	e, err := Open(Config{Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	s := e.shards[0]
+	held, hold := make(chan struct{}), make(chan struct{})
+	s.in <- work{command: func(s *shard) { // its goroutine has no processor, and the turn is nobody's
+		s.turn.Unlock()
+		close(held)
+		<-hold
+		s.turn.Lock()
+	}}
+	<-held
+	site, err := json.Marshal(event.Site{ID: "news"}.WithDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var enc event.Encoder
+	enc.Reset(1_774_602_000_000)
+	enc.AddFact(event.Fact{Kind: event.FactSite, Site: "news", Key: "news", Value: site})
+	at := event.MakePosition(20000, 0, 1)
+	before := e.dispatched.Load()
+	e.room <- struct{}{}
+	if err := e.enqueue(item{position: at, raw: enc.AppendTo(nil)}); err != nil { // as Apply does, up to its last line
+		t.Fatal(err)
+	}
+	for e.dispatched.Load() != before+2 {
+		runtime.Gosched()
+	}
+	if _, rests := e.rests(); rests {
+		t.Error("the engine is said to rest with a message that its shard has not applied")
+	}
+	e.queued.Store(uint64(at))
+	close(hold)
+	if err := e.Wait(context.Background(), at); err != nil {
+		t.Fatal(err)
 	}
 }

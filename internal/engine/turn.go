@@ -3,18 +3,21 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime/debug"
 
 	"github.com/readership/readership/internal/engine/block"
+	"github.com/readership/readership/internal/engine/burn"
 	"github.com/readership/readership/internal/engine/subject"
 )
 
 // Turn is InTurn without the wait: fn is called in the turn, perhaps before Turn
 // returns, with the reader or with ErrUnknownSite; never, if the engine stops before;
-// again with ErrPanic, if it panics. If the queue is full Turn waits for room as long
+// again with ErrPanic, if it panics. Where the reader has few rows and burns it may be
+// called by whoever asks, who then does the work. If the queue is full Turn waits for room as long
 // as ctx lasts, or returns ErrBusy. Errors: ErrBusy, ErrUnknownReader, ErrClosed,
 // ErrFailed, the context's; with one fn is not called.
-func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, fn func(*Reader, error)) error {
+func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, few Few, fn func(*Reader, error)) error {
 	own, ok := SubjectName(name)
 	if !ok {
 		return fmt.Errorf("%w %q", ErrUnknownReader, name)
@@ -24,7 +27,7 @@ func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, fn func
 	}
 	t := &turn{engine: e, site: site, own: own, hash: subject.Hash(own), fn: fn, reader: newReader(name, own)}
 	s := e.shards[ShardOf(t.hash, len(e.shards))]
-	if t.atOnce(s) {
+	if few != (Few{}) && t.atOnce(s, few) {
 		return nil
 	}
 	it := item{one: s, dispatch: t.dispatch, command: t.run}
@@ -33,6 +36,10 @@ func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, fn func
 	}
 	return e.tryEnqueue(it)
 }
+
+// Few says below how many rows and burns of a reader, both, whoever asks takes the
+// turn: it is a moment's work then. The zero value says never.
+type Few struct{ Rows, Burns int }
 
 // turn is a question about one reader, asked in the turn of its shard.
 type turn struct {
@@ -53,60 +60,72 @@ func (t *turn) dispatch() {
 	}
 }
 
-// fewRows is how many rows a reader has at most about whom is asked at once: more
-// take so long that whoever asks had better not do the work itself.
-const fewRows = 256
-
 // atOnce has whoever asks take the turn itself, without the ways through two queues
 // and their goroutines: if every message that was queued is applied, no other is on
 // its way to the shards, and the shard rests. Otherwise it returns false, and fn was
 // not called.
-func (t *turn) atOnce(s *shard) bool {
+func (t *turn) atOnce(s *shard, few Few) (taken bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.panicked(p)
+			taken = true
+		}
+	}()
 	dispatched, rests := t.engine.rests()
 	if !rests {
 		return false
 	}
 	t.dispatch()
-	return t.take(s, dispatched)
+	return t.take(s, few, dispatched)
 }
 
 // rests says whether nothing is on its way through the dispatcher, and how much had
 // come through it by then.
 func (e *Engine) rests() (dispatched uint64, rests bool) {
 	dispatched = e.dispatched.Load()
-	return dispatched, dispatched%2 == 0 && e.queued.Load() <= e.position.Load()
+	position := e.position.Load()
+	return dispatched, dispatched%2 == 0 && e.received.Load() <= position && e.queued.Load() <= position
 }
 
 // take takes the turn of a shard that nobody has, if nothing was dispatched since the
 // facts were read: they are then of the same place in the log as the shard's rows, and
 // what is dispatched from now on waits for the shard.
-func (t *turn) take(s *shard, dispatched uint64) bool {
+func (t *turn) take(s *shard, few Few, dispatched uint64) bool {
 	if !s.turn.TryLock() {
 		return false
 	}
 	defer s.turn.Unlock()
-	if t.engine.dispatched.Load() != dispatched || t.engine.Failure() != nil || !t.few(s) {
+	if t.engine.dispatched.Load() != dispatched || t.engine.Failure() != nil || !t.has(s, few) {
 		return false
 	}
 	t.run(s)
 	return true
 }
 
-// few says whether the reader has few rows.
-func (t *turn) few(s *shard) bool {
+// has says whether the reader has few rows and burns.
+func (t *turn) has(s *shard, few Few) bool {
 	st := s.applier.sites[t.site]
 	if st == nil {
 		return true
 	}
 	ordinal, found := st.subjects.Find(t.own, t.hash)
-	rows := 0
-	if found {
+	if !found {
+		return true
+	}
+	rows, burns := 0, 0
+	if few.Rows < math.MaxInt {
 		st.subjects.Rows(ordinal, func(block.RowID) bool {
 			rows++
-			return rows <= fewRows
+			return rows < few.Rows
 		})
 	}
-	return rows <= fewRows
+	if few.Burns < math.MaxInt {
+		st.burns.table.Of(ordinal, func(*burn.Burn) bool {
+			burns++
+			return burns < few.Burns
+		})
+	}
+	return rows < few.Rows && burns < few.Burns
 }
 
 // run calls fn in the turn of the shard.
@@ -118,8 +137,7 @@ func (t *turn) run(s *shard) {
 	r := &t.reader
 	defer func() {
 		if p := recover(); p != nil {
-			t.engine.cfg.Logger.Error("a question has panicked", "site", t.site, "reader", r.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			t.fn(nil, fmt.Errorf("reader %s: %w: %v", r.Name, ErrPanic, p))
+			t.panicked(p)
 		}
 	}()
 	if st := s.applier.sites[t.site]; st != nil {
@@ -128,4 +146,11 @@ func (t *turn) run(s *shard) {
 		r.turn(st, ordinal, found)
 	}
 	t.fn(r, nil)
+}
+
+// panicked tells of a panic where the work is done.
+func (t *turn) panicked(p any) {
+	name := t.reader.Name
+	t.engine.cfg.Logger.Error("a question has panicked", "site", t.site, "reader", name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	t.fn(nil, fmt.Errorf("reader %s: %w: %v", name, ErrPanic, p))
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/readership/readership/internal/event"
 )
 
-// fewRows is that of the engine.
+// fewRows is below how many rows who asks takes the turn.
 const fewRows = 256
 
 // TestTurnsAreOfOnePlace: while messages arrive, a turn sees the facts and the rows of
@@ -30,7 +30,7 @@ func TestTurnsAreOfOnePlace(t *testing.T) {
 	ask := func() {
 		at := *queued.Load()
 		done := make(chan struct{})
-		err := f.e.Turn(t.Context(), "news", fmt.Sprint("device:d", at.reader), true, func(r *engine.Reader, err error) {
+		err := f.e.Turn(t.Context(), "news", fmt.Sprint("device:d", at.reader), true, engine.Few{Rows: fewRows, Burns: fewRows}, func(r *engine.Reader, err error) {
 			defer close(done)
 			if err != nil {
 				t.Error(err)
@@ -48,7 +48,7 @@ func TestTurnsAreOfOnePlace(t *testing.T) {
 			turns.Add(1)
 			if strings.Contains(string(debug.Stack()), "atOnce") {
 				once.Add(1)
-				if n > fewRows {
+				if n >= fewRows {
 					many.Add(1)
 				}
 			}
@@ -100,7 +100,7 @@ func TestTurnWithinATurn(t *testing.T) {
 	inner := make(chan bool, 1)
 	var outside atomic.Bool
 	err := f.e.InTurn(t.Context(), "news", "device:d1", func(*engine.Reader) {
-		err := f.e.Turn(t.Context(), "news", "device:d2", false, func(*engine.Reader, error) { inner <- outside.Load() })
+		err := f.e.Turn(t.Context(), "news", "device:d2", false, engine.Few{Rows: fewRows, Burns: fewRows}, func(*engine.Reader, error) { inner <- outside.Load() })
 		if err != nil {
 			t.Error(err)
 		}

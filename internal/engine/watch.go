@@ -13,7 +13,7 @@ import (
 
 // Watcher keeps what follows from the rows and facts of one site up to date for
 // the readers of one shard: who is in which segment. It is told of every message
-// and works between messages. It belongs to the shard's goroutine.
+// and works between messages. It belongs to whoever has the shard's turn.
 type Watcher interface {
 	// Follows says whether the watcher asks for every message and for what it
 	// touches. If not, it is only told of messages with facts of its site.
@@ -303,7 +303,7 @@ func (e *Engine) Watch(ctx context.Context, make func(shard int, site string) Wa
 	var stamp int64
 	err := e.everyShard(ctx, func() {
 		e.watching = true
-		position, stamp = e.received, e.LogTime()
+		position, stamp = event.Position(e.received.Load()), e.LogTime()
 		for _, site := range e.facts.list() {
 			sites = append(sites, e.watchedSite(site))
 			for _, kind := range []string{event.FactActive, event.FactPrepare} {
@@ -360,7 +360,7 @@ func (r *Reader) Number() (n uint32, ok bool) { return r.ordinal, r.Known }
 // ErrFailed, the context's; with the context's fn may still be called.
 func (e *Engine) EachWatcher(ctx context.Context, site string, fn func(shard int, w Watcher, l *Live)) (event.Position, error) {
 	var position event.Position
-	err := e.everyShard(ctx, func() { position = e.received }, func(s *shard) {
+	err := e.everyShard(ctx, func() { position = event.Position(e.received.Load()) }, func(s *shard) {
 		if st := s.applier.sites[site]; st != nil && st.watched != nil {
 			fn(s.number, st.watched.Watcher, &st.watched.live)
 			s.watchersWork()

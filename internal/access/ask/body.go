@@ -67,20 +67,23 @@ const (
 	maxPlace  = 64
 )
 
-// place is where a member stands, and its name: as texts that were made before, for
-// bodies name the same members again and again.
-func (r *reader) place(at string, name []byte) (place, kept string) {
+// place is where a member stands, as a text that was made before, if it was: bodies
+// name the same members again and again.
+func (r *reader) place(at string, name []byte) (place string, kept bool) {
 	if place, ok := r.places[member{at, string(name)}]; ok {
-		return place, place[len(at)+1:]
+		return place, true
 	}
-	place = at + "." + string(name)
+	return at + "." + string(name), false
+}
+
+// keepPlace keeps the place of a member that is known.
+func (r *reader) keepPlace(at, place string) {
 	if r.places == nil {
 		r.places = make(map[member]string)
 	}
 	if len(r.places) < maxPlaces && len(place) <= maxPlace {
 		r.places[member{at, place[len(at)+1:]}] = place
 	}
-	return place, place[len(at)+1:]
 }
 
 func (r *reader) fail(at, code, message string, v *fastjson.Value) {
@@ -157,8 +160,13 @@ func (r *reader) object(v *fastjson.Value, at string, fn func(name, at string, v
 		return
 	}
 	o.Visit(func(key []byte, v *fastjson.Value) {
-		if place, name := r.place(at, key); !fn(name, place, v) {
+		place, kept := r.place(at, key)
+		name := place[len(at)+1:]
+		switch known := fn(name, place, v); {
+		case !known:
 			r.fail(place, "unknown_field", "there is no field "+strconv.Quote(name), v)
+		case !kept:
+			r.keepPlace(at, place)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func Estimate(p *plan.Program) {
 		for _, c := range a.Clauses {
 			exprs = append(exprs, c.Cond, c.Price)
 		}
-		a.Cost = e.uses(&a.Uses, exprs...)
+		a.Cost, a.Few = e.uses(&a.Uses, exprs...), e.few(a)
 		e.note(a.Name, &a.Uses)
 	}
 	for _, m := range p.Metrics {

@@ -36,7 +36,12 @@ type Access struct {
 	Uses    Uses      // of all clauses
 	Looks   []*Expr   // what the clauses and the limits of their meters look up, each once, in the order in which they ask
 	Cost    Cost
+	Few     Few `json:"-"`
 }
+
+// Few says below how many rows and burns of a reader, both, a decision is a moment's
+// work, by estimate (package cost). The zero value says that none is.
+type Few struct{ Rows, Burns int }
 
 // Outcome is what a clause decides.
 type Outcome uint8
