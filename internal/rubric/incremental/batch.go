@@ -94,8 +94,7 @@ func (b *batch) again() {
 }
 
 // rest returns the rows from a place on that nothing is known of yet; they will
-// be. What is kept is known whole, and so is what is asked for again from an
-// earlier place on.
+// be. What is kept is known whole.
 func (p *part) rest(b *batch, from int) (lo, hi int) {
 	if b.kept {
 		from = 0
@@ -104,8 +103,8 @@ func (p *part) rest(b *batch, from int) (lo, hi int) {
 		*p = part{b.mark, from, from}
 	}
 	if from < p.from {
-		hi, p.from = p.from, 0
-		return 0, hi
+		hi, p.from = p.from, from
+		return from, hi
 	}
 	lo, p.n = p.n, len(b.rows)
 	return lo, p.n
@@ -223,17 +222,52 @@ func (e *Evaluator) matching(id, from int) *known {
 	if lo == hi {
 		return k
 	}
-	first, end := lo>>6, words(hi)
-	for w := first; w < end; w++ {
-		k.bits[w] = ^uint64(0)
-	}
+	k.bits.fill(lo, hi)
+	left := hi - lo
 	for _, c := range p.conditions {
+		if left <= max(fewLeft, (hi-lo)/64) && b.conditions[c].mark != b.mark {
+			e.sift(k.bits, lo, hi, &e.conditions[c])
+			continue
+		}
 		bits := e.holding(c, lo).bits
-		for w := first; w < end; w++ {
+		for w := lo >> 6; w < words(hi); w++ {
 			k.bits[w] &= bits[w]
 		}
+		left = k.bits.count(lo, hi)
 	}
 	return k
+}
+
+// fewLeft is how many rows have met a predicate's first conditions, at most, where
+// the others are asked of these rows, and not of all once for all predicates: rows
+// mostly are not in the cache.
+const fewLeft = 2
+
+// sift takes the rows out of a set, of some rows, for which a condition does not
+// hold.
+func (e *Evaluator) sift(set Set, lo, hi int, c *condition) {
+	if e.fault == faultSift {
+		hi = set.last(lo, hi)
+	}
+	for i := set.next(lo, hi); i < hi; i = set.next(i+1, hi) {
+		if !e.holdsFor(i, c) {
+			set.drop(i)
+		}
+	}
+}
+
+// holdsFor tells whether a condition holds for one row.
+func (e *Evaluator) holdsFor(i int, c *condition) bool {
+	row := &e.rows.rows[i]
+	if c.input >= 0 {
+		e.leaf.rows[0] = *row
+		if e.table.Codes(c.input, e.leaf.rows[:], e.leaf.codes[:]) {
+			code := e.leaf.codes[0]
+			e.cover(c.input, code)
+			return c.holds.Has(int(code))
+		}
+	}
+	return e.onRow(row, c.Expr).True()
 }
 
 // valueOf returns what a fold looks at in a row.

@@ -40,6 +40,20 @@ func (s Set) clear(lo, hi int) {
 	s[last] &^= tail
 }
 
+// fill puts the numbers from lo on and below hi, more than lo, into the set.
+func (s Set) fill(lo, hi int) {
+	for w, last := lo>>6, (hi-1)>>6; w <= last; w++ {
+		word := ^uint64(0)
+		if w == lo>>6 {
+			word <<= lo & 63
+		}
+		if w == last {
+			word &= below(hi - last<<6)
+		}
+		s[w] |= word
+	}
+}
+
 func (s Set) add(o Set) {
 	for i, w := range o {
 		s[i] |= w

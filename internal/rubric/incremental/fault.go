@@ -26,5 +26,7 @@ const (
 	faultAppearance
 	faultTime
 	faultRows
+	faultRare
+	faultSift
 	numFaults
 )

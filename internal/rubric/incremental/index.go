@@ -48,9 +48,11 @@ func (e *Evaluator) buildIndex() {
 		if paths[in] == nil {
 			paths[in] = &path{input: in, byValue: map[value.Value][]int{}}
 		}
-		p.unknown = slices.DeleteFunc(slices.Clone(p.conditions), func(id int) bool {
+		known := func(id int) bool {
 			return lookup == nil && slices.Contains(p.Item, id) || lookup != nil && e.conditions[id].Lookup == lookup
-		})
+		}
+		p.unknown = slices.DeleteFunc(slices.Clone(p.conditions), known)
+		p.conditions = slices.Concat(slices.DeleteFunc(p.conditions, func(id int) bool { return !known(id) }), p.unknown)
 		if lookup == nil {
 			paths[in].predicates = append(paths[in].predicates, p.ID)
 			continue

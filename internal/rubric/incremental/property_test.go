@@ -420,6 +420,8 @@ func TestFaultsAreFound(t *testing.T) {
 		faultAppearance:       "rows are not matched when their time comes",
 		faultTime:             "time is thought to bring nobody into a segment",
 		faultRows:             "rows are thought to take nobody out of a segment",
+		faultRare:             "a limit is thought to be missed by one row too many",
+		faultSift:             "of the rows that have met a first condition the last is not asked for the others",
 	} {
 		t.Run(what, func(t *testing.T) {
 			c := newCounts()

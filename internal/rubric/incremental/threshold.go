@@ -52,7 +52,7 @@ func (e *Evaluator) threshold(x *plan.Expr) threshold {
 
 // compare tells whether a threshold is reached.
 func (e *Evaluator) compare(t *threshold) (bool, until) {
-	if e.few(t) {
+	if e.few(t) || e.rare(t) {
 		return !t.least, never
 	}
 	n, rows := e.counted(t)
@@ -64,6 +64,26 @@ func (e *Evaluator) compare(t *threshold) (bool, until) {
 // window, whatever they are.
 func (e *Evaluator) few(t *threshold) bool {
 	return t.shrinks && int64(max(0, e.hi-max(e.lo, e.edge(t.edge)))) < t.limit
+}
+
+// rare tells that a threshold cannot be reached, by the latest rows of its window
+// alone: those of them that count, with all others, are fewer. All but two fewer
+// than the limit are looked at, since mostly one counts: that which arrived. It is
+// asked after few.
+func (e *Evaluator) rare(t *threshold) bool {
+	if !t.shrinks || e.rows.kept {
+		return false
+	}
+	lo := max(e.lo, e.edge(t.edge))
+	others := int(t.limit) - 2
+	if others*4 < e.hi-lo { // nearly all would be looked at, perhaps for nothing
+		return false
+	}
+	n := e.matching(t.predicate, lo+others).bits.count(lo+others, e.hi)
+	if e.fault == faultRare {
+		n--
+	}
+	return n+others < int(t.limit)
 }
 
 // counted returns the count that a threshold is compared with and, if it shrinks,
@@ -162,7 +182,7 @@ func (e *Evaluator) newLadder(segments []int) *ladder {
 // can be the first to be missed.
 func (e *Evaluator) climb(l *ladder) (steps int, holds until) {
 	first := &l.thresholds[0]
-	if e.few(first) {
+	if e.few(first) || e.rare(first) {
 		return 0, never
 	}
 	n, rows := e.counted(first)
