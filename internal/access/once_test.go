@@ -26,6 +26,7 @@ func TestWhoAsksDecidesWhatIsAMomentsWork(t *testing.T) {
 		return b.String()
 	}
 	d := newDesk(t, metered+`
+segment wordy = (events |> where matches(url ?? "", "(.{1,60}z){2}") |> count) > 9
 access plain { allow all }
 access few {
 `+clauses(1)+`  allow all
@@ -66,7 +67,9 @@ access address {
 	}{
 		{access: "plain", reader: "new", once: true},
 		{access: "plain", reader: "reads much", once: true}, // they are not looked at
-		{access: "plain", reader: "new", segments: true},
+		{access: "plain", reader: "new", segments: true, once: true},
+		{access: "plain", reader: "reads", segments: true},
+		{access: "plain", reader: "reads", once: true},
 		{access: "story", reader: "new", once: true},
 		{access: "few", reader: "reads", once: true},
 		{access: "few", reader: "reads much"},

@@ -263,8 +263,8 @@ func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, e
 	a := s.attempts.Get().(*attempt)
 	a.Service, a.ask, a.program, a.block, a.own, a.begun, a.limit = s, ask, active, block, t, begun, limit
 	a.ticket = &a.own
-	if a.few = engine.Few(block.Few); ask.Segments { // which may be many
-		a.few = engine.Few{}
+	if a.few = engine.Few(block.Few); ask.Segments {
+		a.few = engine.Few(block.FewToo)
 	}
 	return a, nil
 }

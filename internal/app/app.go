@@ -31,7 +31,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	ensureProcessors()
-	hugepage.Reserve(hugeHeap)
+	hugepage.Reserve(hugeHeap(cfg.Memory))
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(heapLimit(cfg.Memory, 0))
 	}

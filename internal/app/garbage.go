@@ -88,7 +88,7 @@ const (
 	spareBytes = 40 << 20
 	goalPart   = 16 // of --memory
 	leastGoal  = 64 << 20
-	mostGoal   = 200 << 20 // within hugeHeap
+	mostGoal   = 400 << 20
 	usualGoal  = 256 << 20 // where no --memory is set
 )
 
@@ -117,9 +117,10 @@ func (m *memory) collect(free bool) {
 	}
 }
 
-// spare is how many bytes of garbage may lie about beside what lives.
+// spare is how many bytes of garbage may lie about beside what lives. A small heap
+// takes the same memory however much of it lives: it need not touch new pages.
 func spare(live, goal uint64) uint64 {
-	return max(spareBytes, live/16, goal-min(2*live, goal))
+	return max(spareBytes, live/16, goal-min(live, goal))
 }
 
 func gcPercent(live, goal uint64) int {
@@ -127,9 +128,13 @@ func gcPercent(live, goal uint64) int {
 }
 
 // hugeHeap is how much of the heap lies in huge pages: what a small one grows to
-// between collections, which is touched all the time. The rows of a large heap are
-// left out: they would be rounded up to whole huge pages, and are touched once.
-const hugeHeap = 256 << 20
+// between collections, and a quarter more, which is touched all the time. The rows of
+// a large heap are left out: they would be rounded up to whole huge pages, and are
+// touched once.
+func hugeHeap(memory int64) int64 {
+	goal := int64(smallGoal(memory))
+	return goal + goal/4
+}
 
 // leastLive is about what lives in an empty process.
 const leastLive = 8 << 20

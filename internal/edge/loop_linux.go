@@ -35,6 +35,7 @@ type loops struct {
 	running sync.WaitGroup
 	calls   sync.Pool  // of *call
 	asked   chan *call // whose answers may have to be waited for
+	lookout chan struct{}
 }
 
 // Questions about readers are answered by goroutines beside the loops, so many
@@ -101,7 +102,7 @@ func newLoops(s *Server, listener net.Listener) (*loops, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the listening socket: %w", err)
 	}
-	l := &loops{server: s, accepts: accepts, begun: time.Now(), empty: make(chan struct{}, 1), stop: make(chan struct{}), asked: make(chan *call, maxAsked)}
+	l := &loops{server: s, accepts: accepts, begun: time.Now(), empty: make(chan struct{}, 1), stop: make(chan struct{}), asked: make(chan *call, maxAsked), lookout: make(chan struct{})}
 	l.calls.New = func() any { return newCall(s) }
 	l.tick(time.Now())
 	for range runtime.GOMAXPROCS(0) {
@@ -123,7 +124,36 @@ func newLoops(s *Server, listener net.Listener) (*loops, error) {
 		}
 	}
 	l.running.Go(l.sweep)
+	l.running.Go(l.lookOut)
 	return l, nil
+}
+
+// Go's scheduler looks for connections with something to read where a thread has
+// nothing else to do. While a loop works on, of connection after connection, the
+// other loops' may so be seen only 10 ms later, by its monitor, though a processor is
+// idle. Making any goroutine runnable has it start a thread on that processor, which
+// looks and then stays on the lookout.
+//
+// lookoutAfter is after how many connections a loop has one started.
+const lookoutAfter = 8
+
+// lookOut is the goroutine that is made runnable.
+func (l *loops) lookOut() {
+	for {
+		select {
+		case <-l.lookout:
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// callLookout has a thread look for connections.
+func (l *loops) callLookout() {
+	select {
+	case l.lookout <- struct{}{}:
+	default: // it is being called
+	}
 }
 
 // accept takes connections until drain or close.
@@ -217,10 +247,13 @@ func (l *loop) read() {
 	events := make([]unix.EpollEvent, batchEvents)
 	conns := make([]*conn, 0, batchEvents)
 	var admitted admitted
+	served := 0 // since the loop has slept
 	for {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
-			n = l.look(int(fd), events)
+			if n = l.look(int(fd), events); n == 0 {
+				served = 0
+			}
 			return n > 0 || admitted.any()
 		})
 		if err != nil { // closed
@@ -236,6 +269,9 @@ func (l *loop) read() {
 		for i, c := range conns {
 			if c != nil {
 				c.happened(events[i].Events, &admitted)
+			}
+			if served++; served%lookoutAfter == 0 && !l.busy.Load() {
+				l.loops.callLookout()
 			}
 		}
 		admitted.work(time.Now().Add(workTime))

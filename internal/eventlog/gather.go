@@ -22,7 +22,7 @@ const sweepStep = 2
 // Who sends alone never waits.
 const (
 	paceFrom = 16
-	paceTime = 2 * time.Millisecond
+	paceTime = 1 * time.Millisecond
 )
 
 // share is the part of a waiter's events or facts that one commit holds.

@@ -63,7 +63,8 @@ func Estimate(p *plan.Program) {
 		for _, c := range a.Clauses {
 			exprs = append(exprs, c.Cond, c.Price)
 		}
-		a.Cost, a.Few = e.uses(&a.Uses, exprs...), e.few(a)
+		a.Cost = e.uses(&a.Uses, exprs...)
+		a.Few, a.FewToo = e.few(a)
 		e.note(a.Name, &a.Uses)
 	}
 	for _, m := range p.Metrics {

@@ -2,6 +2,7 @@ package cost
 
 import (
 	"math"
+	"slices"
 
 	"github.com/readership/readership/internal/rubric/plan"
 )
@@ -23,27 +24,35 @@ const (
 // far is the weight of what has no bound that is worth a name.
 const far = int64(1) << 32
 
-// few returns of how few rows and burns a decision of a block is a moment's work.
-func (e *estimate) few(a *plan.Access) plan.Few {
-	once := int64(0)
+// few returns of how few rows and burns a decision of a block is a moment's work, and
+// those where all segments are asked for too.
+func (e *estimate) few(a *plan.Access) (few, too plan.Few) {
+	once, perBurn, most := int64(0), int64(0), int64(fewMost)
 	for _, c := range a.Clauses {
 		once += weight(c.Cond) + weight(c.Price)
 	}
-	for _, s := range a.Uses.AllSegments {
-		once += weight(e.p.Segments[s].Expr)
-	}
-	perBurn, most := int64(0), int64(fewMost)
 	for _, m := range a.Uses.Meters {
 		once += weight(e.p.Meters[m].Limit)
 		if perBurn += burnNodes; e.p.Meters[m].Merge == plan.MergeMax {
 			most = 32 // the sets of all devices are compared
 		}
 	}
-	perRow := int64(0)
-	for _, f := range a.Uses.AllFolds {
-		perRow += rowNodes + weight(e.p.Folds[f].Of) + e.perRow(e.p.Folds[f].Stream)
+	of := func(folds, segments []int) plan.Few {
+		once, perRow := once, int64(0)
+		for _, s := range segments {
+			once += weight(e.p.Segments[s].Expr)
+		}
+		for _, f := range folds {
+			perRow += rowNodes + weight(e.p.Folds[f].Of) + e.perRow(e.p.Folds[f].Stream)
+		}
+		return plan.Few{Rows: fewer(once, perRow, fewMost), Burns: fewer(once, perBurn, most)}
 	}
-	return plan.Few{Rows: fewer(once, perRow, fewMost), Burns: fewer(once, perBurn, most)}
+	folds, segments := slices.Clone(a.Uses.AllFolds), make([]int, 0, len(e.p.Segments))
+	for _, s := range e.p.Segments {
+		folds, segments = append(folds, s.Uses.AllFolds...), append(segments, s.ID)
+	}
+	slices.Sort(folds)
+	return of(a.Uses.AllFolds, a.Uses.AllSegments), of(slices.Compact(folds), segments)
 }
 
 // fewer returns below which number things of a weight are few, beside what there is

@@ -37,8 +37,12 @@ func TestFew(t *testing.T) {
 			if !p.OK() {
 				t.Fatal(p.Render())
 			}
-			if got := p.Plan.Access("story").Few; !c.want(got) {
-				t.Errorf("%+v", got)
+			a := p.Plan.Access("story")
+			if !c.want(a.Few) {
+				t.Errorf("%+v", a.Few)
+			}
+			if a.FewToo.Rows > 1 {
+				t.Errorf("with all segments %+v", a.FewToo)
 			}
 		})
 	}

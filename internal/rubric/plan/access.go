@@ -37,6 +37,7 @@ type Access struct {
 	Looks   []*Expr   // what the clauses and the limits of their meters look up, each once, in the order in which they ask
 	Cost    Cost
 	Few     Few `json:"-"`
+	FewToo  Few `json:"-"` // where all segments are asked for too
 }
 
 // Few says below how many rows and burns of a reader, both, a decision is a moment's
