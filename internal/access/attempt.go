@@ -17,8 +17,8 @@ import (
 )
 
 // attempt is one decision under way. Nobody waits for it in a goroutine of its
-// own: the reader's turn, the committer or the clock ends it, whichever is first; the
-// turn itself, where it has taken too long.
+// own: the reader's turn, the committer or the clock ends it, whichever is first. The
+// clock cannot where whoever asks decides: the turn looks at it in the end.
 type attempt struct {
 	*Service
 	ask     *Ask
@@ -34,7 +34,7 @@ type attempt struct {
 	policy  bool          // the block's policy answers if nobody else does in time
 	sure    bool          // it answers whatever the error: others of its array are committed
 	wait    bool          // for room in the engine's queue
-	few     engine.Few    // of whom who asks decides itself
+	few     engine.Few    // about whom whoever asks decides itself
 
 	mu    sync.Mutex
 	done  func() // nil: it is told

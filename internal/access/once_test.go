@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,15 +93,14 @@ access address {
 				}
 				return once
 			}
-			if c.once {
-				for !ask() { // until the engine rests
-				}
-				return
-			}
-			for range 50 {
+			once := 0
+			for range 200 { // the engine rests nearly always
 				if ask() {
-					t.Fatal("who asks has decided")
+					once++
 				}
+			}
+			if c.once != (once > 0) {
+				t.Errorf("who asks has decided %d of 200 times", once)
 			}
 		})
 	}
@@ -124,16 +124,18 @@ access story {
 		t.Fatal(err)
 	}
 	for reader, want := range map[string]bool{"device:d1": false, "device:d2": true} {
-		for range 50 {
+		once := 0
+		for range 200 {
 			ended := make(chan bool, 1)
 			if _, ok := d.service.Start(&Ask{Site: d.site, Access: "story", Reader: reader, Item: "a1"}, func() { ended <- byAsker() }); !ok {
 				t.Fatal("not started")
 			}
-			if once := <-ended; once && !want {
-				t.Errorf("who asks has decided about %s", reader)
-			} else if once {
-				break
+			if <-ended {
+				once++
 			}
+		}
+		if want != (once > 0) {
+			t.Errorf("who asks has decided about %s %d of 200 times", reader, once)
 		}
 	}
 }
@@ -142,11 +144,9 @@ access story {
 // though nothing interrupts it.
 func TestWhatTookTooLongIsThePolicys(t *testing.T) {
 	d := newDesk(t, `access story (deadline: 50ms, fails: closed) { allow all }`)
-	begun := d.now
-	d.service.Now = func() time.Time {
-		d.now += 60
-		return time.UnixMilli(d.now)
-	}
+	var now atomic.Int64
+	now.Store(d.now)
+	d.service.Now = func() time.Time { return time.UnixMilli(now.Add(60)) }
 	a, err := d.service.begin(t.Context(), &Ask{Site: d.site, Access: "story", Reader: "device:d1", Item: "a1"}, math.MinInt64)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestWhatTookTooLongIsThePolicys(t *testing.T) {
 	a.policy = true
 	v, err := a.await(t.Context())
 	if err != nil || !v.Fallback || v.Decision != Deny {
-		t.Errorf("%+v, %v after %d ms", v, err, d.now-begun)
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

@@ -264,7 +264,7 @@ func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, e
 	a.Service, a.ask, a.program, a.block, a.own, a.begun, a.limit = s, ask, active, block, t, begun, limit
 	a.ticket = &a.own
 	if a.few = engine.Few(block.Few); ask.Segments {
-		a.few = engine.Few(block.FewToo)
+		a.few = engine.Few(block.FewWithSegments)
 	}
 	return a, nil
 }

@@ -14,9 +14,9 @@ import (
 // Turn is InTurn without the wait: fn is called in the turn, perhaps before Turn
 // returns, with the reader or with ErrUnknownSite; never, if the engine stops before;
 // again with ErrPanic, if it panics. Where the reader has few rows and burns it may be
-// called by whoever asks, who then does the work. If the queue is full Turn waits for room as long
-// as ctx lasts, or returns ErrBusy. Errors: ErrBusy, ErrUnknownReader, ErrClosed,
-// ErrFailed, the context's; with one fn is not called.
+// called by whoever asks, who then does the work. If the queue is full Turn waits for
+// room as long as ctx lasts, or returns ErrBusy. Errors: ErrBusy, ErrUnknownReader,
+// ErrClosed, ErrFailed, the context's; with one fn is not called.
 func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, few Few, fn func(*Reader, error)) error {
 	own, ok := SubjectName(name)
 	if !ok {
@@ -37,8 +37,8 @@ func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, few Few
 	return e.tryEnqueue(it)
 }
 
-// Few says below how many rows and burns of a reader, both, whoever asks takes the
-// turn: it is a moment's work then. The zero value says never.
+// Few says that whoever asks takes the turn itself about a reader with fewer rows and
+// fewer burns than these: it is a moment's work then. The zero value says never.
 type Few struct{ Rows, Burns int }
 
 // turn is a question about one reader, asked in the turn of its shard.

@@ -64,7 +64,6 @@ func Estimate(p *plan.Program) {
 			exprs = append(exprs, c.Cond, c.Price)
 		}
 		a.Cost = e.uses(&a.Uses, exprs...)
-		a.Few, a.FewToo = e.few(a)
 		e.note(a.Name, &a.Uses)
 	}
 	for _, m := range p.Metrics {
@@ -72,6 +71,7 @@ func Estimate(p *plan.Program) {
 		m.Cost.BytesPerReader = 0 // of the site, not of its readers
 		e.note(m.Name, &m.Uses)
 	}
+	e.fews()
 	e.shares()
 	e.total()
 }

@@ -2,6 +2,7 @@ package incremental
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 
 	"github.com/readership/readership/internal/event"
@@ -122,6 +123,18 @@ func (g *generator) condition(depth int) *plan.Expr {
 	}
 }
 
+// limit is what a count is compared with, mostly one that it reaches now and then.
+func (g *generator) limit() *plan.Expr {
+	switch g.pick(8) {
+	case 0:
+		return g.int(5 + g.pick(12))
+	case 1:
+		return g.of(value.OfInt(oneOf[int64](g, -1, -3e18, -7e18, math.MinInt64, math.MaxInt64)))
+	default:
+		return g.int(g.pick(5))
+	}
+}
+
 var spans = []int64{minute, hour, day, 2 * day, 7 * day, 1000}
 
 func (g *generator) window() plan.Window {
@@ -215,7 +228,7 @@ func (g *generator) boolean(depth, segments int) *plan.Expr {
 	span := g.of(value.OfDuration(oneOf(g, spans...)))
 	switch g.pick(18) {
 	case 0, 1, 2, 3:
-		return swap(less, g.fold(plan.Count, nil, value.Int), g.int(g.pick(5)))
+		return swap(less, g.fold(plan.Count, nil, value.Int), g.limit())
 	case 4:
 		return g.fold(plan.Any, nil, value.Bool)
 	case 5:

@@ -52,6 +52,7 @@ func (e *Evaluator) buildIndex() {
 			return lookup == nil && slices.Contains(p.Item, id) || lookup != nil && e.conditions[id].Lookup == lookup
 		}
 		p.unknown = slices.DeleteFunc(slices.Clone(p.conditions), known)
+		// Few rows meet those that lead here: matching asks them first.
 		p.conditions = slices.Concat(slices.DeleteFunc(p.conditions, func(id int) bool { return !known(id) }), p.unknown)
 		if lookup == nil {
 			paths[in].predicates = append(paths[in].predicates, p.ID)

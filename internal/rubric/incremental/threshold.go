@@ -67,11 +67,11 @@ func (e *Evaluator) few(t *threshold) bool {
 }
 
 // rare tells that a threshold cannot be reached, by the latest rows of its window
-// alone: those of them that count, with all others, are fewer. All but two fewer
-// than the limit are looked at, since mostly one counts: that which arrived. It is
-// asked after few.
+// alone: those of them that count, with all others, are fewer. The others are limit−2,
+// the earliest, since mostly one of the rest counts: that which arrived. It is asked
+// after few.
 func (e *Evaluator) rare(t *threshold) bool {
-	if !t.shrinks || e.rows.kept {
+	if !t.shrinks || e.rows.kept || t.limit < 3 {
 		return false
 	}
 	lo := max(e.lo, e.edge(t.edge))

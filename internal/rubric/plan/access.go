@@ -36,12 +36,14 @@ type Access struct {
 	Uses    Uses      // of all clauses
 	Looks   []*Expr   // what the clauses and the limits of their meters look up, each once, in the order in which they ask
 	Cost    Cost
-	Few     Few `json:"-"`
-	FewToo  Few `json:"-"` // where all segments are asked for too
+
+	// Few is about decisions, FewWithSegments about those that name all segments of
+	// the reader too.
+	Few, FewWithSegments Few `json:"-"`
 }
 
-// Few says below how many rows and burns of a reader, both, a decision is a moment's
-// work, by estimate (package cost). The zero value says that none is.
+// Few says that a decision is a moment's work, by estimate (package cost), about a
+// reader with fewer rows and fewer burns than these. The zero value says never.
 type Few struct{ Rows, Burns int }
 
 // Outcome is what a clause decides.
