@@ -16,14 +16,26 @@ const jumpMillis = 7 * dayMillis
 // sweepStep is how many segments of the id set are looked at between commits.
 const sweepStep = 2
 
-// While a commit holds paceFrom submissions and more, the next one begins paceTime
-// after it at the earliest. Each then holds more of them, and what a commit costs
-// whatever it holds, a sync and a dozen wakes of goroutines, is shared by more.
-// Who sends alone never waits.
+// After a commit of paceFrom submissions and more the next one begins later at the
+// earliest, after many later still: pace says when. Each then holds more of them, and
+// what a commit costs whatever it holds, a sync and a dozen wakes of goroutines, is
+// shared by more. Who sends alone never waits.
 const (
 	paceFrom = 16
-	paceTime = 1 * time.Millisecond
+	paceMany = 48
 )
+
+// pace returns how long after a commit of n submissions the next one begins.
+func pace(n int) time.Duration {
+	switch {
+	case n < paceFrom:
+		return 0
+	case n < paceMany:
+		return time.Millisecond
+	default:
+		return 2 * time.Millisecond
+	}
+}
 
 // share is the part of a waiter's events or facts that one commit holds.
 type share struct {
@@ -99,7 +111,7 @@ func (g *gatherer) run() {
 	defer close(g.write)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	g.pace = time.NewTimer(paceTime)
+	g.pace = time.NewTimer(pace(paceFrom))
 	defer g.pace.Stop()
 	stop := g.c.stop
 	for {
@@ -395,8 +407,9 @@ func (g *gatherer) count(c event.Count) {
 // hands g.flying to the writer.
 func (g *gatherer) seal() {
 	b := g.open
-	if g.paced = len(b.shares) >= paceFrom; g.paced {
-		g.pace.Reset(paceTime)
+	after := pace(len(b.shares))
+	if g.paced = after > 0; g.paced {
+		g.pace.Reset(after)
 	}
 	b.stamp = max(g.c.cfg.Now().UnixMilli(), g.c.stamp)
 	g.c.stamp = b.stamp
