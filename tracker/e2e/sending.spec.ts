@@ -8,6 +8,7 @@ test('what a page has to say when its tab is closed arrives', async ({ newsroom 
   await page.goto(`${newsroom.origin}/close/one`)
   await expect.poll(async () => (await newsroom.rows('close')).length).toBe(1)
   await page.mouse.wheel(0, 1500)
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(1500) // wheel does not wait for it
   await page.clock.runFor(700)
   await page.close({ runBeforeUnload: true })
   await expect.poll(async () => (await newsroom.rows('close'))[0]?.scroll_percent ?? 0).toBeGreaterThan(40)
