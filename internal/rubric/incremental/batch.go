@@ -37,6 +37,9 @@ type known struct {
 	part
 	bits   Set
 	blocks *blocks // kept
+
+	siftedMark uint32
+	sifted     int // rows that were asked for it by themselves
 }
 
 // blocks say how many rows of a set each block has, up to a row.
@@ -225,7 +228,7 @@ func (e *Evaluator) matching(id, from int) *known {
 	k.bits.fill(lo, hi)
 	left := hi - lo
 	for _, c := range p.conditions {
-		if left <= max(fewLeft, (hi-lo)/64) && b.conditions[c].mark != b.mark {
+		if left <= max(fewLeft, (hi-lo)/64) && b.conditions[c].sifts(b, left, hi-lo) {
 			e.sift(k.bits, lo, hi, &e.conditions[c])
 			continue
 		}
@@ -242,6 +245,19 @@ func (e *Evaluator) matching(id, from int) *known {
 // the others are asked of these rows, and not of all once for all predicates: rows
 // mostly are not in the cache.
 const fewLeft = 2
+
+// sifts says whether few rows are asked for a condition: nothing is known of it, and not
+// so many were for other predicates that all rows had better be.
+func (k *known) sifts(b *batch, few, of int) bool {
+	if k.mark == b.mark {
+		return false
+	}
+	if k.siftedMark != b.mark {
+		k.siftedMark, k.sifted = b.mark, 0
+	}
+	k.sifted += few
+	return k.sifted <= of/4
+}
 
 // sift takes the rows out of a set, of some rows, for which a condition does not
 // hold.
