@@ -26,19 +26,7 @@ func TestPanicsHaveAPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	seq := uint64(0)
-	send := func(facts ...event.Fact) event.Position {
-		var enc event.Encoder
-		enc.Reset(1_774_602_000_000)
-		for _, f := range facts {
-			enc.AddFact(f)
-		}
-		seq++
-		at := event.MakePosition(20000, 0, seq)
-		if err := e.Apply(at, enc.AppendTo(nil)); err != nil {
-			t.Fatal(err)
-		}
-		return at
-	}
+	send := func(facts ...event.Fact) event.Position { return sendFacts(t, e, &seq, facts...) }
 	send(event.Fact{Kind: event.FactSite, Site: "news", Key: "news", Value: site})
 	err = e.InTurn(ctx, "news", "device:d1", func(*Reader) { panic("a bug") })
 	if !errors.Is(err, ErrPanic) || e.Failure() != nil {
@@ -58,4 +46,20 @@ func TestPanicsHaveAPlace(t *testing.T) {
 	if got := e.Failure().Position; got != at {
 		t.Errorf("failed at %s, want %s", got, at)
 	}
+}
+
+// sendFacts applies a message of facts, the next of those that seq counts.
+func sendFacts(t *testing.T, e *Engine, seq *uint64, facts ...event.Fact) event.Position {
+	t.Helper()
+	var enc event.Encoder
+	enc.Reset(1_774_602_000_000)
+	for _, f := range facts {
+		enc.AddFact(f)
+	}
+	*seq++
+	at := event.MakePosition(20000, 0, *seq)
+	if err := e.Apply(at, enc.AppendTo(nil)); err != nil {
+		t.Fatal(err)
+	}
+	return at
 }

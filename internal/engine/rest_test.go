@@ -19,16 +19,7 @@ func TestTakesNoTurnWithOldFacts(t *testing.T) {
 	defer e.Close()
 	seq := uint64(0)
 	send := func(facts ...event.Fact) {
-		var enc event.Encoder
-		enc.Reset(1_774_602_000_000)
-		for _, f := range facts {
-			enc.AddFact(f)
-		}
-		seq++
-		at := event.MakePosition(20000, 0, seq)
-		if err := e.Apply(at, enc.AppendTo(nil)); err != nil {
-			t.Fatal(err)
-		}
+		at := sendFacts(t, e, &seq, facts...)
 		if err := e.Wait(context.Background(), at); err != nil {
 			t.Fatal(err)
 		}
