@@ -95,7 +95,7 @@ func (s *Server) CallAs(ctx context.Context, key string, header map[string]strin
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if out != nil && json.Valid(text) {
-		if err := json.Unmarshal(text, out); err != nil {
+		if err := json.Unmarshal(text, out); err != nil && res.StatusCode/100 == 2 {
 			return fmt.Errorf("%s %s: %w", method, path, err)
 		}
 	}
