@@ -119,7 +119,7 @@ func ofQuestion(err error) bool {
 // it is sent. Those before it have set the site's clock to clock.
 func (a *attempt) check(clock int64) error {
 	site, t := a.ask.Site, a.ticket
-	now, window := max(clock, a.SiteNow(site)), site.WindowDuration().Milliseconds()
+	now, window := a.nowAfter(site, clock, a.begun.UnixMilli()), site.WindowDuration().Milliseconds()
 	if !a.ask.Commit {
 		if t.At < now-window {
 			return ErrOutside

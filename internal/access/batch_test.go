@@ -69,6 +69,32 @@ func TestFaultsRefuseAll(t *testing.T) {
 	}
 }
 
+// TestFirstCommitsSetTheClock: an array of commits years ago, in time order, begins a
+// site whose clock is that of its events: the wall's is over with the first of them,
+// for those that name their time and for those that do not.
+func TestFirstCommitsSetTheClock(t *testing.T) {
+	d := newDeskOf(t, event.Site{ID: "news", Clock: event.ClockEvent}.WithDefaults(), metered)
+	first := time.Date(2016, 10, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	ask := func(item string, at int64, commit bool) Ask {
+		return Ask{Site: d.site, Access: "story", Reader: "device:d1", Item: item, Commit: commit, At: at}
+	}
+	asks := []Ask{
+		ask("a1", first, true), ask("a2", first+60_000, true), ask("a3", 0, true),
+		ask("a4", first+60_000, false), ask("a1", first+120_000, true), ask("a4", 0, true),
+	}
+	var got []string
+	err := d.service.DecideAll(t.Context(), asks, func(_ int, v *Verdict) { got = append(got, v.Clause) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"metered", "metered", "metered", "stop", "again", "stop"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if now := d.engine.SiteNow("news", d.now); now != first+120_000 {
+		t.Errorf("the site's clock stands at %s", time.UnixMilli(now).UTC())
+	}
+}
+
 // refusing is a committer that rejects what comes after so many commits.
 type refusing struct {
 	*desk

@@ -246,13 +246,13 @@ func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, e
 	if err != nil {
 		return nil, err
 	}
-	now := s.Engine.SiteNow(ask.Site.ID, begun.UnixMilli())
+	now := s.nowAfter(ask.Site, clock, begun.UnixMilli())
 	t := ticket{Reader: ask.Reader, Item: ask.Item, At: now, Version: active.Version, Access: ask.Access, Given: ask.Given.used(block)}
 	switch {
 	case ask.At == 0:
-	case ask.Commit && ask.At < max(now, clock) && (clock != math.MinInt64 || s.clocked(ask.Site)):
+	case ask.Commit && ask.At < now && (clock != math.MinInt64 || s.clocked(ask.Site)):
 		return nil, ErrPast
-	case !ask.Commit && ask.At > max(now, clock) && !late:
+	case !ask.Commit && ask.At > now && !late:
 		return nil, ErrFuture
 	default:
 		t.At = ask.At
@@ -273,6 +273,15 @@ func (s *Service) begin(ctx context.Context, ask *Ask, clock int64) (*attempt, e
 // wall's.
 func (s *Service) clocked(site *event.Site) bool {
 	return site.Clock == event.ClockEvent && s.Engine.SiteNow(site.ID, math.MaxInt64) != math.MaxInt64
+}
+
+// nowAfter is a site's now once the commits before it have set its clock to clock;
+// math.MinInt64: they do not. The wall's is over with the first that does.
+func (s *Service) nowAfter(site *event.Site, clock, wall int64) int64 {
+	if clock != math.MinInt64 && !s.clocked(site) {
+		return clock
+	}
+	return max(s.Engine.SiteNow(site.ID, wall), clock)
 }
 
 // Block returns an access block of a site's active program. Errors:

@@ -36,6 +36,7 @@ type desk struct {
 	ids     map[string]bool
 	holding bool
 	held    []func()
+	clock   int64 // the greatest event time of a site with clock "event"
 	log     [][]byte
 }
 
@@ -48,8 +49,13 @@ func (f engineFacts) Fact(kind, site, key string) ([]byte, bool) {
 
 func newDesk(t testing.TB, text string) *desk {
 	t.Helper()
+	return newDeskOf(t, event.Site{ID: "news", Timezone: "Europe/Berlin"}.WithDefaults(), text)
+}
+
+// newDeskOf makes a desk of a site.
+func newDeskOf(t testing.TB, site event.Site, text string) *desk {
+	t.Helper()
 	d := &desk{t: t, ids: map[string]bool{}, now: time.Date(2026, 3, 20, 9, 0, 0, 0, time.UTC).UnixMilli()}
-	site := event.Site{ID: "news", Timezone: "Europe/Berlin"}.WithDefaults()
 	d.site = &site
 	d.engine, d.programs, d.decider = d.open()
 	d.service = New(Config{Engine: d.engine, Committer: d, Programs: d.programs, Decider: d.decider,
@@ -139,6 +145,10 @@ func (d *desk) Submit(s *eventlog.Submission, done func(error)) error {
 				d.ids[s.Events[i].ID] = true
 				s.Verdicts[i].Outcome = eventlog.Stored
 				e.Add(s.Site.ID, &s.Events[i], uint64(len(d.ids)), 0)
+				if s.Site.Clock == event.ClockEvent {
+					d.clock = max(d.clock, s.Events[i].Time)
+					e.SetClock(s.Site.ID, d.clock)
+				}
 			}
 		})
 		done(err)
