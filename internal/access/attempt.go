@@ -37,10 +37,11 @@ type attempt struct {
 	few     engine.Few    // about whom whoever asks decides itself
 
 	mu    sync.Mutex
-	done  func() // nil: it is told
-	timer *time.Timer
-	call  *call // of a commit
-	rings bool  // the timer may still call end, which then does nothing
+	done  func()      // nil: it is told
+	timer *time.Timer // that calls late; nil: there was none yet
+	armed bool        // it is set
+	call  *call       // of a commit
+	rings bool        // the timer may still call late, which then does nothing
 	ended answer
 }
 
@@ -194,17 +195,24 @@ func (a *attempt) arm(call *call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.done != nil {
-		a.call = call
-		a.timer = time.AfterFunc(a.limit-a.Now().Sub(a.begun), func() { a.end(answer{err: errDeadline}) })
+		a.call, a.armed = call, true
+		if left := a.limit - a.Now().Sub(a.begun); a.timer == nil {
+			a.timer = time.AfterFunc(left, a.late)
+		} else {
+			a.timer.Reset(left)
+		}
 	}
 }
+
+// late ends the attempt when its time is over.
+func (a *attempt) late() { a.end(answer{err: errDeadline}) }
 
 var errDeadline = fmt.Errorf("decide: %w", context.DeadlineExceeded)
 
 // end ends the attempt, unless it has ended.
 func (a *attempt) end(with answer) {
 	a.mu.Lock()
-	done, timer, call := a.done, a.timer, a.call
+	done, armed, call := a.done, a.armed, a.call
 	if a.done = nil; done != nil {
 		a.ended = with
 	}
@@ -212,8 +220,8 @@ func (a *attempt) end(with answer) {
 	if done == nil {
 		return
 	}
-	if timer != nil {
-		a.rings = !timer.Stop()
+	if armed {
+		a.rings = !a.timer.Stop()
 	}
 	if call != nil {
 		a.Decider.waiting.leave(call, a)
@@ -289,7 +297,7 @@ func (a *attempt) bare(r *engine.Reader, err error) {
 func (a *attempt) submit() {
 	t, waiting := a.ticket, &a.Decider.waiting
 	if a.id == "" {
-		if err := t.packed(); err != nil {
+		if err := t.packed(a.rest[:0]); err != nil {
 			a.end(answer{err: err})
 			return
 		}
@@ -305,14 +313,16 @@ func (a *attempt) submit() {
 		return
 	}
 	c.event[0] = t.event(a.IDs, a.id, a.ask.Given.Columns)
-	c.sub = eventlog.Submission{Site: a.ask.Site, Events: c.event[:]}
-	err := a.Committer.Submit(&c.sub, func(err error) {
+	c.sub = eventlog.Submission{Site: a.ask.Site, Events: c.event[:], Verdicts: c.verdicts}
+	taken := func(err error) {
 		if err = refusal(&c.sub, err); err != nil {
 			waiting.end(c, err)
 		}
-	})
-	if err != nil {
+		c.letGo()
+	}
+	if err := a.Committer.Submit(&c.sub, taken); err != nil {
 		waiting.end(c, err)
+		c.letGo()
 	}
 }
 

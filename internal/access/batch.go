@@ -132,7 +132,7 @@ func (a *attempt) check(clock int64) error {
 			return &Rejected{code, message}
 		}
 	}
-	return t.packed()
+	return t.packed(a.rest[:0])
 }
 
 // resume begins an attempt anew after others before it.

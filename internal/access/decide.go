@@ -76,7 +76,8 @@ func (d *workspace) clear() {
 	clear(d.record.found)
 	clear(d.record.meters)
 	clear(d.burns.list)
-	*d = workspace{record: record{found: d.record.found[:0], meters: d.record.meters[:0]}, burns: burns{list: d.burns.list[:0]}}
+	d.laid.Clear()
+	*d = workspace{laid: d.laid, record: record{found: d.record.found[:0], meters: d.record.meters[:0]}, burns: burns{list: d.burns.list[:0]}}
 }
 
 // decide decides its question.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
@@ -42,7 +43,7 @@ const (
 
 // prepared is what a commit is decided by.
 type prepared struct {
-	ticket    *ticket // whose reader is not known yet
+	ticket    ticket // whose reader is not known yet
 	program   *program.Compiled
 	compiling *program.Compiling // nil: program is it
 	block     *plan.Access
@@ -55,7 +56,7 @@ type prepared struct {
 func (d *Decider) Prepare(c *engine.Commit) any {
 	asked, _, _ := c.Property(propAsked)
 	p := &prepared{}
-	if p.ticket, p.err = askedTicket(asked, "", c.Text(event.ColItem), c.Time); p.err == nil {
+	if p.err = p.ticket.readAsked(asked, "", c.Text(event.ColItem), c.Time); p.err == nil {
 		p.program, p.compiling = d.programs.Begin(c.Site, p.ticket.Version)
 	}
 	return p
@@ -89,7 +90,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 		return engine.Outcome{}
 	}
 	asked, _, _ := c.Property(propAsked)
-	t, program, block := by.ticket, by.program, by.block
+	t, program, block := &by.ticket, by.program, by.block
 	t.Reader = c.Reader.Name
 	eachColumn(block, func(column event.Column) { t.Given.setColumn(column, c.Text(column)) })
 	if t.Given.Session != nil {
@@ -111,7 +112,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	} else {
 		now.commit = made.outcome(t.Shown)
 	}
-	out := engine.Outcome{Properties: now.properties(program.Version, asked, code)}
+	out := engine.Outcome{Properties: now.properties(c.Room, program.Version, asked, code)}
 	var burned *engine.Burn // for a session to keep
 	switch {
 	case now.commit != commitBurned:
@@ -165,9 +166,10 @@ func (t *ticket) shownBy(p *plan.Program, a *plan.Access, made *decision) *decis
 	return &d
 }
 
-// properties are what the row of a commit keeps of its decision.
-func (d *decision) properties(version int, asked, code string) []event.Property {
-	out := make([]event.Property, 0, 10)
+// properties are what the row of a commit keeps of its decision, in the memory of
+// out.
+func (d *decision) properties(out []event.Property, version int, asked, code string) []event.Property {
+	out = slices.Grow(out, 10)
 	add := func(name, value string) {
 		if value != "" {
 			out = append(out, event.Property{Name: name, Value: value})
@@ -184,7 +186,8 @@ func (d *decision) properties(version int, asked, code string) []event.Property 
 	out = append(out, event.Property{Name: propVersion, Value: strconv.Itoa(version), Kind: event.KindNumber})
 	add(propAsked, asked)
 	add(propCode, code)
-	add(propRecord, base64.RawURLEncoding.EncodeToString(d.record.append(nil, d.view.Now, recordRoom, recordCut)))
+	var record [recordRoom]byte
+	add(propRecord, text64(d.record.append(record[:0], d.view.Now, recordRoom, recordCut)))
 	return out
 }
 
@@ -205,25 +208,46 @@ type call struct {
 	waiters    []*attempt
 	sub        eventlog.Submission
 	event      [1]event.Event
+	verdicts   []eventlog.Verdict // memory for those of sub
+	holds      atomic.Int32
 }
 
 // end tells those who wait what came of it. Who took the call out of waiting ends
-// it.
+// it, and has hold of it no more.
 func (c *call) end(with answer) {
 	if c == nil {
 		return
 	}
-	for _, a := range c.waiters {
+	for i, a := range c.waiters {
 		own := with
 		if with.verdict != nil {
-			v := *with.verdict // each answers with its own
-			if own.verdict = &v; !a.ask.Segments {
-				v.Segments = nil
+			if i < len(c.waiters)-1 { // each answers with its own
+				v := *with.verdict
+				own.verdict = &v
+			}
+			if !a.ask.Segments {
+				own.verdict.Segments = nil
 			}
 		}
 		a.end(own)
 	}
+	c.letGo()
 }
+
+// letGo ends the hold of one of the two that have hold of a call: the log, until it has
+// said what it does with it, and who waits, until that has ended. With both the memory
+// is given back, but for the code: who left may still look whether the call is there.
+func (c *call) letGo() {
+	if c.holds.Add(-1) > 0 {
+		return
+	}
+	clear(c.waiters)
+	c.waiters, c.verdicts = c.waiters[:0], c.sub.Verdicts[:0]
+	c.reader, c.id, c.segments, c.sub, c.event = "", "", false, eventlog.Submission{}, [1]event.Event{}
+	calls.Put(c)
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
 
 // waiting are the calls for which commits are on their way, by the code of the
 // decision. Each is a request that is being answered, so their number is bounded
@@ -235,8 +259,8 @@ type waiting struct {
 
 const maxWaiting = 1 << 16
 
-// join adds a waiter to the call of its decision, which begins with the first. It
-// is nil if there are too many.
+// join adds a waiter to the call of its decision, which begins with the first, who
+// sends it to the log. It is nil if there are too many.
 func (w *waiting) join(code string, a *attempt) (c *call, first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -244,7 +268,9 @@ func (w *waiting) join(code string, a *attempt) (c *call, first bool) {
 		if len(w.calls) >= maxWaiting {
 			return nil, false
 		}
-		c, first = &call{code: code, reader: a.ticket.Reader, id: a.id}, true
+		c, first = calls.Get().(*call), true
+		c.code, c.reader, c.id = code, a.ticket.Reader, a.id
+		c.holds.Store(2)
 		w.calls[code] = c
 	}
 	c.waiters = append(c.waiters, a)
@@ -252,7 +278,8 @@ func (w *waiting) join(code string, a *attempt) (c *call, first bool) {
 	return c, first
 }
 
-// leave takes a waiter off, and forgets the call with the last.
+// leave takes a waiter off, and forgets the call with the last. By then c may be
+// another's, where a is not.
 func (w *waiting) leave(c *call, a *attempt) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -264,6 +291,7 @@ func (w *waiting) leave(c *call, a *attempt) {
 	}
 	if len(c.waiters) == 0 {
 		delete(w.calls, c.code)
+		c.letGo()
 	}
 }
 

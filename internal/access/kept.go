@@ -60,8 +60,8 @@ func keptOf(r *engine.Reader, rows *engine.Rows, i int) (kept, bool) {
 			k.record, failed = raw, err != nil
 		}
 	})
-	var err error
-	k.ticket, err = askedTicket(asked, r.Name, item, rows.Time(i))
+	k.ticket = new(ticket)
+	err := k.ticket.readAsked(asked, r.Name, item, rows.Time(i))
 	return k, err == nil && !failed
 }
 

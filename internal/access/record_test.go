@@ -260,8 +260,8 @@ func TestTickets(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		row, err := askedTicket(want.asked(), want.Reader, want.Item, want.At)
-		if err != nil {
+		row := new(ticket)
+		if err := row.readAsked(want.asked(), want.Reader, want.Item, want.At); err != nil {
 			rt.Fatal(err)
 		}
 		if row.seal(testIDs, "news") != id {

@@ -46,7 +46,7 @@ func (a *attempt) keep() {
 		return
 	}
 	if a.id == "" {
-		if a.ticket.packed() != nil {
+		if a.ticket.packed(nil) != nil {
 			return
 		}
 		a.id = a.ticket.seal(a.IDs, a.ask.Site.ID)

@@ -201,8 +201,8 @@ func (s Started) Release() (free bool) {
 		return false
 	}
 	if !a.rings {
-		service := a.Service
-		*a = attempt{}
+		service, timer := a.Service, a.timer
+		*a = attempt{timer: timer}
 		service.attempts.Put(a)
 	}
 	return true

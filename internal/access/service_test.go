@@ -512,7 +512,7 @@ func TestPanicTellsWhoWaits(t *testing.T) {
 	}
 	panicked := func() (p any) {
 		defer func() { p = recover() }()
-		d.Commit(&engine.Commit{Prepared: &prepared{ticket: &ticket{}}}) // has no reader
+		d.Commit(&engine.Commit{Prepared: &prepared{ticket: ticket{}}}) // has no reader
 		return nil
 	}()
 	if panicked == nil || told != 1 || !errors.Is(a.ended.err, engine.ErrPanic) {

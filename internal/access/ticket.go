@@ -134,12 +134,12 @@ func (t *ticket) lay(rest []byte, s shown, clause int, columns bool, record func
 // usualRest is room for nearly all that lay writes.
 const usualRest = 192
 
-// packed lays the ticket of a commit out, unless that was done.
-func (t *ticket) packed() error {
-	if len(t.rest) > 0 {
-		return nil
+// packed lays the ticket of a commit out, unless that was done, in the memory of room.
+func (t *ticket) packed(room []byte) (err error) {
+	if len(t.rest) == 0 {
+		t.rest, err = t.lay(room, t.Shown, t.Clause, false, nil)
 	}
-	return t.pack(false, nil)
+	return err
 }
 
 func (t *ticket) head(dst []byte) []byte {
@@ -207,18 +207,25 @@ const (
 
 // asked returns the ticket as an event carries it.
 func (t *ticket) asked() string {
-	return base64.RawURLEncoding.EncodeToString(append(t.Nonce[:], t.rest...))
+	var raw [identity.NonceBytes + usualRest]byte
+	return text64(append(append(raw[:0], t.Nonce[:]...), t.rest...))
 }
 
-// askedTicket reads the ticket of a commit from its row.
-func askedTicket(asked, reader, item string, at int64) (*ticket, error) {
+// text64 returns the base64url of raw.
+func text64(raw []byte) string {
+	var text [2 * usualRest]byte
+	return string(base64.RawURLEncoding.AppendEncode(text[:0], raw))
+}
+
+// readAsked reads the ticket of a commit from its row.
+func (t *ticket) readAsked(asked, reader, item string, at int64) error {
 	raw, err := base64.RawURLEncoding.DecodeString(asked)
 	if err != nil || len(raw) < identity.NonceBytes {
-		return nil, errTicket
+		return errTicket
 	}
-	t := &ticket{Reader: reader, Item: item, At: at}
+	*t = ticket{Reader: reader, Item: item, At: at}
 	copy(t.Nonce[:], raw)
-	return t, t.read(bytesReader{raw: raw[identity.NonceBytes:]})
+	return t.read(bytesReader{raw: raw[identity.NonceBytes:]})
 }
 
 // codeLetters is how many letters of an id name it; shownLetters how many a wall

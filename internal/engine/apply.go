@@ -77,8 +77,12 @@ type applier struct {
 	subjects       []accountEntry // by number in Batch.Strings
 	rowsOfAccounts []accountRow   // of the message, for its second half
 	out            []box          // by receiving shard; nil: nothing
-	ids            []block.RowID  // scratch
-	next           []int          // scratch
+	commits        struct {       // scratch of the one that is decided
+		reader Reader
+		room   []event.Property
+	}
+	ids  []block.RowID // scratch
+	next []int         // scratch
 }
 
 // codeEntry remembers a code that a text got in a message. One text may stand

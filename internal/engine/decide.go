@@ -36,6 +36,8 @@ type Commit struct {
 	Row      int
 	// Prepared is what the Preparer returned; nil: there is none.
 	Prepared any
+	// Room is empty, with memory for the Outcome's properties.
+	Room []event.Property
 
 	batch *event.Batch
 	shape []uint32
@@ -65,7 +67,8 @@ func (c *Commit) Property(name string) (text string, kind event.Kind, ok bool) {
 // Outcome is what came of a commit.
 type Outcome struct {
 	// Properties are written into the row's columns, in place of those that came
-	// with it. All decisions of a site have up to 64 names; others are not kept.
+	// with it. All decisions of a site have up to 64 names; others are not kept. The
+	// memory is the engine's from then on.
 	Properties []event.Property
 	Burn       *Burn // nil: nothing is burned
 }
@@ -81,14 +84,16 @@ func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 	var out Outcome
 	decided := a.decider != nil && m.sites[place].decided
 	if decided {
-		reader := s.readerOf(&m.sites[place], name, ordinal)
-		c.Reader, c.Prepared = &reader, m.sites[place].preparedFor(r)
+		a.commits.reader = s.readerOf(&m.sites[place], name, ordinal)
+		c.Reader, c.Prepared, c.Room = &a.commits.reader, m.sites[place].preparedFor(r), a.commits.room[:0]
 		out = a.decider.Commit(&c)
+		a.commits.room = out.Properties
 	}
 	a.decision(s, &c, event.Flags(rows.Flags[r]), ordinal, decided, out.Properties)
 	if out.Burn != nil {
 		s.burn(ordinal, out.Burn, c.Position, uint32(r))
 	}
+	clear(out.Properties)
 	s.changed, s.view = true, nil
 }
 

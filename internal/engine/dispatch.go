@@ -147,6 +147,10 @@ func (e *Engine) prepare(m *message) {
 				c.now, c.known = e.facts.clock(rows.Site)
 			}
 		}
+		if i < cap(m.sites) { // the memory that the message had before
+			c.prepared = m.sites[:i+1][i].prepared[:0]
+			clear(c.prepared[:cap(c.prepared)])
+		}
 		m.sites = append(m.sites, c)
 		h := m.hashes[i][:0]
 		last, hash := uint32(0), subject.Hash("")

@@ -61,8 +61,14 @@ func (l *Laid) View(p *plan.Program, of *engine.Reader, at int64) *fold.View {
 	l.reader = Reader{}
 	l.reader.Load(*of)
 	l.reader.At(at)
-	l.view = fold.View{Program: p, Now: at, Load: l.reader.load, Items: Catalogue{of.Items}, Profile: &l.reader, Burns: none{}, Folded: folded(p, of, at)}
+	l.view.Reset(fold.View{Program: p, Now: at, Load: l.reader.load, Items: Catalogue{of.Items}, Profile: &l.reader, Burns: none{}, Folded: folded(p, of, at)})
 	return &l.view
+}
+
+// Clear forgets whom it was about: what was returned is over.
+func (l *Laid) Clear() {
+	l.reader = Reader{}
+	l.view.Reset(fold.View{})
 }
 
 // load reads the rows from an instant on.

@@ -96,6 +96,7 @@ type View struct {
 	// and those name others.
 	segments map[int]bool
 	meters   []*Meter // by id; as many as the program has, or none yet
+	states   []Meter  // memory of those of meters that were worked out
 
 	loaded bool  // Rows are there,
 	from   int64 // from this instant on
@@ -113,8 +114,17 @@ type Facts interface {
 // About returns the view with another item asked for, and without Facts.
 func (v *View) About(item string) *View {
 	out := *v
-	out.Item, out.meters, out.Facts = item, nil, nil
+	out.Item, out.meters, out.states, out.Facts = item, nil, nil, nil
 	return &out
+}
+
+// Reset makes v another view in the memory of this one: the meters that it has returned
+// are over.
+func (v *View) Reset(to View) {
+	clear(v.meters)
+	clear(v.states)
+	to.meters, to.states = v.meters[:0], v.states[:0]
+	*v = to
 }
 
 // Segment tells whether the reader is in a segment.

@@ -66,7 +66,8 @@ func (v *View) Meter(id int) *Meter {
 	for len(burns) > 0 && burns[len(burns)-1].Time > v.Now {
 		burns = burns[:len(burns)-1]
 	}
-	m := &Meter{Meter: p, Today: min(v.Expr(p.Limit).N, plan.MaxLimit)}
+	m := v.state()
+	*m = Meter{Meter: p, Today: min(v.Expr(p.Limit).N, plan.MaxLimit)}
 	m.Entries, m.opened = Set(p, burns, v.Now, v.Program.Calendar)
 	m.Limit = m.Today
 	if len(m.Entries) > 0 {
@@ -81,10 +82,20 @@ func (v *View) Meter(id int) *Meter {
 
 // keep keeps a meter's state, which Meter returns from then on.
 func (v *View) keep(m *Meter) {
-	if len(v.meters) == 0 {
-		v.meters = make([]*Meter, len(v.Program.Meters))
+	if n := len(v.Program.Meters); len(v.meters) == 0 {
+		v.meters = slices.Grow(v.meters, n)[:n]
 	}
 	v.meters[m.ID] = m
+}
+
+// state returns room for the state of a meter. Each is worked out once, so that those
+// returned before stay where they are.
+func (v *View) state() *Meter {
+	if len(v.states) == 0 {
+		v.states = slices.Grow(v.states, len(v.Program.Meters))
+	}
+	v.states = v.states[:len(v.states)+1]
+	return &v.states[len(v.states)-1]
 }
 
 // Asked calls fn with the meters that were asked, in the order of the program.
