@@ -31,7 +31,9 @@ type Decider struct {
 
 // NewDecider makes a decider.
 func NewDecider(programs Programs) *Decider {
-	return &Decider{programs: programs, waiting: waiting{calls: map[string]*call{}}}
+	d := &Decider{programs: programs, waiting: waiting{calls: map[string]*call{}}}
+	d.waiting.spare.New = func() any { return &call{of: &d.waiting} }
+	return d
 }
 
 // recordRoom is how many bytes a row keeps of what was looked up, about, and
@@ -202,6 +204,7 @@ func segmentsOf(d *decision) []string {
 // call is a commit on its way. Requests that commit one decision at the same time
 // share it.
 type call struct {
+	of         *waiting
 	code       string
 	reader, id string
 	segments   bool // one of them asks for them
@@ -244,10 +247,8 @@ func (c *call) letGo() {
 	clear(c.waiters)
 	c.waiters, c.verdicts = c.waiters[:0], c.sub.Verdicts[:0]
 	c.reader, c.id, c.segments, c.sub, c.event = "", "", false, eventlog.Submission{}, [1]event.Event{}
-	calls.Put(c)
+	c.of.spare.Put(c)
 }
-
-var calls = sync.Pool{New: func() any { return new(call) }}
 
 // waiting are the calls for which commits are on their way, by the code of the
 // decision. Each is a request that is being answered, so their number is bounded
@@ -255,6 +256,7 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 type waiting struct {
 	mu    sync.Mutex
 	calls map[string]*call
+	spare sync.Pool // of *call
 }
 
 const maxWaiting = 1 << 16
@@ -268,7 +270,7 @@ func (w *waiting) join(code string, a *attempt) (c *call, first bool) {
 		if len(w.calls) >= maxWaiting {
 			return nil, false
 		}
-		c, first = calls.Get().(*call), true
+		c, first = w.spare.Get().(*call), true
 		c.code, c.reader, c.id = code, a.ticket.Reader, a.id
 		c.holds.Store(2)
 		w.calls[code] = c

@@ -87,7 +87,10 @@ func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 		a.commits.reader = s.readerOf(&m.sites[place], name, ordinal)
 		c.Reader, c.Prepared, c.Room = &a.commits.reader, m.sites[place].preparedFor(r), a.commits.room[:0]
 		out = a.decider.Commit(&c)
-		a.commits.room = out.Properties
+		a.commits.reader = Reader{} // of a site that may go
+		if out.Properties != nil {
+			a.commits.room = out.Properties
+		}
 	}
 	a.decision(s, &c, event.Flags(rows.Flags[r]), ordinal, decided, out.Properties)
 	if out.Burn != nil {

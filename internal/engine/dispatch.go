@@ -148,8 +148,9 @@ func (e *Engine) prepare(m *message) {
 			}
 		}
 		if i < cap(m.sites) { // the memory that the message had before
-			c.prepared = m.sites[:i+1][i].prepared[:0]
-			clear(c.prepared[:cap(c.prepared)])
+			before := m.sites[:i+1][i].prepared
+			clear(before)
+			c.prepared = before[:0]
 		}
 		m.sites = append(m.sites, c)
 		h := m.hashes[i][:0]
