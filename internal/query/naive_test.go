@@ -278,7 +278,12 @@ func (n *naive) answer(q *Query, p period) (rows []Row, totals []float64) {
 	if time >= 0 {
 		b = newBuckets(q.Dimensions[time].Resolution, f.loc, f.weekStart, p.from, p.to, 1<<30)
 	}
-	label := func(t int64) string { return b.label(b.of(t)) }
+	labels, places := make([]string, b.n()), map[string]int{}
+	for i := range labels {
+		labels[i] = b.label(i)
+		places[labels[i]] = i
+	}
+	label := func(t int64) string { return labels[b.of(t)] }
 	// each calls fn with each combination of keys.
 	var each func(i int, keys []string, pick func(i int) []string, fn func(keys []string))
 	each = func(i int, keys []string, pick func(i int) []string, fn func([]string)) {
@@ -353,16 +358,12 @@ func (n *naive) answer(q *Query, p period) (rows []Row, totals []float64) {
 		if time < 0 || keys == nil {
 			return p
 		}
-		for i := range b.n() {
-			if b.label(i) == keys[time] {
-				out := period{max(b.starts[i], p.from), p.to}
-				if i+1 < b.n() {
-					out.to = b.starts[i+1]
-				}
-				return out
-			}
+		i := places[keys[time]]
+		out := period{max(b.starts[i], p.from), p.to}
+		if i+1 < b.n() {
+			out.to = b.starts[i+1]
 		}
-		panic("no bucket " + keys[time])
+		return out
 	}
 	currencies := slices.ContainsFunc(q.Dimensions, func(d Dimension) bool { return d.Kind == KindColumn && d.Column == event.ColCurrency })
 	for _, g := range groups {
