@@ -38,7 +38,7 @@ clean: ## remove what was built
 ##@ Check
 
 .PHONY: test
-test: build test-web lint test-go test-bench test-e2e test-tracker test-clients ## every test; installs what it needs; under 20 min on 2 cores
+test: build test-web lint test-go test-bench test-e2e test-tracker test-clients ## every test; installs what it needs; 15 min on 2 cores, twice that on slow ones with empty caches
 	@echo "make test: everything passed"
 
 .PHONY: lint

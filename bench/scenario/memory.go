@@ -133,18 +133,8 @@ func loadVisits(ctx context.Context, w io.Writer, v dataset.Visits, dir string, 
 	}
 	// A small data set has the same fixed parts and fewer rows to share them.
 	if limit == 0 && v.Views >= 5_000_000 {
-		promised := 0.0
-		for _, kind := range promisedKinds {
-			promised += kinds[kind] / float64(v.Views)
-		}
-		if promised > 45 {
-			return 0, fmt.Errorf("rows and subjects take %.1f bytes a page view", promised)
-		}
-		if idBytes > 16 || viewBytes > 16 {
-			return 0, fmt.Errorf("an id takes %.1f bytes, a page view's %.1f", idBytes, viewBytes)
-		}
-		if float64(rss) > 1.3*float64(held) {
-			return 0, fmt.Errorf("RSS is %.2f times what is held", float64(rss)/float64(held))
+		if err := promised(kinds, v.Views, idBytes, viewBytes, float64(rss)/float64(held)); err != nil {
+			return 0, err
 		}
 	}
 	if limit > 0 && peak > limit {
@@ -156,6 +146,24 @@ func loadVisits(ctx context.Context, w io.Writer, v dataset.Visits, dir string, 
 // promisedKinds are rows and subjects; a visit lies beside the row that starts
 // it.
 var promisedKinds = []string{"rows", "subjects", "visits"}
+
+// promised says which promise what is held breaks: bytes by kind of so many page views,
+// of an id and of a page view's id, and RSS as a multiple of what is held.
+func promised(kinds map[string]float64, views int, idBytes, viewBytes, rss float64) error {
+	rows := 0.0
+	for _, kind := range promisedKinds {
+		rows += kinds[kind] / float64(views)
+	}
+	switch {
+	case rows > 45:
+		return fmt.Errorf("rows and subjects take %.1f bytes a page view", rows)
+	case idBytes > 16 || viewBytes > 16:
+		return fmt.Errorf("an id takes %.1f bytes, a page view's %.1f", idBytes, viewBytes)
+	case rss > 1.3:
+		return fmt.Errorf("RSS is %.2f times what is held", rss)
+	}
+	return nil
+}
 
 func printKinds(w io.Writer, title string, kinds map[string]float64, views int) (sum int64) {
 	fmt.Fprintf(w, "%s.\n\n| kind | MB | bytes a page view |\n|---|---|---|\n", title)

@@ -519,3 +519,35 @@ func TestPanicTellsWhoWaits(t *testing.T) {
 		t.Errorf("panic %v, told %d times, %v", panicked, told, a.ended.err)
 	}
 }
+
+// TestCallsAreUsedAgain: a call that has ended is another decision's next, and who
+// leaves it late takes nothing from that.
+func TestCallsAreUsedAgain(t *testing.T) {
+	w := &NewDecider(nil).waiting
+	c := &call{of: w}
+	w.spare.New = func() any { return c } // also where the pool has lost it
+	waiter := func(told *int) *attempt {
+		service := &Service{Config: Config{Decider: NewDecider(nil)}}
+		return &attempt{Service: service, ask: &Ask{}, ticket: &ticket{}, done: func() { *told++ }}
+	}
+	told, next := 0, 0
+	late := waiter(&told)
+	w.join("first", late)
+	w.call("first").end(answer{verdict: &Verdict{}})
+	if told != 1 || c.holds.Load() != 1 {
+		t.Fatalf("told %d times, %d have hold of it", told, c.holds.Load())
+	}
+	c.letGo() // the log
+	again, first := w.join("second", waiter(&next))
+	if again != c || !first || len(c.waiters) != 1 || c.holds.Load() != 2 {
+		t.Fatalf("%d wait, %d have hold of it", len(again.waiters), again.holds.Load())
+	}
+	w.leave(c, late)
+	if w.calls["second"] != c || len(c.waiters) != 1 || c.holds.Load() != 2 {
+		t.Error("who left late has taken the next one's call")
+	}
+	w.end(c, errRepeated)
+	if next != 1 || len(w.calls) != 0 {
+		t.Errorf("told %d times, %d calls are left", next, len(w.calls))
+	}
+}

@@ -358,7 +358,10 @@ func (n *naive) answer(q *Query, p period) (rows []Row, totals []float64) {
 		if time < 0 || keys == nil {
 			return p
 		}
-		i := places[keys[time]]
+		i, ok := places[keys[time]]
+		if !ok {
+			panic("no bucket " + keys[time])
+		}
 		out := period{max(b.starts[i], p.from), p.to}
 		if i+1 < b.n() {
 			out.to = b.starts[i+1]
