@@ -164,6 +164,9 @@ func (c *conn) handle(h *head) (more bool) {
 		a.drop()
 		if !more {
 			c.cancel()
+			if b != nil {
+				b.end()
+			}
 			c.shut()
 			_ = c.nc.Close()
 		}

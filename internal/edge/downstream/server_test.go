@@ -28,11 +28,16 @@ func serve(t *testing.T, handler http.HandlerFunc) (s *Server, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, l, handler), l.Addr().String()
+}
+
+func serveOn(t *testing.T, l net.Listener, handler http.HandlerFunc) *Server {
+	t.Helper()
 	quiet := log.New(io.Discard, "", 0)
 	general := handover.NewListener()
 	theirs := &http.Server{Handler: handler, ErrorLog: quiet, MaxHeaderBytes: 4 << 10}
 	go func() { _ = theirs.Serve(general) }()
-	s = New(Config{Handler: handler, General: general, Base: context.WithValue(context.Background(), http.ServerContextKey, theirs),
+	s := New(Config{Handler: handler, General: general, Base: context.WithValue(context.Background(), http.ServerContextKey, theirs),
 		HeadBytes: 8 << 10, HeadTime: time.Minute, IdleTime: time.Minute, ErrorLog: quiet})
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
@@ -44,7 +49,7 @@ func serve(t *testing.T, handler http.HandlerFunc) (s *Server, address string) {
 			t.Errorf("shutdown: %v", err)
 		}
 	})
-	return s, l.Addr().String()
+	return s
 }
 
 // conversation sends text and returns all that is answered until the server closes
@@ -372,6 +377,51 @@ func TestDeadlinesEndWithTheirRequests(t *testing.T) {
 		if err := control.SetReadDeadline(past); err == nil {
 			t.Error("a deadline could be set after the end")
 		}
+	}
+}
+
+// movedListener tells when a connection's reads are made to end at once.
+type movedListener struct {
+	net.Listener
+	moved func()
+}
+
+func (l *movedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &movedConn{c, l.moved}, err
+}
+
+type movedConn struct {
+	net.Conn
+	moved func()
+}
+
+func (c *movedConn) SetReadDeadline(t time.Time) error {
+	err := c.Conn.SetReadDeadline(t)
+	if t.Equal(past) {
+		c.moved()
+	}
+	return err
+}
+
+// Nor do they move the one that ends the watch of a reader whose answer was aborted,
+// which would leave the connection to that reader for ever.
+func TestDeadlinesEndWithAborts(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var control *http.ResponseController
+	moved := make(chan error, 1)
+	serveOn(t, &movedListener{l, func() { moved <- control.SetReadDeadline(time.Time{}) }}, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = r.Context().Done() // begins the watch
+		control = http.NewResponseController(w)
+		panic(http.ErrAbortHandler)
+	})
+	answer := conversation(t, l.Addr().String(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+	if err := <-moved; answer != "" || err == nil {
+		t.Errorf("answered %q; a deadline was set after the abort: %v", answer, err)
 	}
 }
 
