@@ -114,7 +114,7 @@ bench-memberships: build ## which segments readers are in, 100 segments, on the 
 	$(BENCH) memberships $(BENCH_ARGS)
 bench-readers-peers: build need-peers ## the same question about readers, of Readership, Redis and Tarantool
 	$(BENCH) readers-peers $(BENCH_ARGS)
-bench-decide: build ## decisions, and commits beside events and an import; no meter overshoots
+bench-decide: build need-baseline ## decisions, and commits beside events and an import; no meter overshoots
 	$(BENCH) decide $(BENCH_ARGS)
 bench-hot-device: build ## a device with 1 M page views that sends 1,000 events/s: p99 of the others
 	$(BENCH) hot-device $(BENCH_ARGS)

@@ -84,7 +84,11 @@ http {
   }
 `, address, front)
 	}
-	conf = strings.ReplaceAll(conf, "root .;", "root "+prefix+";") + "}\n"
+	return newNginx(prefix, strings.ReplaceAll(conf, "root .;", "root "+prefix+";")+"}\n", address)
+}
+
+// newNginx starts an nginx of a configuration, in a folder of its own.
+func newNginx(prefix, conf, address string) (*nginxProcess, error) {
 	if err := os.WriteFile(filepath.Join(prefix, "nginx.conf"), []byte(conf), 0o644); err != nil {
 		return nil, err
 	}

@@ -172,9 +172,48 @@ access story {
 }
 `
 
+// constantConf has nginx answer whatever is asked with the same 400 bytes, on as many
+// threads as there are loops: what a machine, its host and the generator leave over.
+const constantConf = `worker_processes auto;
+daemon off;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  keepalive_requests 100000000;
+  server {
+    listen %s backlog=4096;
+    default_type application/json;
+    location / { return 200 "%s"; }
+  }
+}
+`
+
+// startConstant starts that nginx.
+func startConstant() (address string, stop func(), err error) {
+	if err := need("nginx"); err != nil {
+		return "", nil, err
+	}
+	if address, err = harness.FreeAddress(); err != nil {
+		return "", nil, err
+	}
+	dir, remove, err := tempDir()
+	if err != nil {
+		return "", nil, err
+	}
+	nginx, err := newNginx(dir, fmt.Sprintf(constantConf, address, strings.Repeat("x", 400)), address)
+	if err != nil {
+		remove()
+		return "", nil, err
+	}
+	return address, func() { nginx.stop(); remove() }, nil
+}
+
 // Decide asks for decisions, and has them committed while events arrive and an
 // import runs; then it counts that no meter holds more than its limit. Each run has a
-// server of its own; the median of the runs counts.
+// server of its own; the median of the runs counts. Before each, nginx is sent the
+// same questions and answers all alike: no server has less than that on the machine.
 func Decide(ctx context.Context, w io.Writer, args []string) error {
 	flags := flag.NewFlagSet("decide", flag.ContinueOnError)
 	runs := flags.Int("runs", 5, "runs")
@@ -189,10 +228,22 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	}
 	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a row, open loop, since they were due; the generator on the same cores; before each run %s of commits about other readers, in which a heap that has just begun grows to where it is collected. %s.\n\n| | answers/s | p50 | p99 | p99 of those that met no gap of the host | cores away, longest gap | others |\n|---|---|---|---|---|---|---|\n",
 		thousands(20_000), *connections, *seconds, *warm, Machine())
+	constant, stop, err := startConstant()
+	if err != nil {
+		return err
+	}
+	defer stop()
 	p99s := make([][]time.Duration, 3) // by row
+	var floor []time.Duration          // of nginx
 	fallbacks, full, over := int64(0), 0, 0
 	for range *runs {
 		d := decider{readers: 20_000, burned: make([]atomic.Int32, 20_000)}
+		same := harness.Load{Addr: constant, Connections: *connections, Duration: time.Duration(*seconds) * time.Second, Request: d.request("r", false), Rate: *bare}
+		p99, err := watchedRow(ctx, w, fmt.Sprintf("nginx that answers all alike, %s/s", thousands(*bare)), same)
+		if err != nil {
+			return err
+		}
+		floor = append(floor, p99)
 		row, err := d.run(ctx, w, *connections, time.Duration(*seconds)*time.Second, *warm, *bare, *commits, *events)
 		if err != nil {
 			return err
@@ -203,11 +254,11 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 		overshot, filled := d.overshoot()
 		fallbacks, full, over = fallbacks+d.fallbacks.Load(), full+filled, over+overshot
 	}
-	for i := range p99s {
-		slices.Sort(p99s[i])
+	for _, all := range append(p99s, floor) {
+		slices.Sort(all)
 	}
-	fmt.Fprintf(w, "\np99, medians of %d runs: **%s** (limit 2 ms), **%s** (5 ms), **%s** (10 ms). Fallbacks: %d. Readers whose meter is full: %s; burned more than 3 items: **%d** (limit 0).\n",
-		*runs, millis(p99s[0], .5), millis(p99s[1], .5), millis(p99s[2], .5), fallbacks, thousands(float64(full)), over)
+	fmt.Fprintf(w, "\np99, medians of %d runs: **%s** (limit 2 ms), **%s** (5 ms), **%s** (10 ms); nginx %s. Fallbacks: %d. Readers whose meter is full: %s; burned more than 3 items: **%d** (limit 0).\n",
+		*runs, millis(p99s[0], .5), millis(p99s[1], .5), millis(p99s[2], .5), millis(floor, .5), fallbacks, thousands(float64(full)), over)
 	if over > 0 || full == 0 {
 		return fmt.Errorf("%d meters overshot, %d are full", over, full)
 	}
