@@ -112,13 +112,13 @@ func (p *nginxProcess) start(address string) error {
 		if err == nil {
 			res.Body.Close()
 			if res.StatusCode != http.StatusOK {
-				p.kill()
+				p.stop()
 				return fmt.Errorf("nginx answers %s", res.Status)
 			}
 			return nil
 		}
 		if time.Now().After(deadline) {
-			p.kill()
+			p.stop()
 			return fmt.Errorf("nginx does not answer at %s: %w", address, err)
 		}
 		time.Sleep(5 * time.Millisecond)

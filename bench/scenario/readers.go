@@ -172,8 +172,8 @@ access story {
 }
 `
 
-// constantConf has nginx answer whatever is asked with the same 400 bytes, on as many
-// threads as there are loops: what a machine, its host and the generator leave over.
+// constantConf has nginx answer whatever is asked with the same 400 bytes: what the
+// machine, its host and the generator give, for comparison.
 const constantConf = `worker_processes auto;
 daemon off;
 pid nginx.pid;
@@ -213,7 +213,7 @@ func startConstant() (address string, stop func(), err error) {
 // Decide asks for decisions, and has them committed while events arrive and an
 // import runs; then it counts that no meter holds more than its limit. Each run has a
 // server of its own; the median of the runs counts. Before each, nginx is sent the
-// same questions and answers all alike: no server has less than that on the machine.
+// same questions and answers all alike.
 func Decide(ctx context.Context, w io.Writer, args []string) error {
 	flags := flag.NewFlagSet("decide", flag.ContinueOnError)
 	runs := flags.Int("runs", 5, "runs")
@@ -226,24 +226,27 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a row, open loop, since they were due; the generator on the same cores; before each run %s of commits about other readers, in which a heap that has just begun grows to where it is collected. %s.\n\n| | answers/s | p50 | p99 | p99 of those that met no gap of the host | cores away, longest gap | others |\n|---|---|---|---|---|---|---|\n",
-		thousands(20_000), *connections, *seconds, *warm, Machine())
 	constant, stop, err := startConstant()
 	if err != nil {
 		return err
 	}
 	defer stop()
+	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a row, open loop, since they were due; the generator on the same cores; before each run %s of commits about other readers, in which a heap that has just begun grows to where it is collected. %s.\n\n| | answers/s | p50 | p99 | p99 of those that met no gap of the host | cores away, longest gap | others |\n|---|---|---|---|---|---|---|\n",
+		thousands(20_000), *connections, *seconds, *warm, Machine())
 	p99s := make([][]time.Duration, 3) // by row
-	var floor []time.Duration          // of nginx
+	var nginx []time.Duration
 	fallbacks, full, over := int64(0), 0, 0
 	for range *runs {
 		d := decider{readers: 20_000, burned: make([]atomic.Int32, 20_000)}
 		same := harness.Load{Addr: constant, Connections: *connections, Duration: time.Duration(*seconds) * time.Second, Request: d.request("r", false), Rate: *bare}
 		p99, err := watchedRow(ctx, w, fmt.Sprintf("nginx that answers all alike, %s/s", thousands(*bare)), same)
+		if err == nil && p99 == 0 {
+			err = errors.New("nginx answered nothing")
+		}
 		if err != nil {
 			return err
 		}
-		floor = append(floor, p99)
+		nginx = append(nginx, p99)
 		row, err := d.run(ctx, w, *connections, time.Duration(*seconds)*time.Second, *warm, *bare, *commits, *events)
 		if err != nil {
 			return err
@@ -254,11 +257,11 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 		overshot, filled := d.overshoot()
 		fallbacks, full, over = fallbacks+d.fallbacks.Load(), full+filled, over+overshot
 	}
-	for _, all := range append(p99s, floor) {
+	for _, all := range append(p99s, nginx) {
 		slices.Sort(all)
 	}
 	fmt.Fprintf(w, "\np99, medians of %d runs: **%s** (limit 2 ms), **%s** (5 ms), **%s** (10 ms); nginx %s. Fallbacks: %d. Readers whose meter is full: %s; burned more than 3 items: **%d** (limit 0).\n",
-		*runs, millis(p99s[0], .5), millis(p99s[1], .5), millis(p99s[2], .5), millis(floor, .5), fallbacks, thousands(float64(full)), over)
+		*runs, millis(p99s[0], .5), millis(p99s[1], .5), millis(p99s[2], .5), millis(nginx, .5), fallbacks, thousands(float64(full)), over)
 	if over > 0 || full == 0 {
 		return fmt.Errorf("%d meters overshot, %d are full", over, full)
 	}

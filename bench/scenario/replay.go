@@ -17,7 +17,6 @@ import (
 	"github.com/readership/readership/internal/engine"
 	"github.com/readership/readership/internal/event"
 	"github.com/readership/readership/internal/eventlog"
-	"github.com/readership/readership/internal/hugepage"
 )
 
 // Replay writes a log, then measures in a process with GOMAXPROCS=1 how fast
@@ -99,7 +98,6 @@ func writeLog(ctx context.Context, dir string, events int) (size int64, source s
 // replayOnce prints the seconds from the first read to the last event being
 // applied.
 func replayOnce(ctx context.Context, w io.Writer, dir string, events int) (err error) {
-	hugepage.Reserve(256 << 20) // as the server does
 	log, err := eventlog.Open(eventlog.Config{Dir: dir, Logger: quiet})
 	if err != nil {
 		return err
