@@ -71,27 +71,11 @@ func (c *checker) sensibleLimit(en *env, n ast.Node, limit *plan.Expr) bool {
 		c.fail(en, n, "meter", "", "a limit is 0 or more, found %s", limit.Value)
 		return false
 	}
-	if most := greatest(limit); most > plan.MaxLimit {
+	if most, _ := limit.Most(); most > plan.MaxLimit { // a reader's own numbers are held to it when they are known
 		c.fail(en, n, "meter", "leave the meter out for readers without a limit", "a limit is %d at most, found %d", plan.MaxLimit, most)
 		return false
 	}
 	return true
-}
-
-// greatest returns the greatest number that a limit can be as far as it is written
-// out; what depends on a reader's own numbers is held to plan.MaxLimit when it is
-// known.
-func greatest(e *plan.Expr) int64 {
-	switch e.Op {
-	case plan.Const:
-		return e.Value.N
-	case plan.If:
-		return max(greatest(e.Args[1]), greatest(e.Args[2]))
-	case plan.Coalesce:
-		return max(greatest(e.Args[0]), greatest(e.Args[1]))
-	default:
-		return 0
-	}
 }
 
 // lowerForRegistered warns of a limit that is lower for a registered reader than

@@ -85,8 +85,8 @@ func Of(p *plan.Program, x *plan.Expr, uses *plan.Uses) plan.Cost {
 // burns is the size of a meter that is full.
 func burns(m *plan.Meter) int64 {
 	most := int64(Rows)
-	if m.Limit.IsConst() {
-		most = min(most, m.Limit.Value.N)
+	if limit, known := m.Limit.Most(); known {
+		most = min(most, limit)
 	}
 	return most * burnBytes
 }

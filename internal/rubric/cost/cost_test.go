@@ -62,6 +62,14 @@ func TestTooDear(t *testing.T) {
 	if p.OK() || !strings.Contains(p.Render(), "an active reader takes about 1600 bytes, at most 1599 bytes") {
 		t.Errorf("got %s", p.Render())
 	}
+	for limit, bytes := range map[string]int64{
+		"if reader.registered then 6 else 3": 96, `if reader.registered then (if reader.entitled("more") then 9 else 4) else 3`: 144,
+		"if reader.registered then 300 else 3": 3200, "if reader.registered then (events |> last 1d |> count) else 3": 3200,
+	} {
+		if p := check("meter m (limit: "+limit+") = burns |> per month |> distinct item\n", schema.Limits{BytesPerReader: bytes - 1}); p.OK() || !strings.Contains(p.Render(), fmt.Sprintf("an active reader takes about %d bytes", bytes)) {
+			t.Errorf("limit: %s: %s", limit, p.Render())
+		}
+	}
 	p = check("access a {\n allow x if events |> where item.section == request.item.section |> any\n deny y\n}", schema.Limits{NanosPerEvent: 1000})
 	if p.OK() || !strings.Contains(p.Render(), "a decision of `a` takes about") {
 		t.Errorf("got %s", p.Render())

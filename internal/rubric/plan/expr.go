@@ -145,6 +145,22 @@ func (e *Expr) Each(fn func(*Expr)) {
 // IsConst tells whether e is a constant.
 func (e *Expr) IsConst() bool { return e.Op == Const }
 
+// Most returns the greatest whole number that e can be as far as its values are
+// written out; all is false where some are not, as a reader's own numbers are.
+func (e *Expr) Most() (n int64, all bool) {
+	switch e.Op {
+	case Const:
+		return e.Value.N, true
+	case If, Coalesce:
+		ways := e.Args[len(e.Args)-2:]
+		a, allA := ways[0].Most()
+		b, allB := ways[1].Most()
+		return max(a, b), allA && allB
+	default:
+		return 0, false
+	}
+}
+
 // IsTrue tells whether e is the constant true.
 func (e *Expr) IsTrue() bool { return e.Op == Const && e.Value.True() }
 
