@@ -86,7 +86,7 @@ func Of(p *plan.Program, x *plan.Expr, uses *plan.Uses) plan.Cost {
 func burns(m *plan.Meter) int64 {
 	most := int64(Rows)
 	if limit, known := m.Limit.Most(); known {
-		most = min(most, limit)
+		most = max(0, min(most, limit))
 	}
 	return most * burnBytes
 }

@@ -70,6 +70,10 @@ func TestTooDear(t *testing.T) {
 			t.Errorf("limit: %s: %s", limit, p.Render())
 		}
 	}
+	p = check("meter m (limit: if reader.registered then -5 else -3) = burns |> per month |> distinct item\n", schema.Limits{})
+	if p.Plan == nil || p.Plan.Cost.BytesPerReader != 0 {
+		t.Errorf("a limit that is never above 0: %s", p.Render())
+	}
 	p = check("access a {\n allow x if events |> where item.section == request.item.section |> any\n deny y\n}", schema.Limits{NanosPerEvent: 1000})
 	if p.OK() || !strings.Contains(p.Render(), "a decision of `a` takes about") {
 		t.Errorf("got %s", p.Render())
