@@ -35,6 +35,15 @@ type nginxProcess struct {
 	done   chan struct{}
 }
 
+// nginxHead begins a configuration, up to what is special of its servers.
+const nginxHead = `daemon off;
+pid nginx.pid;
+error_log error.log;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  keepalive_requests 100000000;`
+
 // startOrigin runs an nginx that answers every path with the page and, if front
 // is not empty, passes on what comes to it there.
 func startOrigin(dir, address, front string, workers int) (*nginxProcess, error) {
@@ -54,13 +63,7 @@ func startOrigin(dir, address, front string, workers int) (*nginxProcess, error)
 		}
 	}
 	conf := fmt.Sprintf(`%s
-daemon off;
-pid nginx.pid;
-error_log error.log;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  keepalive_requests 100000000;
+%s
   types { text/html html; }
   open_file_cache max=10;
   server {
@@ -68,7 +71,7 @@ http {
     root .;
     location / { rewrite ^ /page.html break; }
   }
-`, master, address)
+`, master, nginxHead, address)
 	if front != "" {
 		conf += fmt.Sprintf(`  upstream origin { server %s; keepalive 64; keepalive_requests 100000000; }
   server {

@@ -175,13 +175,7 @@ access story {
 // constantConf has nginx answer whatever is asked with the same 400 bytes: what the
 // machine, its host and the generator give, for comparison.
 const constantConf = `worker_processes auto;
-daemon off;
-pid nginx.pid;
-error_log error.log;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  keepalive_requests 100000000;
+%s
   server {
     listen %s backlog=4096;
     default_type application/json;
@@ -202,7 +196,7 @@ func startConstant() (address string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	nginx, err := newNginx(dir, fmt.Sprintf(constantConf, address, strings.Repeat("x", 400)), address)
+	nginx, err := newNginx(dir, fmt.Sprintf(constantConf, nginxHead, address, strings.Repeat("x", 400)), address)
 	if err != nil {
 		remove()
 		return "", nil, err
