@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -36,9 +35,8 @@ type driver struct {
 // wire is one connection, with one request under way at most.
 type wire struct {
 	place     int
-	fd        int
-	file      *os.File // owns fd
-	n         uint64   // of the request under way
+	fd        int    // its own; -1: closed
+	n         uint64 // of the request under way
 	flying    bool
 	due, sent time.Time
 	out       []byte // what is left to send of it
@@ -66,7 +64,7 @@ func (l *Load) drive(ctx context.Context) (*LoadReport, error) {
 		_ = unix.Close(epoll)
 	}()
 	for i := range l.Connections { // before the clock starts: connections are not what is measured
-		w := &wire{place: i}
+		w := &wire{place: i, fd: -1}
 		d.conns = append(d.conns, w)
 		if err := d.dial(w); err != nil {
 			return nil, err
@@ -95,21 +93,28 @@ func (d *driver) dial(w *wire) error {
 		return err
 	}
 	defer c.Close()
-	if w.file, err = c.(*net.TCPConn).File(); err != nil {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
 		return err
 	}
-	w.fd = int(w.file.Fd())
-	if err := unix.SetNonblock(w.fd, true); err != nil {
+	// Not File, which the runtime would watch too: each answer would wake another
+	// thread, at the cost of who sends it.
+	var failed error
+	if err := raw.Control(func(fd uintptr) { w.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
 		return err
+	}
+	if failed != nil {
+		w.fd = -1
+		return fmt.Errorf("keep a connection: %w", failed)
 	}
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff, Fd: int32(w.place)}
 	return unix.EpollCtl(d.epoll, unix.EPOLL_CTL_ADD, w.fd, &event)
 }
 
 func (d *driver) close(w *wire) {
-	if w.file != nil {
-		_ = w.file.Close()
-		w.file = nil
+	if w.fd >= 0 {
+		_ = unix.Close(w.fd)
+		w.fd = -1
 	}
 }
 
@@ -197,7 +202,7 @@ func transfer(call uintptr, fd int, p []byte) (int, error) {
 // begin sends the next request on a free connection.
 func (d *driver) begin(ctx context.Context, w *wire, due time.Time) error {
 	l := d.load
-	if w.file == nil {
+	if w.fd < 0 {
 		if err := d.dial(w); err != nil {
 			d.close(w)
 			d.report.Broken++
@@ -249,7 +254,7 @@ func (d *driver) send(w *wire) error {
 
 // happened goes on with a connection that has room or something to read.
 func (d *driver) happened(w *wire) {
-	if w.file == nil {
+	if w.fd < 0 {
 		return
 	}
 	if w.flying && len(w.out) > 0 {
