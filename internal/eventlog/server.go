@@ -66,7 +66,7 @@ func startBroker(dir string, logger *slog.Logger) (*broker, error) {
 		b.stop()
 		return nil, errors.New("start log server: its store did not open")
 	}
-	err = b.connect("", nats.InProcessServer(b.srv), nats.NoReconnect(), nats.Timeout(30*time.Second), nats.WriteBufferSize(256<<10), nats.Name("event log"))
+	err = b.connect("", nats.InProcessServer(b.srv), nats.NoReconnect(), nats.Timeout(30*time.Second), nats.WriteBufferSize(1), nats.Name("event log"))
 	if err != nil {
 		b.stop()
 		return nil, fmt.Errorf("connect to log server: %w", err)
