@@ -66,6 +66,8 @@ func startBroker(dir string, logger *slog.Logger) (*broker, error) {
 		b.stop()
 		return nil, errors.New("start log server: its store did not open")
 	}
+	// A buffer of one byte, so that who publishes hands a message over itself: the
+	// client's goroutine that does it else waits for a processor behind the loops.
 	err = b.connect("", nats.InProcessServer(b.srv), nats.NoReconnect(), nats.Timeout(30*time.Second), nats.WriteBufferSize(1), nats.Name("event log"))
 	if err != nil {
 		b.stop()
