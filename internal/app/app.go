@@ -17,10 +17,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/readership/readership/internal/event"
-	"github.com/readership/readership/internal/hugepage"
 )
 
 // Run serves until ctx ends, then drains and returns nil. Errors that wrap
@@ -31,7 +31,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	ensureProcessors()
-	hugepage.Reserve(hugeHeap(cfg.Memory))
+	if g := reserve(cfg.Memory); g != nil {
+		growing, stop := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		running.Go(func() { g.run(growing) })
+		defer running.Wait()
+		defer stop()
+	}
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(heapLimit(cfg.Memory, 0))
 	}

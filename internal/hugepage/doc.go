@@ -11,3 +11,7 @@
 // Where the system gives huge pages to all, or to none, and outside Linux, the
 // functions do nothing.
 package hugepage
+
+// Size is the size in bytes of a huge page of x86 and, with ordinary ones of 4 KB, of
+// ARM.
+const Size = 2 << 20

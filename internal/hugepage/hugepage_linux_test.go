@@ -5,6 +5,7 @@ package hugepage
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -39,7 +40,7 @@ func huge(t *testing.T) {
 func TestReservedHeapLiesInHugePagesAndTakesNoMemory(t *testing.T) {
 	huge(t)
 	before := kilobytes(t, "Rss")
-	if wanted() != Reserve(512<<20) {
+	if wanted() != (Reserve(512<<20) != nil) {
 		t.Error("not reserved")
 	}
 	if grown := kilobytes(t, "Rss") - before; grown > 16<<10 {
@@ -57,6 +58,59 @@ func TestReservedHeapLiesInHugePagesAndTakesNoMemory(t *testing.T) {
 	}
 	if grown := kilobytes(t, "AnonHugePages") - was; grown < 96<<10 {
 		t.Errorf("of 128 MB that were touched %d KB lie in huge pages", grown)
+	}
+	runtime.KeepAlive(held)
+}
+
+// What is touched ahead is what the heap grows to: it then takes no more memory. It is
+// tried in a process of its own, whose heap has nowhere else to grow.
+func TestHeapGrowsToWhatWasTouched(t *testing.T) {
+	huge(t)
+	const alone = "READERSHIP_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.count", "1", "-test.v")
+		cmd.Env = append(os.Environ(), alone+"=1")
+		out, err := cmd.CombinedOutput()
+		t.Logf("%s", out)
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	r := Reserve(256 << 20)
+	if r == nil {
+		t.Skip("the system gives huge pages without being asked")
+	}
+	before := kilobytes(t, "Rss")
+	touched := 0
+	for r.Touch() && touched < 128<<20 {
+		touched += Size
+	}
+	if touched == 0 {
+		t.Skip("the system touches nothing for others")
+	}
+	after := kilobytes(t, "Rss")
+	if grown := after - before; grown < 96<<10 || grown > 160<<10 {
+		t.Errorf("touching 128 MB took %d KB of memory", grown)
+	}
+	var held [][]byte
+	for range 64 {
+		piece := make([]byte, 1<<20)
+		for i := 0; i < len(piece); i += 4 << 10 {
+			piece[i] = 1
+		}
+		held = append(held, piece)
+	}
+	if grown := kilobytes(t, "Rss") - after; grown > 16<<10 {
+		t.Errorf("growing by 64 MB took %d KB more", grown)
+	}
+	for pages := 0; r.Touch(); pages++ {
+		if pages > 256<<20/Size {
+			t.Fatal("there is no end")
+		}
+	}
+	if r.Touch() {
+		t.Error("there are more after the last")
 	}
 	runtime.KeepAlive(held)
 }
@@ -79,7 +133,7 @@ func TestMappedMemoryLiesInHugePages(t *testing.T) {
 }
 
 func TestWhatTheSystemDoesNotMapIsNotReserved(t *testing.T) {
-	if Reserve(1<<46) || Reserve(0) || Reserve(-1) {
+	if Reserve(1<<46) != nil || Reserve(0) != nil || Reserve(-1) != nil {
 		t.Error("reserved what cannot be")
 	}
 	Advise(nil)
