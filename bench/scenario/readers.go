@@ -3,7 +3,6 @@ package scenario
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -361,13 +360,11 @@ func (d *decider) read(_ uint64, body []byte) {
 	case bytes.Contains(body, []byte(`"fallback":true`)):
 		d.fallbacks.Add(1)
 	case bytes.Contains(body, []byte(`"commit":"burned"`)):
-		var v struct {
-			Reader string `json:"reader"`
-		}
-		if json.Unmarshal(body, &v) == nil {
-			if n, err := strconv.Atoi(strings.TrimPrefix(v.Reader, "device:r")); err == nil && n < len(d.burned) {
-				d.burned[n].Add(1)
-			}
+		// Not as JSON, which would be a tenth of what the generator takes.
+		_, after, _ := bytes.Cut(body, []byte(`"reader":"device:r`))
+		name, _, _ := bytes.Cut(after, []byte(`"`))
+		if n, err := strconv.Atoi(string(name)); err == nil && n < len(d.burned) {
+			d.burned[n].Add(1)
 		}
 	}
 }
