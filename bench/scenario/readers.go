@@ -147,6 +147,7 @@ func dueRow(ctx context.Context, w io.Writer, name string, l harness.Load, gaps 
 	return harness.Quantile(r.Due, .99), nil
 }
 
+// watchedRow is dueRow with gaps.
 func watchedRow(ctx context.Context, w io.Writer, name string, l harness.Load) (p99 time.Duration, err error) {
 	spans := make([]harness.Span, 0, int(l.Rate*l.Duration.Seconds()))
 	l.Answered = func(_ uint64, a harness.Answer) {
@@ -264,6 +265,9 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 		for i := range row {
 			p99s[i] = append(p99s[i], row[i])
 		}
+		if n := d.unread.Load(); n > 0 {
+			return fmt.Errorf("%d answers were not understood", n)
+		}
 		overshot, filled := d.overshoot()
 		fallbacks, full, over = fallbacks+d.fallbacks.Load(), full+filled, over+overshot
 	}
@@ -342,6 +346,7 @@ type decider struct {
 	readers   uint64
 	burned    []atomic.Int32 // answers "burned", by reader
 	fallbacks atomic.Int64
+	unread    atomic.Int64 // of burned answers that say for whom in no way that is known
 }
 
 // request builds questions: readers at random, of names that begin alike, each about
@@ -363,9 +368,12 @@ func (d *decider) read(_ uint64, body []byte) {
 		// Not as JSON, which would be a tenth of what the generator takes.
 		_, after, _ := bytes.Cut(body, []byte(`"reader":"device:r`))
 		name, _, _ := bytes.Cut(after, []byte(`"`))
-		if n, err := strconv.Atoi(string(name)); err == nil && n < len(d.burned) {
-			d.burned[n].Add(1)
+		n, err := strconv.Atoi(string(name))
+		if err != nil || n < 0 || n >= len(d.burned) {
+			d.unread.Add(1)
+			return
 		}
+		d.burned[n].Add(1)
 	}
 }
 

@@ -31,13 +31,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	ensureProcessors()
-	if g := reserve(cfg.Memory); g != nil {
-		growing, stop := context.WithCancel(ctx)
-		var running sync.WaitGroup
-		running.Go(func() { g.run(growing) })
-		defer running.Wait()
-		defer stop()
-	}
+	heap := reserve(cfg.Memory, cfg.Logger)
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(heapLimit(cfg.Memory, 0))
 	}
@@ -46,6 +40,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
+	if heap != nil {
+		growing, stop := context.WithCancel(ctx)
+		var running sync.WaitGroup
+		running.Go(func() { heap.run(growing) })
+		defer running.Wait() // for one page at most
+		defer stop()
+	}
 	poison := newPoison()
 	for {
 		n, err := start(ctx, &cfg, poison)

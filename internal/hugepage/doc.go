@@ -8,10 +8,13 @@
 // of both. On virtual machines that keep page tables in software, a fault takes
 // longer than to parse an event.
 //
+// A huge page that is touched for the first time holds up whoever touches it: what is
+// reserved can be touched before the heap grows to it.
+//
 // Where the system gives huge pages to all, or to none, and outside Linux, the
 // functions do nothing.
 package hugepage
 
 // Size is the size in bytes of a huge page of x86 and, with ordinary ones of 4 KB, of
-// ARM.
+// ARM. Where they are larger none is touched ahead.
 const Size = 2 << 20

@@ -4,8 +4,10 @@ package hugepage
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"unsafe"
@@ -13,8 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enabled says by which of always, madvise and never the system gives huge pages.
-const enabled = "/sys/kernel/mm/transparent_hugepage/enabled"
+// enabled says by which of always, madvise and never the system gives huge pages,
+// sizeFile how large they are, in bytes.
+const (
+	enabled  = "/sys/kernel/mm/transparent_hugepage/enabled"
+	sizeFile = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+)
 
 // wanted says whether the system gives huge pages to who asks.
 var wanted = sync.OnceValue(func() bool {
@@ -23,7 +29,7 @@ var wanted = sync.OnceValue(func() bool {
 })
 
 // Reserve has the next bytes by which Go's heap grows lie in huge pages; nil if it
-// cannot. Addresses are taken, and a thousandth of the memory; and garbage is
+// cannot, or need not. Addresses are taken, and a thousandth of the memory; and garbage is
 // collected.
 //
 // It allocates that much, never touched, asks for huge pages there and lets go of
@@ -36,35 +42,36 @@ func Reserve(bytes int64) *Reserved {
 	return reserve(int(bytes))
 }
 
-func reserve(bytes int) *Reserved {
+func reserve(size int) *Reserved {
 	var b strings.Builder // the way to memory that nobody sets to zero
-	b.Grow(bytes)
+	b.Grow(size)
 	b.WriteByte(0)
 	first, end := pages(unsafe.StringData(b.String()), b.Cap())
-	if !madvise(first, end, unix.MADV_HUGEPAGE) {
+	if madvise(first, end, unix.MADV_HUGEPAGE) != nil {
 		return nil
 	}
-	return &Reserved{first, end}
+	r := &Reserved{(first + Size - 1) &^ (Size - 1), end &^ (Size - 1)}
+	if huge, err := os.ReadFile(sizeFile); err != nil || string(bytes.TrimSpace(huge)) != strconv.Itoa(Size) {
+		r.next = r.end // a page would be more than is asked for
+	}
+	return r
 }
 
-// Reserved is where the heap grows. It is used by one goroutine.
+// Reserved is where the heap grows next. It is used by one goroutine.
 type Reserved struct{ next, end uintptr }
 
 // Touch has the next huge page taken from the system, unless the heap has grown to it
-// before, and reports whether there are more. It takes as long as the heap's own first
-// touch would: up to milliseconds on a virtual machine whose host has yet to give the
-// memory.
-func (r *Reserved) Touch() (more bool) {
+// before; more is false if there was none. It takes as long as the heap's own first
+// touch would. Errors: EINVAL before Linux 5.14, ENOMEM where there is no memory.
+func (r *Reserved) Touch() (more bool, err error) {
 	if r.next >= r.end {
-		return false
+		return false, nil
 	}
-	to := min((r.next+Size)&^(Size-1), r.end)
-	if !madvise(r.next, to, unix.MADV_POPULATE_WRITE) { // before Linux 5.14
-		r.next = r.end
-		return false
+	if err := madvise(r.next, r.next+Size, unix.MADV_POPULATE_WRITE); err != nil {
+		return false, fmt.Errorf("touch the heap's next pages: %w", err)
 	}
-	r.next = to
-	return r.next < r.end
+	r.next += Size
+	return true, nil
 }
 
 // mappable says whether the system maps so much: the runtime would end the
@@ -82,9 +89,9 @@ func Advise(mem []byte) {
 }
 
 // advise asks for huge pages for the whole pages from an address on.
-func advise(from *byte, size int) bool {
+func advise(from *byte, size int) {
 	first, end := pages(from, size)
-	return madvise(first, end, unix.MADV_HUGEPAGE)
+	_ = madvise(first, end, unix.MADV_HUGEPAGE)
 }
 
 // pages are the whole pages from an address on.
@@ -94,10 +101,12 @@ func pages(from *byte, size int) (first, end uintptr) {
 	return first, (uintptr(unsafe.Pointer(from)) + uintptr(size)) &^ (page - 1)
 }
 
-func madvise(first, end uintptr, how uintptr) bool {
+func madvise(first, end, how uintptr) error {
 	if end <= first {
-		return false
+		return unix.EINVAL
 	}
-	_, _, errno := unix.Syscall(unix.SYS_MADVISE, first, end-first, how)
-	return errno == 0
+	if _, _, errno := unix.Syscall(unix.SYS_MADVISE, first, end-first, how); errno != 0 {
+		return errno
+	}
+	return nil
 }

@@ -9,8 +9,8 @@ func Reserve(int64) *Reserved { return nil }
 // Reserved is never made here.
 type Reserved struct{}
 
-// Touch reports that there is nothing more.
-func (*Reserved) Touch() bool { return false }
+// Touch says that there is none.
+func (*Reserved) Touch() (more bool, err error) { return false, nil }
 
 // Advise does nothing here.
 func Advise([]byte) {}
