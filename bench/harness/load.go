@@ -2,6 +2,8 @@ package harness
 
 import (
 	"context"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -65,6 +67,7 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	if l.Body == nil {
 		l.Body = PageViews
 	}
+	defer collectLater()()
 	if l.Ask == nil {
 		r, err := l.drive(ctx)
 		if r != nil {
@@ -94,6 +97,36 @@ func (l Load) Run(ctx context.Context) (*LoadReport, error) {
 	sum.Offered = next.Load()
 	sum.sort()
 	return sum, nil
+}
+
+// garbageLimit is what the program may take while garbage is not collected.
+const garbageLimit = 6 << 30
+
+// later counts the loads that run.
+var later struct {
+	sync.Mutex
+	loads, percent int
+	limit          int64
+}
+
+// collectLater collects what garbage there is, and no more until all loads have ended
+// that have called it, or there is too much: while it is collected a generator sends
+// late. What a scenario holds, millions of clicks, makes that long.
+func collectLater() (ended func()) {
+	later.Lock()
+	defer later.Unlock()
+	if later.loads++; later.loads == 1 {
+		runtime.GC()
+		later.percent, later.limit = debug.SetGCPercent(-1), debug.SetMemoryLimit(garbageLimit)
+	}
+	return func() {
+		later.Lock()
+		defer later.Unlock()
+		if later.loads--; later.loads == 0 {
+			debug.SetGCPercent(later.percent)
+			debug.SetMemoryLimit(later.limit)
+		}
+	}
 }
 
 func (r *LoadReport) sort() {
