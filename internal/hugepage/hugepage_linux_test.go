@@ -29,6 +29,22 @@ func kilobytes(t *testing.T, name string) int {
 	return n
 }
 
+// pieces allocates n times 1 MB, as a heap grows, and touches all of it.
+func pieces(n int) (held [][]byte) {
+	for range n {
+		piece := make([]byte, 1<<20)
+		touch(piece)
+		held = append(held, piece)
+	}
+	return held
+}
+
+func touch(mem []byte) {
+	for i := 0; i < len(mem); i += 4 << 10 {
+		mem[i] = 1
+	}
+}
+
 // huge skips where the system gives huge pages to nobody.
 func huge(t *testing.T) {
 	t.Helper()
@@ -47,15 +63,7 @@ func TestReservedHeapLiesInHugePagesAndTakesNoMemory(t *testing.T) {
 		t.Errorf("reserving 512 MB took %d KB of memory", grown)
 	}
 	was := kilobytes(t, "AnonHugePages")
-	// By pieces, as a heap grows.
-	var held [][]byte
-	for range 128 {
-		piece := make([]byte, 1<<20)
-		for i := 0; i < len(piece); i += 4 << 10 {
-			piece[i] = 1
-		}
-		held = append(held, piece)
-	}
+	held := pieces(128)
 	if grown := kilobytes(t, "AnonHugePages") - was; grown < 96<<10 {
 		t.Errorf("of 128 MB that were touched %d KB lie in huge pages", grown)
 	}
@@ -89,7 +97,7 @@ func TestHeapGrowsToWhatWasTouched(t *testing.T) {
 		t.Fatal("not reserved")
 	}
 	before := kilobytes(t, "Rss")
-	touch := func() bool {
+	next := func() bool {
 		more, err := r.Touch()
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +105,7 @@ func TestHeapGrowsToWhatWasTouched(t *testing.T) {
 		return more
 	}
 	for range 32 << 20 / Size {
-		if !touch() {
+		if !next() {
 			t.Fatal("there is an end too early")
 		}
 	}
@@ -105,24 +113,17 @@ func TestHeapGrowsToWhatWasTouched(t *testing.T) {
 	if grown := after - before; grown < 24<<10 || grown > 40<<10 {
 		t.Errorf("touching 32 MB took %d KB of memory", grown)
 	}
-	var held [][]byte
-	for range 16 {
-		piece := make([]byte, 1<<20)
-		for i := 0; i < len(piece); i += 4 << 10 {
-			piece[i] = 1
-		}
-		held = append(held, piece)
-	}
+	held := pieces(16)
 	if grown := kilobytes(t, "Rss") - after; grown > 6<<10 {
 		t.Errorf("growing by 16 MB took %d KB more", grown)
 	}
 	more := 0
-	for touch() {
+	for next() {
 		if more++; more > 32<<20/Size {
 			t.Fatal("there is no end")
 		}
 	}
-	if more < 24<<20/Size || touch() {
+	if more < 24<<20/Size || next() {
 		t.Errorf("there were %d pages more", more)
 	}
 	runtime.KeepAlive(held)
@@ -143,9 +144,7 @@ func TestMappedMemoryLiesInHugePages(t *testing.T) {
 	defer unix.Munmap(mem)
 	was := kilobytes(t, "AnonHugePages")
 	Advise(mem)
-	for i := 0; i < len(mem); i += 4 << 10 {
-		mem[i] = 1
-	}
+	touch(mem)
 	if grown := kilobytes(t, "AnonHugePages") - was; grown < 28<<10 {
 		t.Errorf("of 32 MB that were touched %d KB lie in huge pages", grown)
 	}
