@@ -61,6 +61,7 @@ type call struct {
 	out      collect.Response
 	pending  collect.Pending
 	deciding deciding
+	asking   asking
 	answer   []byte
 	sent     int  // of answer
 	last     bool // the connection ends with this answer
@@ -232,7 +233,7 @@ func (c *conn) rest() {
 // release gives back the call.
 func (c *conn) release() {
 	k := c.call
-	c.call, k.conn, k.deciding = nil, nil, deciding{}
+	c.call, k.conn, k.deciding, k.asking = nil, nil, deciding{}, asking{}
 	if cap(k.buf) > keepBuffer {
 		k.buf = make([]byte, 0, firstBuffer)
 	}
@@ -310,7 +311,7 @@ func (c *conn) ask(k *call) bool {
 		}
 		c.leave()
 		return false
-	case k.broken:
+	case k.told(), k.broken:
 		return c.send(k)
 	case k.left:
 		c.leave()
@@ -341,6 +342,22 @@ func (k *call) decide() bool {
 		k.way.Store(wayWaits)
 	}
 	return k.deciding.started
+}
+
+// told answers a question about a reader's segments for which nothing has to be waited;
+// false for any other.
+func (k *call) told() bool {
+	if k.head.asks != asksMembers {
+		return false
+	}
+	defer k.recover()
+	m := k.server.cfg.Memberships
+	var ok bool
+	if k.asking, ok = m.read(&k.q); !ok {
+		k.left = true
+		return false
+	}
+	return m.atOnce(&k.asking, &k.out)
 }
 
 // start gives the request to the collector.
@@ -380,7 +397,7 @@ func (k *call) ask() {
 		k.left = !k.server.decided(&k.deciding, answer, err, &k.q, &k.out)
 		return
 	}
-	k.left = !k.server.cfg.Memberships.answer(context.Background(), &k.q, &k.out)
+	k.left = !k.server.cfg.Memberships.answer(context.Background(), &k.asking, &k.out)
 }
 
 // recover makes the answer of a collector that panicked.
@@ -399,7 +416,7 @@ func (c *conn) send(k *call) bool {
 	k.last = k.last || k.out.Close || l.closing.Load()
 	k.answer = k.server.appendAnswer(k.answer[:0], &k.head, &k.out, *l.date.Load(), k.last)
 	k.sent = 0
-	k.pending, k.deciding = collect.Pending{}, deciding{}
+	k.pending, k.deciding, k.asking = collect.Pending{}, deciding{}, asking{}
 	k.buf = k.buf[:copy(k.buf, k.buf[k.size:])]
 	return c.write()
 }

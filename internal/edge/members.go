@@ -32,6 +32,7 @@ type Memberships struct {
 	Acked    func() event.Position
 	Segments interface {
 		Of(ctx context.Context, site *event.Site, reader string, at int64) (segment.Answer, error)
+		OfAtOnce(site *event.Site, reader string, at int64) (segment.Answer, bool)
 	}
 	Now func() time.Time
 }
@@ -53,37 +54,69 @@ func membersOf(path string) (site, reader string, ok bool) {
 	return site, reader, ok && site != "" && reader != "" && !strings.Contains(site, "/") && !strings.Contains(reader, "/")
 }
 
-// answer answers a request; false, with nothing done, for one that is not its.
-func (m *Memberships) answer(ctx context.Context, q *collect.Request, out *collect.Response) bool {
-	begun := m.Now()
+// asking is a question about a reader that has been read.
+type asking struct {
+	site, reader string
+	position     event.Position // which the answer includes
+	begun        time.Time
+}
+
+// read reads a request; false for one that is not its.
+func (m *Memberships) read(q *collect.Request) (a asking, ok bool) {
+	a.begun = m.Now()
 	id, escaped, ok := membersOf(q.Path)
 	scheme, key, _ := strings.Cut(q.Header.Get("Authorization"), " ")
 	if !ok || q.Query != "" || !strings.EqualFold(scheme, "Bearer") || q.Header.Get(headerPosition) != "" {
-		return false
+		return a, false
 	}
 	reader, err := url.PathUnescape(escaped)
 	if err != nil || utf8.RuneCountInString(reader) > maxReader || !utf8.ValidString(reader) {
-		return false
+		return a, false
 	}
 	who, ok := m.Keys.APIKey(strings.TrimSpace(key))
-	if !ok || !who.Has(auth.SegmentsRead, id) {
+	a.site, a.reader, a.position = id, reader, m.Acked()
+	return a, ok && who.Has(auth.SegmentsRead, id)
+}
+
+// atOnce answers a question where nothing has to be waited for or worked out; false,
+// with nothing done, where it is not so.
+func (m *Memberships) atOnce(a *asking, out *collect.Response) bool {
+	if m.Engine.Position() < a.position {
 		return false
 	}
-	at := m.Acked()
-	if err := m.wait(ctx, at); err != nil {
-		return false
-	}
-	site, ok := m.Engine.Site(id)
+	site, ok := m.Engine.Site(a.site)
 	if !ok {
 		return false
 	}
-	found, err := m.Segments.Of(ctx, site, reader, m.Engine.SiteNow(id, begun.UnixMilli()))
+	found, ok := m.Segments.OfAtOnce(site, a.reader, m.Engine.SiteNow(a.site, a.begun.UnixMilli()))
+	if ok {
+		m.write(a, &found, out)
+	}
+	return ok
+}
+
+// answer answers a question; false, with nothing done, for one that is not its.
+func (m *Memberships) answer(ctx context.Context, a *asking, out *collect.Response) bool {
+	if err := m.wait(ctx, a.position); err != nil {
+		return false
+	}
+	site, ok := m.Engine.Site(a.site)
+	if !ok {
+		return false
+	}
+	found, err := m.Segments.Of(ctx, site, a.reader, m.Engine.SiteNow(a.site, a.begun.UnixMilli()))
 	if err != nil {
 		return false
 	}
+	m.write(a, &found, out)
+	return true
+}
+
+// write makes the answer out.
+func (m *Memberships) write(a *asking, found *segment.Answer, out *collect.Response) {
 	out.Reset()
-	out.Status, out.ContentType, out.Position = http.StatusOK, "application/json", at
-	b := jsontext.Append(append(out.Body, `{"reader":`...), reader)
+	out.Status, out.ContentType, out.Position = http.StatusOK, "application/json", a.position
+	b := jsontext.Append(append(out.Body, `{"reader":`...), a.reader)
 	b = time.UnixMilli(found.At).UTC().AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano)
 	b = append(b, `","segments":[`...)
 	for i, name := range found.Segments {
@@ -93,10 +126,9 @@ func (m *Memberships) answer(ctx context.Context, q *collect.Request, out *colle
 		b = jsontext.Append(b, name)
 	}
 	b = strconv.AppendInt(append(b, `],"program_version":`...), int64(found.Version), 10)
-	b = strconv.AppendInt(append(b, `,"took_us":`...), m.Now().Sub(begun).Microseconds(), 10)
-	b = appendPosition(append(b, `,"position":"`...), at)
+	b = strconv.AppendInt(append(b, `,"took_us":`...), m.Now().Sub(a.begun).Microseconds(), 10)
+	b = appendPosition(append(b, `,"position":"`...), a.position)
 	out.Body = append(b, "\"}\n"...)
-	return true
 }
 
 // behindTime is how long a read waits for what was acknowledged before it came.

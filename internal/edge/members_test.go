@@ -37,6 +37,14 @@ func (p people) Of(_ context.Context, _ *event.Site, reader string, at int64) (s
 	return segment.Answer{Segments: []string{"a", "b"}, At: at, Version: 3}, nil
 }
 
+// OfAtOnce knows those whose names say so.
+func (p people) OfAtOnce(_ *event.Site, reader string, at int64) (segment.Answer, bool) {
+	if reader == "device:panic at once" {
+		panic("as asked")
+	}
+	return segment.Answer{Segments: []string{"known"}, At: at, Version: 3}, strings.HasPrefix(reader, "device:known")
+}
+
 // membersListener serves questions about people; what Memberships leave is
 // answered 418.
 func membersListener(t testing.TB, p people) (address string) {
@@ -74,7 +82,10 @@ func TestMemberships(t *testing.T) {
 		want    int
 	}{
 		{"/v1/sites/news/readers/device:panic/segments", read, 500},
+		{"/v1/sites/news/readers/device:panic%20at%20once/segments", read, 500},
 		{"/v1/sites/news/readers/device:a%2Fb/segments", read, 200},
+		{"/v1/sites/news/readers/device:known%2Fb/segments", read, 200},
+		{"/v1/sites/other/readers/device:known/segments", read, 418},
 		{"/v1/sites/news/readers/device:d/segments?at=1", read, 418},
 		{"/v1/sites/news/readers/nobody/segments", read, 418},
 		{"/v1/sites/other/readers/device:d/segments", read, 418},
@@ -90,6 +101,9 @@ func TestMemberships(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", c.path, status, body, c.want)
 		}
 		want := `{"reader":"device:a/b","at":"2026-03-04T05:06:07.089Z","segments":["a","b"],"program_version":3,"took_us":0,"position":"20516-1-7"}` + "\n"
+		if strings.Contains(c.path, "known") {
+			want = strings.NewReplacer("device:a", "device:known", `"a","b"`, `"known"`).Replace(want)
+		}
 		if status == 200 && (body != want || header.Get("X-Readership-Position") != "20516-1-7" || len(header.Get("X-Request-Id")) != 24) {
 			t.Errorf("%v %s", header, body)
 		}
@@ -131,6 +145,11 @@ func TestMembershipsFull(t *testing.T) {
 			t.Fatal(answer)
 		}
 	}
+	// Who is known needs nobody beside the loop.
+	l := listener{url: "http://" + address}
+	if status, _, body := l.do(t, one{method: "GET", path: "/v1/sites/news/readers/device:known/segments", headers: map[string]string{"Authorization": "Bearer read"}}); status != 200 {
+		t.Errorf("%d %s of a reader who is known", status, body)
+	}
 	close(p.hold)
 	for range maxAnswering + maxAsked {
 		if n := <-answered; n == 0 {
@@ -144,11 +163,12 @@ func BenchmarkMemberships(b *testing.B) {
 	p := people{}
 	m := &Memberships{Keys: p, Engine: p, Acked: p.Position, Segments: p, Now: time.Now}
 	k := newCall(&Server{cfg: Config{Memberships: m}})
-	k.head.read([]byte("GET /v1/sites/news/readers/device:59/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer read\r\n\r\n"))
+	k.head.read([]byte("GET /v1/sites/news/readers/device:known/segments HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer read\r\n\r\n"))
 	k.q.Path, k.q.Header = text(k.head.path), &k.head
 	b.ReportAllocs()
 	for b.Loop() {
-		if !m.answer(context.Background(), &k.q, &k.out) {
+		a, ok := m.read(&k.q)
+		if !ok || !m.atOnce(&a, &k.out) {
 			b.Fatal("not answered")
 		}
 	}

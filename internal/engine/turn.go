@@ -18,15 +18,10 @@ import (
 // room as long as ctx lasts, or returns ErrBusy. Errors: ErrBusy, ErrUnknownReader,
 // ErrClosed, ErrFailed, the context's; with one fn is not called.
 func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, few Few, fn func(*Reader, error)) error {
-	own, ok := SubjectName(name)
-	if !ok {
-		return fmt.Errorf("%w %q", ErrUnknownReader, name)
-	}
-	if err := e.stopped(); err != nil {
+	t, s, err := e.turn(site, name, fn)
+	if err != nil {
 		return err
 	}
-	t := &turn{engine: e, site: site, own: own, hash: subject.Hash(own), fn: fn, reader: newReader(name, own)}
-	s := e.shards[ShardOf(t.hash, len(e.shards))]
 	if few != (Few{}) && t.atOnce(s, few) {
 		return nil
 	}
@@ -35,6 +30,29 @@ func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, few Few
 		return e.enqueueWithin(ctx, it)
 	}
 	return e.tryEnqueue(it)
+}
+
+// TurnAtOnce is Turn for whoever asks only where it can take the turn now, however many
+// rows and burns the reader has: true if fn was called, which is to take a moment.
+func (e *Engine) TurnAtOnce(site, name string, fn func(*Reader, error)) (taken bool) {
+	t, s, err := e.turn(site, name, fn)
+	return err == nil && t.atOnce(s, anybody)
+}
+
+// anybody is whoever has whatever rows and burns.
+var anybody = Few{math.MaxInt, math.MaxInt}
+
+// turn makes the turn of a reader, and finds the shard.
+func (e *Engine) turn(site, name string, fn func(*Reader, error)) (*turn, *shard, error) {
+	own, ok := SubjectName(name)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w %q", ErrUnknownReader, name)
+	}
+	if err := e.stopped(); err != nil {
+		return nil, nil, err
+	}
+	t := &turn{engine: e, site: site, own: own, hash: subject.Hash(own), fn: fn, reader: newReader(name, own)}
+	return t, e.shards[ShardOf(t.hash, len(e.shards))], nil
 }
 
 // Few says that whoever asks takes the turn itself about a reader with fewer rows and

@@ -59,6 +59,25 @@ func (s *Service) Of(ctx context.Context, site *event.Site, reader string, at in
 	return out, nil
 }
 
+// OfAtOnce is Of where the reader's state tells and nothing has to be waited for; ok is
+// false where it is not so.
+func (s *Service) OfAtOnce(site *event.Site, reader string, at int64) (out Answer, ok bool) {
+	s.cfg.Engine.TurnAtOnce(site.ID, reader, func(r *engine.Reader, err error) {
+		if err != nil {
+			return
+		}
+		watch, l := r.Watcher()
+		w, is := watch.(*watcher)
+		if !is || w.running == nil || w.running.broken != nil || w.running.e == nil {
+			return
+		}
+		if names, told := w.running.kept(l, r, at, []string{}); told {
+			out, ok = Answer{At: at, Segments: names, Version: w.running.version}, true
+		}
+	})
+	return out, ok
+}
+
 // of is population.of by the active program, where its states are kept.
 func (w *watcher) of(l *engine.Live, r *engine.Reader, at int64, dst []string) (names []string, kept bool) {
 	defer w.contain(w.running) // then neither is set
@@ -73,15 +92,8 @@ func (p *population) of(l *engine.Live, r *engine.Reader, at int64, dst []string
 	if p.e == nil {
 		return dst
 	}
-	n, known := r.Number()
-	if known && at >= l.Now && p.known(n, at) {
-		members := p.states.members(n)
-		for i, s := range p.plan.Segments {
-			if members.Has(i) {
-				dst = append(dst, s.Name)
-			}
-		}
-		return dst
+	if names, ok := p.kept(l, r, at, dst); ok {
+		return names
 	}
 	view := p.at(l, r, at)
 	for i, s := range p.plan.Segments {
@@ -90,6 +102,21 @@ func (p *population) of(l *engine.Live, r *engine.Reader, at int64, dst []string
 		}
 	}
 	return dst
+}
+
+// kept is of, where the reader's state tells; ok is false where it does not.
+func (p *population) kept(l *engine.Live, r *engine.Reader, at int64, dst []string) (names []string, ok bool) {
+	n, known := r.Number()
+	if !known || at < l.Now || !p.known(n, at) {
+		return dst, false
+	}
+	members := p.states.members(n)
+	for i, s := range p.plan.Segments {
+		if members.Has(i) {
+			dst = append(dst, s.Name)
+		}
+	}
+	return dst, true
 }
 
 // at works a reader out at an instant.

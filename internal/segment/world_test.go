@@ -402,6 +402,12 @@ func (w *world) check(what string) {
 			if !slices.Equal(got.Segments, want) || got.Version != active.Version {
 				w.t.Fatalf("%s: %s at now%+d: %q of version %d, want %q of version %d\n%s", what, name, at-view.Now, got.Segments, got.Version, want, active.Version, active.Plan.Print())
 			}
+			if known, ok := w.service.OfAtOnce(view.Site, name, at); ok {
+				if !slices.Equal(known.Segments, want) || known.Version != active.Version || known.At != at {
+					w.t.Fatalf("%s: %s at now%+d: %q of version %d at once, want %q of version %d\n%s", what, name, at-view.Now, known.Segments, known.Version, want, active.Version, active.Plan.Print())
+				}
+				w.counts["at once"]++
+			}
 		}
 	}
 	if unknown, err := w.service.Of(ctx, view.Site, "device:nobody", view.Now); err != nil {
@@ -580,4 +586,7 @@ func TestEqualsFold(t *testing.T) {
 		}
 	})
 	t.Log(total)
+	if total["at once"] == 0 {
+		t.Error("no reader was answered about at once")
+	}
 }
