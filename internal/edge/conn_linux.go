@@ -345,7 +345,7 @@ func (k *call) decide() bool {
 }
 
 // told answers a question about a reader's segments for which nothing has to be waited;
-// false for any other.
+// false for any other, with left set for one that is the handler's.
 func (k *call) told() bool {
 	if k.head.asks != asksMembers {
 		return false

@@ -38,8 +38,9 @@ type loops struct {
 	lookout chan struct{}
 }
 
-// Questions about readers are answered by goroutines beside the loops, so many
-// at once; so many more wait for one, and the next is refused.
+// Questions about readers for which something has to be waited are answered by
+// goroutines beside the loops, so many at once; so many more wait for one, and the
+// next is refused.
 const (
 	maxAnswering = 256
 	maxAsked     = 4096

@@ -104,7 +104,7 @@ func (m *Memberships) answer(ctx context.Context, a *asking, out *collect.Respon
 	if !ok {
 		return false
 	}
-	found, err := m.Segments.Of(ctx, site, a.reader, m.Engine.SiteNow(a.site, a.begun.UnixMilli()))
+	found, err := m.Segments.Of(ctx, site, a.reader, m.Engine.SiteNow(a.site, m.Now().UnixMilli()))
 	if err != nil {
 		return false
 	}

@@ -33,7 +33,8 @@ func (e *Engine) Turn(ctx context.Context, site, name string, wait bool, few Few
 }
 
 // TurnAtOnce is Turn for whoever asks only where it can take the turn now, however many
-// rows and burns the reader has: true if fn was called, which is to take a moment.
+// rows and burns the reader has: true if fn was called, which is to take a moment, and
+// is called again with ErrPanic if it panics.
 func (e *Engine) TurnAtOnce(site, name string, fn func(*Reader, error)) (taken bool) {
 	t, s, err := e.turn(site, name, fn)
 	return err == nil && t.atOnce(s, anybody)

@@ -59,8 +59,12 @@ func (s *Service) Of(ctx context.Context, site *event.Site, reader string, at in
 	return out, nil
 }
 
+// momentSegments is in how many segments a reader is of whom is told at once: names of
+// more are no moment's work.
+const momentSegments = 256
+
 // OfAtOnce is Of where the reader's state tells and nothing has to be waited for; ok is
-// false where it is not so.
+// false where it is not so, and for who is in very many segments.
 func (s *Service) OfAtOnce(site *event.Site, reader string, at int64) (out Answer, ok bool) {
 	s.cfg.Engine.TurnAtOnce(site.ID, reader, func(r *engine.Reader, err error) {
 		if err != nil {
@@ -71,8 +75,9 @@ func (s *Service) OfAtOnce(site *event.Site, reader string, at int64) (out Answe
 		if !is || w.running == nil || w.running.broken != nil || w.running.e == nil {
 			return
 		}
-		if names, told := w.running.kept(l, r, at, []string{}); told {
-			out, ok = Answer{At: at, Segments: names, Version: w.running.version}, true
+		members, told := w.running.kept(l, r, at)
+		if n := members.Len(); told && n <= momentSegments {
+			out, ok = Answer{At: at, Segments: w.running.names(members, make([]string, 0, n)), Version: w.running.version}, true
 		}
 	})
 	return out, ok
@@ -92,8 +97,8 @@ func (p *population) of(l *engine.Live, r *engine.Reader, at int64, dst []string
 	if p.e == nil {
 		return dst
 	}
-	if names, ok := p.kept(l, r, at, dst); ok {
-		return names
+	if members, ok := p.kept(l, r, at); ok {
+		return p.names(members, dst)
 	}
 	view := p.at(l, r, at)
 	for i, s := range p.plan.Segments {
@@ -104,19 +109,24 @@ func (p *population) of(l *engine.Live, r *engine.Reader, at int64, dst []string
 	return dst
 }
 
-// kept is of, where the reader's state tells; ok is false where it does not.
-func (p *population) kept(l *engine.Live, r *engine.Reader, at int64, dst []string) (names []string, ok bool) {
+// kept is what the reader's state says of an instant, valid in the turn; ok is false
+// where it says nothing.
+func (p *population) kept(l *engine.Live, r *engine.Reader, at int64) (members incremental.Set, ok bool) {
 	n, known := r.Number()
 	if !known || at < l.Now || !p.known(n, at) {
-		return dst, false
+		return nil, false
 	}
-	members := p.states.members(n)
+	return p.states.members(n), true
+}
+
+// names appends the names of segments.
+func (p *population) names(of incremental.Set, dst []string) []string {
 	for i, s := range p.plan.Segments {
-		if members.Has(i) {
+		if of.Has(i) {
 			dst = append(dst, s.Name)
 		}
 	}
-	return dst, true
+	return dst
 }
 
 // at works a reader out at an instant.

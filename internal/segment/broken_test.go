@@ -60,6 +60,9 @@ func TestBrokenSegments(t *testing.T) {
 				t.Fatal(list)
 			}
 			c.do(w)
+			if got, ok := w.s.OfAtOnce(&site, "device:d1", scriptNow); ok {
+				t.Errorf("segments %v of version %d at once, where none are kept", got.Segments, got.Version)
+			}
 			got, err := w.s.Of(ctx, &site, "device:d1", scriptNow)
 			if err != nil || !slices.Equal(got.Segments, []string{"fan"}) || got.Version != 1 {
 				t.Errorf("segments %v of version %d, %v", got.Segments, got.Version, err)

@@ -13,8 +13,8 @@ import (
 )
 
 // watcher keeps the segments of one site's readers in one shard: by the program
-// that is active, and beside it by the one that is prepared. It belongs to the
-// shard's goroutine.
+// that is active, and beside it by the one that is prepared. It belongs to
+// whoever has the shard's turn.
 //
 //	(none) ─ plan compiled ─► filling ─► complete ─ FactActive ─► running
 type watcher struct {
