@@ -48,6 +48,7 @@ type attempt struct {
 // answer is what comes of an attempt.
 type answer struct {
 	verdict *Verdict
+	shared  bool   // the verdict is for others too: each takes its copy
 	bare    []byte // to seal into the id, of a decision without a commit
 	err     error
 }
@@ -214,6 +215,12 @@ func (a *attempt) end(with answer) {
 	a.mu.Lock()
 	done, armed, call := a.done, a.armed, a.call
 	if a.done = nil; done != nil {
+		if with.shared {
+			with.verdict = a.wording.copy(with.verdict)
+			if !a.ask.Segments {
+				with.verdict.Segments = nil
+			}
+		}
 		a.ended = with
 	}
 	a.mu.Unlock()

@@ -69,6 +69,7 @@ type workspace struct {
 	profile  profile
 	burns    burns
 	request  request
+	wording  wording // of what is shared
 }
 
 // clear makes it ready for another question: what was decided in it is over.

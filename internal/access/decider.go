@@ -27,6 +27,7 @@ type Programs interface {
 type Decider struct {
 	programs Programs
 	waiting  waiting
+	spare    sync.Pool // of *prepared
 }
 
 // NewDecider makes a decider.
@@ -57,7 +58,10 @@ type prepared struct {
 // who decides by it waits for that.
 func (d *Decider) Prepare(c *engine.Commit) any {
 	asked, _, _ := c.Property(propAsked)
-	p := &prepared{}
+	p, _ := d.spare.Get().(*prepared)
+	if p == nil {
+		p = new(prepared)
+	}
 	if p.err = p.ticket.readAsked(asked, "", c.Text(event.ColItem), c.Time); p.err == nil {
 		p.program, p.compiling = d.programs.Begin(c.Site, p.ticket.Version)
 	}
@@ -86,6 +90,10 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 	if !ok {
 		by = d.Prepare(c).(*prepared)
 	}
+	defer func() { // what is decided by it is over by then
+		*by = prepared{}
+		d.spare.Put(by)
+	}()
 	if by.settle(); by.err != nil {
 		call.end(answer{err: by.err})
 		call = nil
@@ -124,7 +132,7 @@ func (d *Decider) Commit(c *engine.Commit) engine.Outcome {
 		out.Burn = now.burn()
 	}
 	if call != nil {
-		v := now.verdict(new(wording), program.Version, call.id, call.reader)
+		v := now.verdict(&space.wording, program.Version, call.id, call.reader)
 		v.Burned = burned
 		if call.segments {
 			v.Segments = segmentsOf(made)
@@ -221,18 +229,9 @@ func (c *call) end(with answer) {
 	if c == nil {
 		return
 	}
-	for i, a := range c.waiters {
-		own := with
-		if with.verdict != nil {
-			if i < len(c.waiters)-1 { // each answers with its own
-				v := *with.verdict
-				own.verdict = &v
-			}
-			if !a.ask.Segments {
-				own.verdict.Segments = nil
-			}
-		}
-		a.end(own)
+	with.shared = with.verdict != nil
+	for _, a := range c.waiters {
+		a.end(with)
 	}
 	c.letGo()
 }

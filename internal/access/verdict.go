@@ -79,6 +79,25 @@ type wording struct {
 	commit  string
 }
 
+// copy makes the memory hold a copy of a verdict.
+func (w *wording) copy(of *Verdict) *Verdict {
+	v := &w.verdict
+	*v = *of
+	if of.Meter != nil {
+		w.meter = *of.Meter
+		v.Meter = &w.meter
+		if of.Meter.ResetsAt != nil {
+			w.resets = *of.Meter.ResetsAt
+			w.meter.ResetsAt = &w.resets
+		}
+	}
+	if of.Commit != nil {
+		w.commit = *of.Commit
+		v.Commit = &w.commit
+	}
+	return v
+}
+
 // verdict says a decision.
 func (d *decision) verdict(into *wording, version int, id, reader string) *Verdict {
 	v := &into.verdict

@@ -19,13 +19,24 @@ func TestPace(t *testing.T) {
 			if rest := next(); rest != nil {
 				before := time.Now()
 				<-rest
-				if took := time.Since(before); took != paceRest {
+				if took := time.Since(before); took != paceRest*paceWork {
 					t.Fatalf("a rest of %s", took)
 				}
 			}
 		}
 		if part := float64(worked) / float64(time.Since(begun)); part < .3 || part > .4 {
 			t.Errorf("%.2f of the time is work", part)
+		}
+		for step, want := range map[time.Duration]time.Duration{7 * time.Millisecond: 14 * time.Millisecond, time.Hour: paceRest * paceMost} {
+			next := pace(time.Now)()
+			if next() != nil {
+				t.Fatal("a rest before any work")
+			}
+			time.Sleep(step)
+			begun := time.Now()
+			if <-next(); time.Since(begun) != want {
+				t.Errorf("after %s of work a rest of %s, want %s", step, time.Since(begun), want)
+			}
 		}
 	})
 }

@@ -78,6 +78,7 @@ type applier struct {
 	rowsOfAccounts []accountRow   // of the message, for its second half
 	out            []box          // by receiving shard; nil: nothing
 	commits        struct {       // scratch of the one that is decided
+		commit Commit
 		reader Reader
 		room   []event.Property
 	}

@@ -207,13 +207,16 @@ func (e *Engine) CheckpointDue() <-chan struct{} {
 
 // Checkpoint writes what changed since the last one. The writers only note
 // which pages these are, at one border of the log; the rest happens beside
-// them. A crash leaves the one before. After one that failed, the next begins
-// anew and writes everything.
-func (e *Engine) Checkpoint(ctx context.Context) error {
-	if e.ckpt == nil {
+// them, at the pace of Config.Pace until ctx ends. A crash leaves the one before.
+// After one that failed, the next begins anew and writes everything.
+func (e *Engine) Checkpoint(ctx context.Context) error { return e.saveAll(ctx, e.breaks(ctx)) }
+
+// saveAll writes a checkpoint, with breaks; nil: without.
+func (e *Engine) saveAll(ctx context.Context, rest func()) error {
+	c := e.ckpt
+	if c == nil {
 		return nil
 	}
-	c := e.ckpt
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.whole {
@@ -221,7 +224,7 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 			return err
 		}
 	}
-	err := e.checkpoint(ctx, c.whole, 0)
+	err := e.checkpoint(ctx, c.whole, 0, rest)
 	c.whole = err != nil
 	return err
 }
@@ -240,7 +243,7 @@ func (e *Engine) renewCheckpoint(ctx context.Context, purged int64) error {
 	if err := c.renew(); err != nil {
 		return err
 	}
-	if err := e.checkpoint(ctx, true, purged); err != nil {
+	if err := e.checkpoint(ctx, true, purged, e.breaks(ctx)); err != nil {
 		return err
 	}
 	c.whole = false
@@ -248,9 +251,36 @@ func (e *Engine) renewCheckpoint(ctx context.Context, purged int64) error {
 	return nil
 }
 
-// checkpoint takes note of what changed, or of everything, and writes it. So
-// many erased readers leave nothing in it.
-func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64) error {
+// maxBreaks bounds the breaks of one checkpoint: who takes in more than usual must not
+// wait for the next.
+const maxBreaks = 100
+
+// breaks returns what takes a break where it is time for one, until ctx ends.
+func (e *Engine) breaks(ctx context.Context) func() {
+	if e.cfg.Pace == nil {
+		return nil
+	}
+	next, left := e.cfg.Pace(), maxBreaks
+	return func() {
+		if left == 0 {
+			return
+		}
+		wait := next()
+		if wait == nil {
+			return
+		}
+		left--
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			left = 0
+		}
+	}
+}
+
+// checkpoint takes note of what changed, or of everything, and writes it, with breaks;
+// nil: without. So many erased readers leave nothing in it.
+func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64, rest func()) error {
 	h := head{Version: checkpointVersion, Shards: len(e.shards)}
 	var changed []event.Fact
 	var lines []ledgerSave // of the dispatcher's ledger
@@ -294,7 +324,7 @@ func (e *Engine) checkpoint(ctx context.Context, whole bool, purged int64) error
 			return ErrClosed
 		}
 	}
-	return e.ckpt.write(&h, changed, lines, parts)
+	return e.ckpt.write(&h, changed, lines, parts, rest)
 }
 
 // shardSave is what a shard hands over at the border: immutable snapshots.

@@ -23,9 +23,9 @@ import (
 )
 
 // write makes the table of one checkpoint beside the store and lets it be taken
-// in, as a whole or not at all.
-func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, parts []*shardSave) error {
-	var w changes
+// in, as a whole or not at all. After each key it rests, unless rest is nil.
+func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, parts []*shardSave, rest func()) error {
+	w := changes{rest: rest}
 	for _, f := range changed {
 		key, err := json.Marshal([]string{f.Kind, f.Site, f.Key})
 		w.note(err)
@@ -69,6 +69,7 @@ func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, 
 type changes struct {
 	keys  []change
 	spans []span
+	rest  func() // nil: never
 	err   error
 }
 
@@ -138,6 +139,9 @@ func (w *changes) fill(t *sstable.Writer) error {
 		}
 		if err != nil {
 			return err
+		}
+		if w.rest != nil {
+			w.rest()
 		}
 	}
 	return nil

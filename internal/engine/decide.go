@@ -22,6 +22,7 @@ type Decider interface {
 // facts once a shard comes to the commit. What takes long is begun here, and ends
 // beside the dispatcher. There is no Reader yet.
 type Preparer interface {
+	// Prepare's answer goes to the one Decider that decides the commit, and is its.
 	Prepare(c *Commit) any
 }
 
@@ -78,7 +79,8 @@ type Outcome struct {
 // rows knows of it.
 func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 	rows := &m.Sites[place]
-	c := m.commit(place, r, cellsAt)
+	c := &a.commits.commit
+	*c = m.commit(place, r, cellsAt)
 	name, hash := m.Strings[rows.Device[r]], m.hashes[place][r]
 	ordinal, _ := s.subjects.Get(name, hash, subject.Unseen)
 	var out Outcome
@@ -86,17 +88,18 @@ func (a *applier) commit(m *message, s *siteShard, place, r, cellsAt int) {
 	if decided {
 		a.commits.reader = s.readerOf(&m.sites[place], name, ordinal)
 		c.Reader, c.Prepared, c.Room = &a.commits.reader, m.sites[place].preparedFor(r), a.commits.room[:0]
-		out = a.decider.Commit(&c)
+		out = a.decider.Commit(c)
 		a.commits.reader = Reader{} // of a site that may go
 		if out.Properties != nil {
 			a.commits.room = out.Properties
 		}
 	}
-	a.decision(s, &c, event.Flags(rows.Flags[r]), ordinal, decided, out.Properties)
+	a.decision(s, c, event.Flags(rows.Flags[r]), ordinal, decided, out.Properties)
 	if out.Burn != nil {
 		s.burn(ordinal, out.Burn, c.Position, uint32(r))
 	}
 	clear(out.Properties)
+	*c = Commit{}
 	s.changed, s.view = true, nil
 }
 
@@ -113,6 +116,7 @@ type prepared struct {
 	what any
 }
 
+// preparedFor returns what was looked up for the commit in a row; nil: nothing was.
 func (c *siteContext) preparedFor(row int) any {
 	i, ok := slices.BinarySearchFunc(c.prepared, row, func(p prepared, row int) int { return cmp.Compare(p.row, row) })
 	if !ok {
@@ -129,11 +133,12 @@ func (e *Engine) prepareCommits(m *message, place int) {
 	}
 	for r, at := 0, 0; r < rows.N; r++ {
 		if event.Flags(rows.Flags[r])&event.FlagCommit != 0 {
-			commit := m.commit(place, r, at)
-			c.prepared = append(c.prepared, prepared{r, e.cfg.Prepare.Prepare(&commit)})
+			e.preparing = m.commit(place, r, at)
+			c.prepared = append(c.prepared, prepared{r, e.cfg.Prepare.Prepare(&e.preparing)})
 		}
 		at += len(m.Shapes[rows.Shape[r]])
 	}
+	e.preparing = Commit{}
 }
 
 // readerOf returns the subject of a name in its turn, as of a message.

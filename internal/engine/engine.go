@@ -68,8 +68,9 @@ type Config struct {
 	// again, as on a full disk; nil does not wait.
 	Pause func()
 	// Pace makes what a shard asks after each step of a watcher's work that can
-	// wait: what tells when the next may be, nil for at once. So others have the
-	// processor meanwhile; nil does not hold work up.
+	// wait, and a checkpoint after each part of it: what tells when the next may be,
+	// nil for at once. So others have the processor meanwhile; nil does not hold
+	// work up.
 	Pace func() func() <-chan time.Time
 	// Seed makes places in hash tables unguessable; a random number of the
 	// process. It has no effect on answers.
@@ -118,7 +119,8 @@ type Engine struct {
 	ckpt     *checkpointer
 	received atomic.Uint64 // newest message that the dispatcher has taken
 
-	sinceCheckpoint int64 // dispatcher: bytes of log
+	sinceCheckpoint int64  // dispatcher: bytes of log
+	preparing       Commit // dispatcher: that is being looked up for
 }
 
 // Failure is why an engine stands still.
@@ -312,7 +314,7 @@ func (e *Engine) Close() error {
 	var err error
 	e.once.Do(func() {
 		if e.ckpt != nil && e.Failure() == nil {
-			err = e.Checkpoint(context.Background())
+			err = e.saveAll(context.Background(), nil)
 		}
 		close(e.closing)
 		e.done.Wait()

@@ -24,6 +24,7 @@ type asker struct {
 	cookie  string          // of a device that was made for own
 	unknown string          // the identity of the day that own has to pass as first; "": it need not
 	session session
+	page    collect.Page // of the question that is being laid out
 }
 
 // asker settles who makes a call.
@@ -79,7 +80,8 @@ func (a *asker) ask(q *question, at string, out *access.Ask, columns *[event.Num
 	if q.time != 0 && a.call.Site.Clock != event.ClockEvent {
 		fail(".time", "bad_value", "is for sites with clock event; here the time is now")
 	}
-	page := collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: &q.page.columns, Routed: q.page.routed}
+	page := &a.page
+	*page = collect.Page{Item: q.item, URL: q.page.url, Canonical: q.page.canonical, Referrer: q.page.referrer, Title: q.page.title, Columns: &q.page.columns, Routed: q.page.routed}
 	address, domain := netip.Addr{}, ""
 	switch {
 	case a.call.Any:
@@ -105,7 +107,8 @@ func (a *asker) ask(q *question, at string, out *access.Ask, columns *[event.Num
 		}
 	}
 	out.Given.Columns = columns
-	if fault := a.front.Visitors.Describe(a.call.Site, &page, out.Given.Columns); fault != nil {
+	defer func() { *page = collect.Page{} }()
+	if fault := a.front.Visitors.Describe(a.call.Site, page, out.Given.Columns); fault != nil {
 		fail(".request."+fault.Location, fault.Code, fault.Message)
 	}
 	out.Item = out.Given.Columns[event.ColItem]

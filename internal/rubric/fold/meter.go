@@ -130,7 +130,8 @@ func (v *View) Burn(meter int, item string) Burn {
 }
 
 // Set returns the set of a meter at an instant, of burns up to then in order of
-// time, and when its period began: that of from_first meters.
+// time, and when its period began: that of from_first meters. The set may share the
+// memory of burns.
 func Set(m *plan.Meter, burns []Burn, now int64, c value.Calendar) (set []Burn, from int64) {
 	return current(m, merged(m, burns, now, c), now, c)
 }
@@ -210,10 +211,10 @@ func current(m *plan.Meter, burns []Burn, now int64, c value.Calendar) (set []Bu
 	}
 	met := items{}
 	for i := range burns {
-		if met.add(burns[i].Item) {
-			if set == nil {
-				set = make([]Burn, 0, len(burns))
-			}
+		switch first := met.add(burns[i].Item); {
+		case first && i == len(set): // none was there twice so far
+			set = burns[: i+1 : i+1]
+		case first:
 			set = append(set, burns[i])
 		}
 	}

@@ -77,7 +77,8 @@ func (m *Meter) leaves(time, now int64) int64 {
 
 // again works the set out from all burns.
 func (m *Meter) again(now int64) {
-	m.set, m.opened = fold.Set(m.of, m.burns, now, m.clock.calendar)
+	set, opened := fold.Set(m.of, m.burns, now, m.clock.calendar)
+	m.set, m.opened = append(m.set[:0], set...), opened // what burns hold moves
 	m.lo, m.until, m.places = 0, Never, nil
 	for i := range m.burns {
 		b := &m.burns[i]
