@@ -228,7 +228,7 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	bare := flags.Float64("bare", 20_000, "decisions/s without commit")
 	commits := flags.Float64("commits", 10_000, "decisions/s with commit")
 	events := flags.Float64("events", 5_000, "events/s beside commits")
-	warm := flags.Duration("warm", 15*time.Second, "of decisions with commit about other readers before")
+	warm := flags.Duration("warm", 0, "of decisions with commit about other readers before; 0: until the server has collected its garbage once")
 	gaps := flags.Bool("gaps", false, "watch for times in which the host had the cores; that takes 2 to 7 % of each")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -242,8 +242,8 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	if *gaps {
 		head, line = " p99 of those that met no gap of the host | cores away, longest gap |", "---|---|"
 	}
-	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a row, open loop, since they were due; the generator on the same cores; before each run %s of commits about other readers, in which a heap that has just begun grows to where it is collected. %s.\n\n| | answers/s | p50 | p99 |%s others |\n|---|---|---|---|%s---|\n",
-		thousands(20_000), *connections, *seconds, *warm, Machine(), head, line)
+	fmt.Fprintf(w, "A meter of 3, %s readers, %d connections, %d s a row, open loop, since they were due; the generator on the same cores; before each run commits about other readers %s. %s.\n\n| | answers/s | p50 | p99 |%s others |\n|---|---|---|---|%s---|\n",
+		thousands(20_000), *connections, *seconds, warmth(*warm), Machine(), head, line)
 	p99s := make([][]time.Duration, 3) // by row
 	var nginx []time.Duration
 	fallbacks, full, over := int64(0), 0, 0
@@ -282,6 +282,62 @@ func Decide(ctx context.Context, w io.Writer, args []string) error {
 	return nil
 }
 
+func warmth(span time.Duration) string {
+	if span > 0 {
+		return "for " + span.String()
+	}
+	return "until the server has collected its garbage once"
+}
+
+const (
+	warmRound = 5 * time.Second
+	mostWarm  = 2 * time.Minute
+)
+
+// warmUp loads a server that has just begun for span, or until it has collected the
+// garbage of the load, 0: so far its heap grows, into memory that is touched for the
+// first time. A host may take milliseconds to give it.
+func warmUp(ctx context.Context, s *harness.Server, load harness.Load, span time.Duration) error {
+	if span > 0 {
+		load.Duration = span
+		_, err := load.Run(ctx)
+		return err
+	}
+	begun, err := collections(ctx, s)
+	if err != nil {
+		return err
+	}
+	load.Duration = warmRound
+	request, asked := load.Request, uint64(0)
+	load.Request = func(dst []byte, n uint64) []byte { return request(dst, asked+n) }
+	for range mostWarm / warmRound {
+		report, err := load.Run(ctx)
+		if err != nil {
+			return err
+		}
+		asked += report.Offered
+		now, err := collections(ctx, s)
+		if err != nil || now > begun {
+			return err
+		}
+	}
+	return fmt.Errorf("warm up: the server has not collected its garbage in %s: set -warm", mostWarm)
+}
+
+// collections is how often a server has collected its garbage.
+func collections(ctx context.Context, s *harness.Server) (float64, error) {
+	const name = "go_gc_duration_seconds_count"
+	all, err := s.Metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := all[name]
+	if !ok {
+		return 0, fmt.Errorf("/metrics does not tell %s", name)
+	}
+	return n, nil
+}
+
 // run asks a server of its own, and returns the p99 of each row.
 func (d *decider) run(ctx context.Context, w io.Writer, connections int, span, warm time.Duration, bare, commits, events float64, gaps bool) (p99 [3]time.Duration, err error) {
 	s, stop, err := clickServer(ctx, clickSite, nil)
@@ -298,8 +354,8 @@ func (d *decider) run(ctx context.Context, w io.Writer, connections int, span, w
 	}
 	load := harness.Load{Addr: s.CollectAddr, Connections: connections, Duration: span}
 	before := load
-	before.Request, before.Rate, before.Duration = d.request("w", true), commits, warm
-	if _, err := before.Run(ctx); err != nil {
+	before.Request, before.Rate = d.request("w", true), commits
+	if err := warmUp(ctx, s, before, warm); err != nil {
 		return p99, err
 	}
 	load.Request, load.Rate = d.request("r", false), bare

@@ -42,7 +42,8 @@ type checkpointer struct {
 	mu     sync.Mutex // one checkpoint at a time; guards what follows
 	db     *pebble.DB
 	format sstable.WriterOptions
-	whole  bool // the last one failed: what it took note of is not on disk
+	whole  bool   // the last one failed: what it took note of is not on disk
+	room   []byte // of the values, one at a time
 }
 
 // Bounds of how much log is applied before a checkpoint is due. Between them it

@@ -25,7 +25,7 @@ import (
 // write makes the table of one checkpoint beside the store and lets it be taken
 // in, as a whole or not at all. After each key it rests, unless rest is nil.
 func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, parts []*shardSave, rest func()) error {
-	w := changes{rest: rest}
+	w := changes{rest: rest, room: c.room}
 	for _, f := range changed {
 		key, err := json.Marshal([]string{f.Kind, f.Site, f.Key})
 		w.note(err)
@@ -49,6 +49,10 @@ func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, 
 	}
 	path := c.path + ".sst"
 	size, err := w.table(path, c.format)
+	c.room = w.room
+	if cap(c.room) > mostRoom {
+		c.room = nil
+	}
 	if err == nil {
 		err = c.db.Ingest(context.Background(), []string{path})
 	}
@@ -60,9 +64,13 @@ func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, 
 	}
 	c.every.Store(min(max(int64(size), minCheckpointEvery), maxCheckpointEvery))
 	m := c.db.Metrics()
-	c.cache.Store(m.BlockCache.Size + m.FileCache.Size + int64(m.MemTable.Size))
+	c.cache.Store(m.BlockCache.Size + m.FileCache.Size + int64(m.MemTable.Size) + int64(cap(c.room)))
 	return nil
 }
+
+// mostRoom bounds what is kept for the next checkpoint: the rows of a full block fit,
+// whose memory would otherwise be new, and touched for the first time, each time.
+const mostRoom = 4 << 20
 
 // changes are the keys of one checkpoint. Values are made one at a time while
 // the table is written: together they may take as much as what they describe.
@@ -70,6 +78,7 @@ type changes struct {
 	keys  []change
 	spans []span
 	rest  func() // nil: never
+	room  []byte // for the value that is made
 	err   error
 }
 
@@ -124,7 +133,6 @@ func (w *changes) fill(t *sstable.Writer) error {
 		}
 	}
 	slices.SortStableFunc(w.keys, func(a, b change) int { return bytes.Compare(a.key, b.key) })
-	var buf []byte
 	for i, k := range w.keys {
 		w.keys[i] = change{} // what is written need not be kept
 		var err error
@@ -134,8 +142,8 @@ func (w *changes) fill(t *sstable.Writer) error {
 		case k.value == nil:
 			err = t.Delete(k.key)
 		default:
-			buf = k.value(buf[:0])
-			err = t.Set(k.key, buf)
+			w.room = k.value(w.room[:0])
+			err = t.Set(k.key, w.room)
 		}
 		if err != nil {
 			return err
