@@ -26,7 +26,7 @@ import (
 
 // checkpointVersion changes with the meaning of any key; a checkpoint of
 // another version is set aside and the log is replayed.
-const checkpointVersion = 3
+const checkpointVersion = 4
 
 // checkpointer writes what changed since the last checkpoint as one table that
 // Pebble takes in at once. Between checkpoints the log is the truth.
@@ -256,13 +256,17 @@ func (e *Engine) renewCheckpoint(ctx context.Context, purged int64) error {
 // wait for the next.
 const maxBreaks = 100
 
-// breaks returns what takes a break where it is time for one, until ctx ends.
+// breaks returns what takes a break where it is time for one, until ctx ends. Who works
+// beside who takes one takes it too.
 func (e *Engine) breaks(ctx context.Context) func() {
 	if e.cfg.Pace == nil {
 		return nil
 	}
 	next, left := e.cfg.Pace(), maxBreaks
+	var mu sync.Mutex
 	return func() {
+		mu.Lock()
+		defer mu.Unlock()
 		if left == 0 {
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/cockroachdb/pebble/v2/objstorage"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -70,7 +71,37 @@ func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, 
 
 // mostRoom bounds what is kept for the next checkpoint: the rows of a full block fit,
 // whose memory would otherwise be new, and touched for the first time, each time.
-const mostRoom = 4 << 20
+const mostRoom = 8 << 20
+
+// partBytes is how much of a value of several parts is compressed at once.
+const partBytes = 256 << 10
+
+// bytesPerSync is how much of a table may wait for the disk: a commit of the log that
+// meets all of it there waits as long. bytesPerWrite is how much is written between two
+// rests.
+const (
+	bytesPerSync  = 512 << 10
+	bytesPerWrite = 128 << 10
+)
+
+// restingFile rests after each part of what it writes.
+type restingFile struct {
+	objstorage.Writable
+	rest func() // nil: never
+}
+
+// Write implements objstorage.Writable.
+func (f *restingFile) Write(p []byte) error {
+	for part := range slices.Chunk(p, bytesPerWrite) {
+		if err := f.Writable.Write(part); err != nil {
+			return err
+		}
+		if f.rest != nil {
+			f.rest()
+		}
+	}
+	return nil
+}
 
 // changes are the keys of one checkpoint. Values are made one at a time while
 // the table is written: together they may take as much as what they describe.
@@ -86,6 +117,7 @@ type changes struct {
 type change struct {
 	key   []byte
 	value func(dst []byte) []byte // nil: delete
+	parts bool                    // one key each, numbered from 0, for so many bytes of the value
 }
 
 // span is a range of keys to delete; keys that are set in the same checkpoint
@@ -103,10 +135,14 @@ func (w *changes) set(key, value []byte) {
 }
 
 func (w *changes) make(key []byte, value func(dst []byte) []byte) {
-	w.keys = append(w.keys, change{key, value})
+	w.keys = append(w.keys, change{key: key, value: value})
 }
 
-func (w *changes) delete(key []byte) { w.keys = append(w.keys, change{key, nil}) }
+func (w *changes) makeParts(key []byte, value func(dst []byte) []byte) {
+	w.keys = append(w.keys, change{key, value, true})
+}
+
+func (w *changes) delete(key []byte) { w.keys = append(w.keys, change{key: key}) }
 
 // table writes the sorted table and returns its size.
 func (w *changes) table(path string, format sstable.WriterOptions) (size uint64, err error) {
@@ -114,7 +150,8 @@ func (w *changes) table(path string, format sstable.WriterOptions) (size uint64,
 	if err != nil {
 		return 0, err
 	}
-	t := sstable.NewWriter(objstorageprovider.NewFileWritable(file), format)
+	file = vfs.NewSyncingFile(file, vfs.SyncingFileOptions{BytesPerSync: bytesPerSync})
+	t := sstable.NewWriter(&restingFile{objstorageprovider.NewFileWritable(file), w.rest}, format)
 	if err := errors.Join(w.fill(t), t.Close()); err != nil {
 		return 0, err
 	}
@@ -142,17 +179,37 @@ func (w *changes) fill(t *sstable.Writer) error {
 		case k.value == nil:
 			err = t.Delete(k.key)
 		default:
-			w.room = k.value(w.room[:0])
-			err = t.Set(k.key, w.room)
+			err = w.fillValue(t, k)
 		}
 		if err != nil {
 			return err
 		}
-		if w.rest != nil {
-			w.rest()
-		}
+		w.pause()
 	}
 	return nil
+}
+
+func (w *changes) fillValue(t *sstable.Writer, k change) error {
+	w.room = k.value(w.room[:0])
+	if !k.parts {
+		return t.Set(k.key, w.room)
+	}
+	n := uint32(0)
+	for part := range slices.Chunk(w.room, partBytes) {
+		if err := t.Set(binary.BigEndian.AppendUint32(slices.Clip(k.key), n), part); err != nil {
+			return err
+		}
+		n++
+		w.pause()
+	}
+	return nil
+}
+
+// pause rests, if it is time for it.
+func (w *changes) pause() {
+	if w.rest != nil {
+		w.rest()
+	}
 }
 
 // dispatcherLedger stands for a shard's number in keys of the ledger.
@@ -184,6 +241,7 @@ func (w *changes) shard(p *shardSave) {
 		s := &p.sites[i]
 		w.site(p.number, s)
 		if !slices.Contains(p.gone, s.id) {
+			w.pastRows(p.number, s)
 			w.pastIDs(keyIDs, p.number, s, s.ids)
 			if s.people != nil {
 				w.pastIDs(keyCopies, p.number, s, s.people.views)
@@ -195,11 +253,10 @@ func (w *changes) shard(p *shardSave) {
 
 func (w *changes) site(shard int, s *siteSave) {
 	for _, id := range s.dropped {
-		w.delete(numbered(keyRows, shard, s.id, uint64(id)))
 		w.delete(numbered(keyAttention, shard, s.id, uint64(id)))
 	}
 	for _, blk := range s.blocks {
-		w.make(numbered(keyRows, shard, s.id, uint64(blk.ID)), blk.AppendRows)
+		w.makeParts(numbered(keyRows, shard, s.id, uint64(blk.ID)), blk.AppendRows)
 		w.make(numbered(keyAttention, shard, s.id, uint64(blk.ID)), blk.AppendAttention)
 	}
 	for _, n := range s.noVisits {
@@ -229,6 +286,19 @@ func (w *changes) site(shard int, s *siteSave) {
 
 func pageKey(shard int, site string, part subject.Part, page uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(siteKey(keyTable, shard, site), byte(part)), page)
+}
+
+// pastRows drops the parts that rows no longer have: those of blocks that are gone,
+// and those that were there before what is written now.
+func (w *changes) pastRows(shard int, s *siteSave) {
+	ids := slices.Clone(s.dropped)
+	for _, b := range s.blocks {
+		ids = append(ids, b.ID)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		w.spans = append(w.spans, span{numbered(keyRows, shard, s.id, uint64(id)), numbered(keyRows, shard, s.id, uint64(id)+1)})
+	}
 }
 
 // pastPages drops the pages that tables no longer have.

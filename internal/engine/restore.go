@@ -172,19 +172,30 @@ func (c *checkpointer) loadColumns(shard int, st *siteShard, h *siteHead) error 
 	})
 }
 
+// parts appends a value that was written in parts; nothing, if there is none.
+func (c *checkpointer) parts(dst, key []byte) ([]byte, error) {
+	err := c.scan(key, func(part, value []byte) error {
+		if len(part) != 4 {
+			return errKey
+		}
+		dst = append(dst, value...)
+		return nil
+	})
+	return dst, err
+}
+
 func (c *checkpointer) loadBlocks(shard int, st *siteShard, h *siteHead) error {
+	var rows []byte
 	for _, id := range h.Blocks {
-		rows, closeRows, err := c.db.Get(numbered(keyRows, shard, st.id, uint64(id)))
-		if err != nil {
+		var err error
+		if rows, err = c.parts(rows[:0], numbered(keyRows, shard, st.id, uint64(id))); err != nil {
 			return fmt.Errorf("rows of block %d: %w", id, err)
 		}
 		attention, closeAttention, err := c.db.Get(numbered(keyAttention, shard, st.id, uint64(id)))
 		if err != nil {
-			closeRows.Close()
 			return fmt.Errorf("attention of block %d: %w", id, err)
 		}
 		b, err := block.Restore(rows, attention)
-		closeRows.Close()
 		closeAttention.Close()
 		if err != nil {
 			return fmt.Errorf("block %d: %w", id, err)
