@@ -26,7 +26,12 @@ import (
 
 // checkpointVersion changes with the meaning of any key; a checkpoint of
 // another version is set aside and the log is replayed.
-const checkpointVersion = 4
+//
+// Version 3 had the rows of a block in one key, and is read too.
+const (
+	checkpointVersion = 4
+	oldestCheckpoint  = 3
+)
 
 // checkpointer writes what changed since the last checkpoint as one table that
 // Pebble takes in at once. Between checkpoints the log is the truth.
@@ -478,8 +483,8 @@ func (c *checkpointer) load(e *Engine) error {
 	if err != nil {
 		return fmt.Errorf("read checkpoint: %w", err)
 	}
-	if h.Version != checkpointVersion || h.Shards != len(e.shards) {
-		return fmt.Errorf("checkpoint of version %d with %d shards, want %d with %d", h.Version, h.Shards, checkpointVersion, len(e.shards))
+	if h.Version < oldestCheckpoint || h.Version > checkpointVersion || h.Shards != len(e.shards) {
+		return fmt.Errorf("checkpoint of version %d with %d shards, want %d to %d with %d", h.Version, h.Shards, oldestCheckpoint, checkpointVersion, len(e.shards))
 	}
 	if err := c.loadFacts(e); err != nil {
 		return err

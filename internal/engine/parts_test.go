@@ -14,8 +14,8 @@ import (
 )
 
 // TestParts: a value of several parts is read as it was written last, however long it
-// was before, beside its neighbours and across the bounds of parts; and is gone once it
-// is dropped.
+// was before, as one or in parts, beside its neighbours and across the bounds of parts;
+// and is gone once it is dropped.
 func TestParts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp("", "parts")
@@ -37,7 +37,11 @@ func TestParts(t *testing.T) {
 				switch rapid.SampledFrom([]string{"stays", "set", "dropped"}).Draw(t, "block") {
 				case "set":
 					value := bytes.Repeat([]byte{byte(step), byte(id)}, sizes.Draw(t, "size"))
-					w.makeParts(numbered(keyRows, 0, s.id, uint64(id)), func(dst []byte) []byte { return append(dst, value...) })
+					put := w.makeParts
+					if rapid.Bool().Draw(t, "as one") { // of version 3
+						put = w.make
+					}
+					put(numbered(keyRows, 0, s.id, uint64(id)), func(dst []byte) []byte { return append(dst, value...) })
 					s.blocks = append(s.blocks, block.NewBuilder(id, 0, block.Plain).Snapshot())
 					if rapid.Bool().Draw(t, "dropped too") { // what is written counts
 						s.dropped = append(s.dropped, id)

@@ -172,10 +172,10 @@ func (c *checkpointer) loadColumns(shard int, st *siteShard, h *siteHead) error 
 	})
 }
 
-// parts appends a value that was written in parts; nothing, if there is none.
+// parts appends a value that was written in parts, or as one; nothing, if there is none.
 func (c *checkpointer) parts(dst, key []byte) ([]byte, error) {
 	err := c.scan(key, func(part, value []byte) error {
-		if len(part) != 4 {
+		if len(part) != 4 && len(part) != 0 {
 			return errKey
 		}
 		dst = append(dst, value...)
