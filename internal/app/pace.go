@@ -2,10 +2,11 @@ package app
 
 import "time"
 
-// Work that can wait takes a third of each shard's time at most: at midnight a
+// Work that can wait takes about a third of each shard's time: at midnight a
 // hundred thousand readers are settled within a second all the same. A step that takes
 // longer than a spell is followed by as much longer a rest, up to paceMost of work:
-// between two steps there may have been nothing to do.
+// between two steps there may have been nothing to do. The first step after a rest is
+// not counted, so where steps are long it is up to a half.
 const (
 	paceWork = time.Millisecond
 	paceMost = 10 * time.Millisecond

@@ -215,7 +215,9 @@ func (e *Engine) CheckpointDue() <-chan struct{} {
 // which pages these are, at one border of the log; the rest happens beside
 // them, at the pace of Config.Pace until ctx ends. A crash leaves the one before.
 // After one that failed, the next begins anew and writes everything.
-func (e *Engine) Checkpoint(ctx context.Context) error { return e.saveAll(ctx, e.breaks(ctx)) }
+func (e *Engine) Checkpoint(ctx context.Context) error {
+	return e.saveAll(ctx, e.breaks(ctx, mostBreaks))
+}
 
 // saveAll writes a checkpoint, with breaks; nil: without.
 func (e *Engine) saveAll(ctx context.Context, rest func()) error {
@@ -249,7 +251,7 @@ func (e *Engine) renewCheckpoint(ctx context.Context, purged int64) error {
 	if err := c.renew(); err != nil {
 		return err
 	}
-	if err := e.checkpoint(ctx, true, purged, e.breaks(ctx)); err != nil {
+	if err := e.checkpoint(ctx, true, purged, e.breaks(ctx, mostWholeBreaks)); err != nil {
 		return err
 	}
 	c.whole = false
@@ -257,17 +259,20 @@ func (e *Engine) renewCheckpoint(ctx context.Context, purged int64) error {
 	return nil
 }
 
-// maxBreaks bounds the breaks of one checkpoint: who takes in more than usual must not
-// wait for the next.
-const maxBreaks = 100
+// Bounds of the breaks of one checkpoint: who takes in more than usual must not wait for
+// the next. One that writes everything is rare, and has more to write.
+const (
+	mostBreaks      = 100
+	mostWholeBreaks = 10_000
+)
 
-// breaks returns what takes a break where it is time for one, until ctx ends. Who works
-// beside who takes one takes it too.
-func (e *Engine) breaks(ctx context.Context) func() {
+// breaks returns what takes a break where it is time for one, so many times, until ctx
+// ends. Who works beside who takes one takes it too.
+func (e *Engine) breaks(ctx context.Context, most int) func() {
 	if e.cfg.Pace == nil {
 		return nil
 	}
-	next, left := e.cfg.Pace(), maxBreaks
+	next, left := e.cfg.Pace(), most
 	var mu sync.Mutex
 	return func() {
 		mu.Lock()

@@ -69,16 +69,17 @@ func (c *checkpointer) write(h *head, changed []event.Fact, lines []ledgerSave, 
 	return nil
 }
 
-// mostRoom bounds what is kept for the next checkpoint: the rows of a full block fit,
-// whose memory would otherwise be new, and touched for the first time, each time.
+// mostRoom bounds what is kept for the next checkpoint: the rows of most full blocks
+// fit (6 MB), whose memory would otherwise be new, and touched for the first time, each
+// time.
 const mostRoom = 8 << 20
 
 // partBytes is how much of a value of several parts is compressed at once.
 const partBytes = 256 << 10
 
-// bytesPerSync is how much of a table may wait for the disk: a commit of the log that
-// meets all of it there waits as long. bytesPerWrite is how much is written between two
-// rests.
+// bytesPerSync is how much of a table is sent to the disk at once while it is written: a
+// commit of the log that meets all of it there waits as long. bytesPerWrite is how much
+// is written between two rests.
 const (
 	bytesPerSync  = 512 << 10
 	bytesPerWrite = 128 << 10
@@ -150,7 +151,9 @@ func (w *changes) table(path string, format sstable.WriterOptions) (size uint64,
 	if err != nil {
 		return 0, err
 	}
-	file = vfs.NewSyncingFile(file, vfs.SyncingFileOptions{BytesPerSync: bytesPerSync})
+	if w.rest != nil {
+		file = vfs.NewSyncingFile(file, vfs.SyncingFileOptions{BytesPerSync: bytesPerSync})
+	}
 	t := sstable.NewWriter(&restingFile{objstorageprovider.NewFileWritable(file), w.rest}, format)
 	if err := errors.Join(w.fill(t), t.Close()); err != nil {
 		return 0, err

@@ -68,9 +68,9 @@ type Config struct {
 	// again, as on a full disk; nil does not wait.
 	Pause func()
 	// Pace makes what a shard asks after each step of a watcher's work that can
-	// wait, and a checkpoint after each part of it: what tells when the next may be,
-	// nil for at once. So others have the processor meanwhile; nil does not hold
-	// work up.
+	// wait, and a checkpoint after each part of it, so many times (mostBreaks): what
+	// tells when the next may be, nil for at once. So others have the processor
+	// meanwhile; nil does not hold work up.
 	Pace func() func() <-chan time.Time
 	// Seed makes places in hash tables unguessable; a random number of the
 	// process. It has no effect on answers.
@@ -319,6 +319,8 @@ func (e *Engine) Close() error {
 		close(e.closing)
 		e.done.Wait()
 		if e.ckpt != nil {
+			e.ckpt.mu.Lock() // of a failed engine one may be under way
+			defer e.ckpt.mu.Unlock()
 			err = errors.Join(err, e.ckpt.close())
 		}
 	})

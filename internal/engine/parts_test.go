@@ -36,7 +36,10 @@ func TestParts(t *testing.T) {
 			for id := range uint16(3) {
 				switch rapid.SampledFrom([]string{"stays", "set", "dropped"}).Draw(t, "block") {
 				case "set":
-					value := bytes.Repeat([]byte{byte(step), byte(id)}, sizes.Draw(t, "size"))
+					value := make([]byte, sizes.Draw(t, "size"))
+					for i := range value { // each part differs
+						value[i] = byte(i/partBytes<<4 + step<<2 + int(id) + i%3)
+					}
 					put := w.makeParts
 					if rapid.Bool().Draw(t, "as one") { // of version 3
 						put = w.make
