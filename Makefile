@@ -93,9 +93,9 @@ BENCH  := cd bench && go run ./cmd/bench
 DUCKDB := cd bench && go run ./cmd/queries
 
 .PHONY: bench
-bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-roles bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes ## all of them, about an hour
+bench: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-cores bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-roles bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes ## all of them, about an hour
 
-.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-roles bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes
+.PHONY: bench-queries bench-queries-10m bench-replay bench-import bench-simulate bench-live bench-edge bench-memberships bench-readers-peers bench-decide bench-cores bench-hot-device bench-midnight bench-overshoot bench-memory bench-restart bench-crash bench-roles bench-overload bench-sync bench-disk bench-proxy bench-proxy-collect bench-routes
 bench-queries: need-cc ## Q1 to Q11 on 1.5 M events against DuckDB and ClickHouse
 	$(DUCKDB) -events 1500000 $(BENCH_ARGS)
 bench-queries-10m: need-cc ## the same on 10 M events, days shifted
@@ -116,6 +116,8 @@ bench-readers-peers: build need-peers ## the same question about readers, of Rea
 	$(BENCH) readers-peers $(BENCH_ARGS)
 bench-decide: build need-baseline ## decisions, and commits beside events and an import; no meter overshoots
 	$(BENCH) decide $(BENCH_ARGS)
+bench-cores: need-go ## how long the host has this machine's cores while they are busy and something is synced
+	$(BENCH) cores $(BENCH_ARGS)
 bench-hot-device: build ## a device with 1 M page views that sends 1,000 events/s: p99 of the others
 	$(BENCH) hot-device $(BENCH_ARGS)
 bench-midnight: need-go ## 100,000 readers leave a segment of the day at midnight, decisions meanwhile

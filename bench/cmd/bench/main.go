@@ -43,6 +43,7 @@ var scenarios = []struct {
 	{"proxy", "a page through the reverse proxy against nginx, and what a decision adds", scenario.Proxy},
 	{"proxy-collect", "10,000 events/s while pages pass; client, ledger and query count the same", scenario.ProxyCollect},
 	{"routes", "routes changed and an origin killed under load: no page fails", scenario.Routes},
+	{"cores", "how long the host has this machine's cores while they are busy and something is synced", scenario.Cores},
 	{harness.WatchGaps, "when this machine's cores were away, until standard input ends", scenario.WatchGaps},
 }
 
