@@ -8,7 +8,7 @@ const person = { email: 'ada@news.example', password: 'long enough, and then som
 const text = `-- 📰
 let reads = events |> where type == "page_view"
 segment fan = reads |> last 14d |> count >= 3
-meter monthly (limit: 2) = burns |> per month |> distinct item
+meter monthly (limit: 2) = burns |> last 30d |> distinct item
 access story {
   allow again   if item in monthly
   allow metered if monthly.left > 0 burns monthly
